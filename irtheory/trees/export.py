@@ -1,0 +1,284 @@
+"""A tree in writing: JSON for programs, DOT for drawings, text and a key for readers."""
+
+from __future__ import annotations
+
+import json
+import math
+import reprlib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from irtheory.trees.tree import Tree
+
+FORMAT = "ira-tree"
+VERSION = 1
+# The fields of a Tree, and how deeply the numbers of each are nested in lists.
+_NESTING = {
+    "feature": 1,
+    "threshold": 1,
+    "left": 1,
+    "right": 1,
+    "value": 2,
+    "count": 1,
+    "n_features": 0,
+}
+_DOT_ESCAPES = {"\\": "\\\\", '"': '\\"', "&": "&amp;", "\r\n": "\\n", "\n": "\\n", "\r": "\\n"}
+
+
+def to_json(tree: Tree, feature_names: Iterable[str] | None = None) -> str:
+    """JSON text that keeps every number of the tree exactly; names [n_features] go beside it."""
+    document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+    for field in _NESTING:
+        document[field] = np.asarray(getattr(tree, field)).tolist()
+    if feature_names is not None:
+        document["feature_names"] = check_names("feature_names", feature_names, tree.n_features)
+    return json.dumps(document, allow_nan=False)
+
+
+def parse_json(text: str) -> dict[str, Any]:
+    """The fields of a Tree, as nested lists of numbers, read from the text of ``to_json``.
+
+    Raises ValueError, naming the key and what was found, for text that is not JSON, another
+    format or version, missing or unknown keys, wrong types and ill-fitting feature names. What
+    the numbers must satisfy is the constructor's to check.
+    """
+    document = _loaded(text)
+    for key, expected in (("format", FORMAT), ("version", VERSION)):
+        found = document.get(key)
+        if type(found) is not type(expected) or found != expected:
+            raise ValueError(f"{key}: found {reprlib.repr(found)}, expected {expected!r}")
+    required = {"format", "version", *_NESTING}
+    if missing := required - document.keys():
+        raise ValueError(f"text: found no {', '.join(sorted(missing))}, expected every field")
+    if unknown := document.keys() - required - {"feature_names"}:
+        raise ValueError(f"text: found {reprlib.repr(sorted(unknown))}, expected no other key")
+    for key, nesting in _NESTING.items():
+        _check_nested_numbers(key, document[key], nesting)
+    if "feature_names" in document:
+        check_names("feature_names", document["feature_names"], document["n_features"])
+    return {field: document[field] for field in _NESTING}
+
+
+def check_names(argument: str, names: Iterable[str], expected: int) -> list[str]:
+    """``names`` as a list; raises ValueError unless it is ``expected`` strings."""
+    if isinstance(names, str | Mapping) or not isinstance(names, Iterable):
+        raise ValueError(f"{argument}: found {reprlib.repr(names)}, expected {expected} names")
+    found = list(names)
+    if len(found) != expected:
+        raise ValueError(f"{argument}: found {len(found)} names, expected {expected}")
+    for name in found:
+        if not isinstance(name, str):
+            raise ValueError(f"{argument}: found {reprlib.repr(name)}, expected strings only")
+    return [str(name) for name in found]
+
+
+def to_dot(
+    tree: Tree,
+    feature_names: Iterable[str] | None = None,
+    output_names: Iterable[str] | None = None,
+    precision: int = 3,
+) -> str:
+    """The tree as a Graphviz digraph: a test in every inner node, the prediction in every leaf.
+
+    Numbers keep ``precision`` significant digits and all their integer digits; names [n_features]
+    and [k] may hold quotes, backslashes and line ends. Raises ValueError for a wrong number of
+    names or a precision below 1.
+    """
+    if precision < 1:
+        raise ValueError(f"precision: found {precision}, expected an integer >= 1")
+    features = _feature_names(tree, feature_names)
+    lines = ["digraph tree {", "  node [shape=box];"]
+    predictions = _predictions(tree, output_names, precision)
+    for node in range(tree.n_nodes):
+        if tree.feature[node] < 0:
+            head = predictions[node]
+        else:
+            cut = _rounded(tree.threshold[node], precision)
+            head = f"{features[tree.feature[node]]} ≤ {cut}"
+        label = _dot_quoted(f"{head}\nn = {_rounded(tree.count[node], precision)}")
+        lines.append(f"  {node} [label={label}];")
+    for node in np.flatnonzero(tree.feature >= 0):
+        lines.append(f'  {node} -> {tree.left[node]} [label="yes"];')
+        lines.append(f'  {node} -> {tree.right[node]} [label="no"];')
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def to_text(
+    tree: Tree,
+    feature_names: Iterable[str] | None = None,
+    output_names: Iterable[str] | None = None,
+) -> str:
+    """The tree as indented text, one line a branch or leaf, thresholds exact.
+
+    Raises ValueError for a wrong number of names ([n_features] and [k]).
+    """
+    branches = _branches(tree, _feature_names(tree, feature_names), binary=False)
+    leaves = _leaf_labels(tree, _predictions(tree, output_names))
+    lines: list[str] = []
+    pending = [(0, 0, "")]
+    while pending:
+        node, indent, branch = pending.pop()
+        if branch:
+            lines.append("    " * (indent - 1) + branch)
+        if node in leaves:
+            lines.append("    " * indent + leaves[node])
+        else:
+            low, high = branches[node]
+            pending.append((int(tree.right[node]), indent + 1, high))
+            pending.append((int(tree.left[node]), indent + 1, low))
+    return "\n".join(lines)
+
+
+def to_key(
+    tree: Tree,
+    feature_names: Iterable[str] | None = None,
+    output_names: Iterable[str] | None = None,
+    leaf_names: Iterable[str] | None = None,
+    binary: bool = True,
+) -> str:
+    """The tree as a dichotomous key: a couplet of lines for every inner node.
+
+    Line ``a`` is the greater branch, line ``b`` the other; each ends in ``→`` and the number of
+    the next couplet, or the leaf. Couplets are numbered from 1 as a reader meets them who always
+    follows ``a``. Thresholds are exact, so that following the key is evaluating the tree.
+
+    Args:
+        tree: the tree to print.
+        feature_names: n_features names; ``x0``, ``x1``, ... without.
+        output_names: k names; ``class 0``, ``class 1``, ... without.
+        leaf_names: one name a leaf, in the order of ``tree.leaves``, in place of predictions.
+        binary: codes are {0, 1}: a feature that is only ever cut at 0.5 is present or absent.
+
+    Raises:
+        ValueError: a wrong number of names.
+    """
+    branches = _branches(tree, _feature_names(tree, feature_names), binary)
+    predictions = _predictions(tree, output_names)
+    if leaf_names is not None:
+        names = check_names("leaf_names", leaf_names, tree.n_leaves)
+        predictions = dict(zip(tree.leaves.tolist(), names, strict=True))
+    goal = _leaf_labels(tree, predictions)
+    if tree.n_nodes == 1:
+        return f"→ {goal[0]}"
+    order = _greater_branch_first(tree)
+    goal |= {node: str(number) for number, node in enumerate(order, start=1)}
+    lines: list[str] = []
+    for node in order:
+        low, high = branches[node]
+        lines.append(f"{goal[node]}a. {high} → {goal[int(tree.right[node])]}")
+        lines.append(f"{goal[node]}b. {low} → {goal[int(tree.left[node])]}")
+    return "\n".join(lines)
+
+
+def _loaded(text: str) -> dict[str, Any]:
+    if not isinstance(text, str):
+        raise ValueError(f"text: found {type(text).__name__}, expected a string of JSON")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"text: found no JSON ({error}), expected an {FORMAT} object") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"text: found {reprlib.repr(document)}, expected an {FORMAT} object")
+    return document
+
+
+def _check_nested_numbers(key: str, found: Any, nesting: int) -> None:
+    """Refuse what an array would silently cast: booleans, strings, null, another nesting."""
+    if nesting == 0:
+        if type(found) not in (int, float):
+            raise ValueError(f"{key}: found {reprlib.repr(found)}, expected a number")
+    elif not isinstance(found, list):
+        raise ValueError(f"{key}: found {reprlib.repr(found)}, expected a list")
+    else:
+        for item in found:
+            _check_nested_numbers(key, item, nesting - 1)
+
+
+def _feature_names(tree: Tree, names: Iterable[str] | None) -> list[str]:
+    if names is None:
+        return [f"x{column}" for column in range(tree.n_features)]
+    return check_names("feature_names", names, tree.n_features)
+
+
+def _predictions(
+    tree: Tree, output_names: Iterable[str] | None, precision: int = 3
+) -> dict[int, str]:
+    """What each leaf says: the likeliest output and its share, or the rounded values."""
+    names = None
+    if output_names is not None:
+        names = check_names("output_names", output_names, tree.n_outputs)
+    write = _likeliest if _is_distribution(tree) else _values
+    return {node: write(tree.value[node], names, precision) for node in tree.leaves.tolist()}
+
+
+def _is_distribution(tree: Tree) -> bool:
+    total = tree.value.sum(axis=1)
+    return tree.n_outputs > 1 and bool((tree.value >= 0).all() and np.allclose(total, 1.0))
+
+
+def _likeliest(value: np.ndarray, names: list[str] | None, precision: int) -> str:
+    best = int(np.argmax(value))
+    name = f"class {best}" if names is None else names[best]
+    return name if value[best] == 1 else f"{name}, share {_rounded(value[best], precision)}"
+
+
+def _values(value: np.ndarray, names: list[str] | None, precision: int) -> str:
+    rounded = [_rounded(number, precision) for number in value]
+    if names is not None:
+        return ", ".join(f"{n} = {v}" for n, v in zip(names, rounded, strict=True))
+    return rounded[0] if len(rounded) == 1 else f"[{', '.join(rounded)}]"
+
+
+def _leaf_labels(tree: Tree, predictions: dict[int, str]) -> dict[int, str]:
+    return {
+        node: f"{_one_line(prediction)} (n = {_rounded(tree.count[node])})"
+        for node, prediction in predictions.items()
+    }
+
+
+def _branches(tree: Tree, names: list[str], binary: bool) -> dict[int, tuple[str, str]]:
+    """The wording of (left, right) at every inner node."""
+    other_cuts = set(tree.feature[tree.threshold != 0.5].tolist())
+    words: dict[int, tuple[str, str]] = {}
+    for node in np.flatnonzero(tree.feature >= 0).tolist():
+        feature, cut = int(tree.feature[node]), _exact(tree.threshold[node])
+        name = _one_line(names[feature])
+        words[node] = (f"{name} ≤ {cut}", f"{name} > {cut}")
+        if binary and feature not in other_cuts:
+            words[node] = (f"{name} absent", f"{name} present")
+    return words
+
+
+def _greater_branch_first(tree: Tree) -> list[int]:
+    """Inner nodes in the order met when every right branch is followed before the left one."""
+    order, pending = [], [0]
+    while pending:
+        node = pending.pop()
+        if tree.feature[node] >= 0:
+            order.append(node)
+            pending += [int(tree.left[node]), int(tree.right[node])]
+    return order
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split())
+
+
+def _exact(number: float) -> str:
+    """The shortest decimal that reads back as the same number; no ``.0``, no minus zero."""
+    return repr(float(number) + 0.0).removesuffix(".0")
+
+
+def _rounded(number: float, precision: int = 3) -> str:
+    """``precision`` significant digits, more where the integer part is longer."""
+    whole = 1 + math.floor(math.log10(abs(number))) if number else 1
+    return _exact(float(f"{number:.{min(max(precision, whole), 17)}g}"))
+
+
+def _dot_quoted(text: str) -> str:
+    for raw, escaped in _DOT_ESCAPES.items():
+        text = text.replace(raw, escaped)
+    return f'"{text}"'
