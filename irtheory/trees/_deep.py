@@ -1,0 +1,111 @@
+"""Depths above 4: branch over root tests, solve each half exactly one level lower."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from irtheory.trees._structure import heap_of, tree_of
+
+if TYPE_CHECKING:
+    from irtheory.trees._search import Found, Search
+
+
+@dataclass
+class Branching:
+    """State of one search over the root tests of `search`."""
+
+    search: Search
+    targets: np.ndarray
+    upper: float  # cost of the best tree known, constants included
+    slack: float
+    deadline: float | None
+    halves: dict[bytes, tuple[Search, Found]] = field(default_factory=dict)
+    solved: int = 0
+    skipped: int = 0
+    late: bool = False
+
+    def half(self, inside: np.ndarray) -> tuple[Search, Found]:
+        """Best tree, one level lower, on the samples `inside`; remembered by sample set."""
+        key = np.packbits(inside).tobytes()
+        if key not in self.halves:
+            child = self.search.child(inside)
+            found = child.run(self.targets[inside], self.deadline, None, None, self.slack)
+            self.solved += found.solved
+            self.late |= not found.proven
+            self.halves[key] = child, found
+        return self.halves[key]
+
+
+def branch(
+    search: Search,
+    targets: np.ndarray,
+    upper: float,
+    heap: np.ndarray,
+    slack: float,
+    deadline: float | None,
+    progress: Callable[[float], None] | None,
+) -> tuple[np.ndarray, float, Branching]:
+    """Best heap, proven lower bound and state, given a heap that costs `upper`.
+
+    Costs include the constant of merged rows. When time runs out, root tests that were
+    not finished count with the bounds of their halves, or with 0.
+    """
+    state = Branching(search, targets, upper, slack, deadline)
+    lower, best = upper, None
+    for test in range(search.tests.n_tests):
+        on = search.tests.design.bits[search.tests.row_of, test] == 1
+        if min(on.sum(), (~on).sum()) < search.least:
+            continue
+        if deadline is not None and time.perf_counter() > deadline:
+            state.late, lower = True, 0.0
+            break
+        cost, bound = _root(state, on)
+        lower = min(lower, bound)
+        if cost < state.upper - slack or (best is None and cost <= state.upper + slack):
+            state.upper, best = min(cost, state.upper), (test, on)
+        if progress:
+            progress((test + 1) / search.tests.n_tests)
+    if best is not None:
+        heap = _assemble(state, *best)
+    return heap, (lower if state.late else state.upper), state
+
+
+def _root(state: Branching, on: np.ndarray) -> tuple[float, float]:
+    """Cost and proven bound of the best tree whose root parts `on` from the rest."""
+    _, first = state.half(on)
+    if first.lower + first.constant > state.upper + state.slack and state.search.pruning.incumbent:
+        state.skipped += 1
+        return np.inf, first.lower + first.constant
+    _, second = state.half(~on)
+    constant = first.constant + second.constant
+    return first.cost + second.cost + constant, first.lower + second.lower + constant
+
+
+def _assemble(state: Branching, test: int, on: np.ndarray) -> np.ndarray:
+    """Heap of the root test with the remembered trees of its halves below it."""
+    depth = state.search.depth
+    heap = np.full(2**depth - 1, -1, np.int64)
+    heap[0] = test
+    for side, inside in ((0, ~on), (1, on)):
+        child, found = state.half(inside)
+        leaf_of = found.leaf_of[child.tests.row_of]
+        tree = tree_of(found.heap, child.tests, leaf_of, leaf_of[:, None].astype(float))
+        below = heap_of(tree, state.search.tests, depth - 1)
+        if below is None:
+            raise RuntimeError("a subtree uses a test that its parent does not have")
+        _graft(heap, below, 1 + side)
+    return heap
+
+
+def _graft(heap: np.ndarray, below: np.ndarray, node: int) -> None:
+    """Copy the heap `below` into `heap` so that its root becomes `node`."""
+    first, start, width = node, 0, 1
+    while start < len(below):
+        heap[first : first + width] = below[start : start + width]
+        start, width = 2 * start + 1, 2 * width
+        first = 2 * first + 1

@@ -1,0 +1,203 @@
+"""Binary tests on integer codes, merged into the smallest equivalent problem.
+
+Every threshold of every code column becomes one binary test x[feature] <= threshold.
+Rows with equal test vectors can never be parted by a tree, so they become one weighted
+row ("equivalent points"); tests that split the rows alike (equal or complementary
+columns) become one test, the one with the lowest feature and threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Num
+
+
+class Design(NamedTuple):
+    """What the kernels read: g merged rows by p kept tests, in three orders."""
+
+    bits: np.ndarray  # uint8 [g, p], 1 = "on"
+    indptr: np.ndarray  # uintp [g + 1], row -> its tests that are on
+    indices: np.ndarray  # uintp
+    colptr: np.ndarray  # uintp [p + 1], test -> its rows that are on
+    rows: np.ndarray  # uintp
+    offset: np.ndarray  # uintp [p], pair (i < j) sits at offset[i] + j (modulo 2^64)
+    weight: np.ndarray  # float64 [g], training samples in each merged row
+
+
+@dataclass(frozen=True)
+class BinaryTests:
+    """The kept tests of a code matrix and the merged rows they see.
+
+    Attributes:
+        feature, threshold: test j sends x[feature[j]] <= threshold[j] to the left.
+        flipped: the bit of test j is 1 on the left (rarer) side instead of the right.
+        row_of: merged row of every sample, [m].
+        row_codes: the codes of each merged row, [g, n].
+        design: the arrays for the kernels.
+    """
+
+    feature: Int[np.ndarray, " p"]
+    threshold: Float[np.ndarray, " p"]
+    flipped: Bool[np.ndarray, " p"]
+    row_of: Int[np.ndarray, " m"]
+    row_codes: Float[np.ndarray, "g n"]
+    design: Design
+
+    @property
+    def n_features(self) -> int:
+        """Columns of the code matrix, n."""
+        return self.row_codes.shape[1]
+
+    @property
+    def n_rows(self) -> int:
+        """Merged rows, g."""
+        return len(self.design.weight)
+
+    @property
+    def n_tests(self) -> int:
+        """Kept tests, p."""
+        return len(self.feature)
+
+    def sum_rows(self, values: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "g c"]:
+        """Sum the rows of `values` within each merged row."""
+        if self.n_rows == len(values):
+            merged = np.empty_like(values)
+            merged[self.row_of] = values
+            return merged
+        columns = [np.bincount(self.row_of, c, self.n_rows) for c in values.T]
+        return np.stack(columns, axis=1)
+
+
+def check_codes(codes: Num[np.ndarray, "m n"]) -> Float[np.ndarray, "m n"]:
+    """Return codes as float64 [m, n].
+
+    Raises:
+        ValueError: not two-dimensional, empty, not finite or not whole numbers.
+    """
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.shape[0] == 0:
+        raise ValueError(f"codes: expected samples × features, found shape {codes.shape}")
+    if codes.dtype.kind not in "biuf":
+        raise ValueError(f"codes: expected whole numbers, found dtype {codes.dtype}")
+    codes = codes.astype(np.float64)
+    if not np.isfinite(codes).all():
+        raise ValueError("codes: expected finite whole numbers, found NaN or infinity")
+    if (codes != np.rint(codes)).any():
+        raise ValueError("codes: expected whole numbers, found fractions; bin floats first")
+    return codes
+
+
+def all_tests(
+    codes: Float[np.ndarray, "m n"],
+) -> tuple[Bool[np.ndarray, "m p"], Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
+    """One test per gap between consecutive values of each column; bit 1 = above it."""
+    low, high = codes.min(axis=0), codes.max(axis=0)
+    if ((low == high) | ((low == 0) & (high == 1))).all():
+        feature = np.flatnonzero(low != high)
+        return codes[:, feature] == 1, feature, np.full(len(feature), 0.5)
+    features, thresholds = [], []
+    for j, column in enumerate(codes.T):
+        values = np.unique(column)
+        thresholds.append((values[:-1] + values[1:]) / 2)
+        features.append(np.full(len(values) - 1, j))
+    feature = np.concatenate([*features, np.empty(0, int)]).astype(np.int64)
+    threshold = np.concatenate([*thresholds, np.empty(0)])
+    return codes[:, feature] > threshold, feature, threshold
+
+
+def _keys(bits: Bool[np.ndarray, "a b"]) -> np.ndarray:
+    """One opaque value a row, equal for equal rows (far quicker to sort than rows)."""
+    packed = np.ascontiguousarray(np.packbits(bits, axis=1))
+    return packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+
+
+def _distinct_splits(bits: Bool[np.ndarray, "m p"]) -> Int[np.ndarray, " kept"]:
+    """First column of each class of columns that are equal up to complement."""
+    return np.sort(np.unique(_keys(bits.T ^ bits[0][:, None]), return_index=True)[1])
+
+
+def _merge(bits: Bool[np.ndarray, "m p"], merge_rows: bool):
+    """First sample of each merged row, merged row of each sample, and row weights."""
+    if not merge_rows or bits.shape[1] == 0:
+        everyone = np.zeros(len(bits), np.int64) if merge_rows else np.arange(len(bits))
+        first = np.unique(everyone, return_index=True)[1]
+        return first, everyone, np.bincount(everyone).astype(np.float64)
+    _, first, row_of, count = np.unique(
+        _keys(bits), return_index=True, return_inverse=True, return_counts=True
+    )
+    return first, row_of, count.astype(np.float64)
+
+
+def _compressed(bits: Bool[np.ndarray, "g p"]) -> tuple[np.ndarray, np.ndarray]:
+    pointer = np.concatenate([[0], np.cumsum(bits.sum(axis=1))])
+    return pointer.astype(np.uintp), np.nonzero(bits)[1].astype(np.uintp)
+
+
+def _pair_offsets(p: int) -> np.ndarray:
+    i = np.arange(p, dtype=np.int64)
+    return (i * p - i * (i + 1) // 2 - i - 1).astype(np.uintp)
+
+
+def design_of(bits: Bool[np.ndarray, "g p"], weight: Float[np.ndarray, " g"]) -> Design:
+    """Arrange rows and their weights for the kernels."""
+    indptr, indices = _compressed(bits)
+    colptr, rows = _compressed(bits.T)
+    return Design(
+        np.ascontiguousarray(bits, np.uint8),
+        indptr,
+        indices,
+        colptr,
+        rows,
+        _pair_offsets(bits.shape[1]),
+        np.ascontiguousarray(weight, np.float64),
+    )
+
+
+def binary_tests(
+    codes: Num[np.ndarray, "m n"], merge_rows: bool = True, merge_columns: bool = True
+) -> BinaryTests:
+    """Turn integer codes into the binary problem that the exact solver searches.
+
+    Args:
+        codes: m × n whole numbers.
+        merge_rows: treat samples with equal tests as one weighted row.
+        merge_columns: keep one test of each set that splits the samples alike.
+
+    Raises:
+        ValueError: see `check_codes`.
+    """
+    codes = check_codes(codes)
+    return _arranged(codes, *all_tests(codes), merge_rows, merge_columns)
+
+
+def restricted(
+    tests: BinaryTests,
+    inside: Bool[np.ndarray, " m"],
+    merge_rows: bool = True,
+    merge_columns: bool = True,
+) -> BinaryTests:
+    """The same tests on some of the samples, less those that no longer part any of them.
+
+    Thresholds stay what they are on all samples, so that a tie between tests is settled
+    in a subtree as it would be in the whole tree.
+    """
+    rows = tests.row_of[inside]
+    above = tests.design.bits[rows].astype(bool) ^ tests.flipped
+    parting = np.flatnonzero(above.any(axis=0) & ~above.all(axis=0))
+    named = (above[:, parting], tests.feature[parting], tests.threshold[parting])
+    return _arranged(tests.row_codes[rows], *named, merge_rows, merge_columns)
+
+
+def _arranged(codes, bits, feature, threshold, merge_rows: bool, merge_columns: bool):
+    """Merge what can be merged and lay it out for the kernels."""
+    if merge_columns and bits.shape[1]:
+        kept = _distinct_splits(bits)
+        bits, feature, threshold = bits[:, kept], feature[kept], threshold[kept]
+    first, row_of, weight = _merge(bits, merge_rows)
+    # Work grows with the square of the bits that are on, so the rarer side is "on".
+    flipped = bits[first].mean(axis=0) > 0.5
+    design = design_of(bits[first] ^ flipped, weight)
+    return BinaryTests(feature, threshold, flipped, row_of, codes[first], design)

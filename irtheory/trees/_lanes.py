@@ -1,0 +1,72 @@
+"""Sums of target rows as whole vector registers.
+
+A node's statistics are sums of target rows. With one output a row is one double; with
+more outputs rows are padded to blocks of eight doubles, so that eight outputs cost about
+as many instructions as one. Numba does not vectorise such short loops by itself
+(its superword pass is off by default), hence the few lines of LLVM below.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+LANES = 8
+_VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+
+
+def blocks_of(n_outputs: int) -> int:
+    """Number of eight-wide blocks a target row takes; 0 means one plain double."""
+    return 0 if n_outputs == 1 else -(-n_outputs // LANES)
+
+
+def width_of(n_outputs: int) -> int:
+    """Doubles in a padded target row."""
+    return max(1, LANES * blocks_of(n_outputs))
+
+
+def aligned_zeros(size: int) -> Float[np.ndarray, " size"]:
+    """Zeros that start on a cache line, so that no eight-wide block straddles two."""
+    raw = np.zeros(size + LANES)
+    skip = -raw.ctypes.data // raw.itemsize % LANES
+    return raw[skip : skip + size]
+
+
+def pad_rows(rows: Float[np.ndarray, "m k"], repeat_first: bool) -> Float[np.ndarray, " m*width"]:
+    """Pad target rows to `width_of(k)` columns, flat and aligned.
+
+    Args:
+        rows: targets, m × k.
+        repeat_first: fill with copies of column 0 (which leave a minimum over columns
+            unchanged) instead of zeros (which leave a sum of squares unchanged).
+    """
+    m, k = rows.shape
+    flat = aligned_zeros(m * width_of(k))
+    padded = flat.reshape(m, width_of(k))
+    padded[:, :k] = rows
+    if repeat_first:
+        padded[:, k:] = rows[:, :1]
+    return flat
+
+
+def _block_pointer(context, builder, array_type, array, block):
+    data = context.make_array(array_type)(context, builder, array).data
+    first = builder.mul(block, ir.Constant(block.type, LANES))
+    return builder.bitcast(builder.gep(data, [first]), _VECTOR.as_pointer())
+
+
+@intrinsic
+def add_block(typing_context, target, target_block, source, source_block):
+    """`target[8i : 8i+8] += source[8j : 8j+8]` on flat float64 arrays, as one addition."""
+
+    def generate(context, builder, signature, args):
+        into = _block_pointer(context, builder, signature.args[0], args[0], args[1])
+        read = _block_pointer(context, builder, signature.args[2], args[2], args[3])
+        total = builder.fadd(builder.load(into, align=64), builder.load(read, align=64))
+        builder.store(total, into, align=64)
+        return context.get_dummy_value()
+
+    return types.void(target, target_block, source, source_block), generate

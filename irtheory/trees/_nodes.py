@@ -1,0 +1,127 @@
+"""Rows of a node, and exact solutions of the small problems (depth ≤ 2) on them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from irtheory.trees._statistics import (
+    BAD,
+    FAST,
+    add_row,
+    best_total,
+    collect,
+    first_split,
+    halves,
+    leaf_score,
+    scan,
+)
+
+
+class Shape(NamedTuple):
+    """Sizes and leaf rule of a search, as plain numbers for the kernels."""
+
+    p: int  # tests
+    width: int  # doubles in a padded target row
+    blocks: np.uintp  # eight-wide blocks in it, 0 for a single double
+    linear: bool  # leaf cost min_c S_c instead of squared error
+    least: float  # smallest weight of a leaf
+    depth: int  # largest depth of the tree
+
+
+@njit(nogil=True, cache=True)
+def rows_of(design, literal):
+    """Merged rows of literal 2·test + side: the test is off (side 0) or on (side 1)."""
+    test, side = literal // 2, literal % 2
+    on = design.rows[design.colptr[test] : design.colptr[test + 1]]
+    if side == 1:
+        return on
+    off = np.empty(len(design.weight) - len(on), np.uintp)
+    t = 0
+    for r in range(len(design.weight)):
+        if design.bits[r, test] == 0:
+            off[t] = np.uintp(r)
+            t += 1
+    return off
+
+
+@njit(nogil=True, cache=True)
+def narrow(design, rows, literal):
+    """Those of `rows` on which the literal holds, in order."""
+    test, side = literal // 2, literal % 2
+    kept = np.empty(len(rows), np.uintp)
+    t = 0
+    for r in rows:
+        if design.bits[r, test] == side:
+            kept[t] = r
+            t += 1
+    return kept[:t]
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def solve_small(design, y, q, rows, depth, shape, slack, stats, best):
+    """Cost of the best tree of depth ≤ `depth` ≤ 2 on `rows`, and its root test.
+
+    Returns:
+        (cost, root): root −1 is a leaf; within `slack` of the best cost the leaf, then
+        the lowest test, is taken. Rows lighter than the smallest leaf cost 1e300.
+    """
+    collect(design, y, q, rows, shape.blocks, depth == 2, stats)
+    p, width, linear, least = shape.p, shape.width, shape.linear, shape.least
+    if depth == 0:
+        return stats.total_q[0] - leaf_score(
+            stats.total_s, 0, stats.total_n[0], width, linear, least
+        ), -1
+    if depth == 2:
+        scan(stats, p, width, linear, least, best)
+    else:
+        halves(stats, p, width, linear, least, best)
+    total = best_total(stats, p, width, linear, least, best)
+    root = first_split(stats, p, width, linear, least, best, slack)
+    return stats.total_q[0] - total, root
+
+
+@njit(nogil=True, cache=True)
+def write_small(design, y, q, rows, depth, shape, slack, stats, best, heap, node):
+    """Write the tests of the best tree of depth ≤ 2 on `rows` into heap[node] and below."""
+    _, root = solve_small(design, y, q, rows, depth, shape, slack, stats, best)
+    heap[node] = root
+    if root < 0 or depth < 2:
+        return
+    for side in range(2):
+        part = narrow(design, rows, 2 * root + side)
+        _, test = solve_small(design, y, q, part, depth - 1, shape, slack, stats, best)
+        heap[2 * node + 1 + side] = test
+
+
+@njit(nogil=True, cache=True)
+def route(design, heap, leaf_of):
+    """leaf_of[r] = heap index of the leaf of every merged row; child on test off: 2i + 1."""
+    inner = len(heap)
+    for r in range(len(design.weight)):
+        node = 0
+        while node < inner and heap[node] >= 0:
+            node = 2 * node + 1 + design.bits[r, heap[node]]
+        leaf_of[r] = node
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def cost_of_partition(design, y, q, leaf_of, shape, sums, weights):
+    """Cost of the leaves `leaf_of` refitted to y; fills their target sums and weights."""
+    sums[:] = 0.0
+    weights[:] = 0.0
+    cost = 0.0
+    for r in range(np.uintp(len(leaf_of))):
+        weights[leaf_of[r]] += design.weight[r]
+        add_row(sums, np.uintp(leaf_of[r]), y, r, shape.blocks)
+        cost += q[r]
+    for leaf in range(len(weights)):
+        if weights[leaf] > 0:
+            first, n = leaf * shape.width, weights[leaf]
+            value = leaf_score(sums, first, n, shape.width, shape.linear, shape.least)
+            if value == BAD:
+                return -BAD
+            cost -= value
+    return cost

@@ -1,0 +1,79 @@
+"""Between the search's heap of tests and `Tree`.
+
+The heap of a tree of depth ≤ D has 2^D − 1 entries: the test of each inner node, −1 where
+there is none. Node i's child on the "off" side is 2i + 1, on the "on" side 2i + 2; leaves
+may sit below the last inner level.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from irtheory.trees._design import BinaryTests
+from irtheory.trees.tree import Tree
+
+
+def tree_of(
+    heap: Int[np.ndarray, " inner"],
+    tests: BinaryTests,
+    leaf_of: Int[np.ndarray, " m"],
+    predictions: Float[np.ndarray, "m k"],
+) -> Tree:
+    """Assemble the `Tree` of a heap; inner nodes carry the mean prediction below them."""
+
+    def build(node: int, samples: Int[np.ndarray, " s"]) -> Tree:
+        value, count = predictions[samples].mean(axis=0), float(len(samples))
+        if node >= len(heap) or heap[node] < 0:
+            # Every sample of a leaf has the leaf's own value: take it without rounding.
+            return Tree.leaf(predictions[samples[0]], count, tests.n_features)
+        test = heap[node]
+        on = tests.design.bits[tests.row_of[samples], test] == 1
+        halves = [build(2 * node + 1, samples[~on]), build(2 * node + 2, samples[on])]
+        left, right = halves[::-1] if tests.flipped[test] else halves
+        threshold = float(tests.threshold[test])
+        return Tree.grow(int(tests.feature[test]), threshold, left, right, value, count)
+
+    return build(0, np.arange(len(leaf_of)))
+
+
+def _test_index(tests: BinaryTests) -> dict[bytes, int]:
+    """Kept test by the way it splits the merged rows, up to complement."""
+    bits = tests.design.bits.astype(bool)
+    canonical = np.packbits(bits ^ bits[:1], axis=0).T
+    return {column.tobytes(): j for j, column in reversed(list(enumerate(canonical)))}
+
+
+def heap_of(tree: Tree, tests: BinaryTests, depth: int) -> Int[np.ndarray, " inner"] | None:
+    """Heap of a tree on the same codes; None if it is not in the class of depth ≤ `depth`.
+
+    Splits that part no sample are skipped. Raises ValueError for other features.
+    """
+    if tree.n_features != tests.n_features:
+        raise ValueError(
+            f"warm_start: expected a tree on {tests.n_features} features, found {tree.n_features}"
+        )
+    heap = np.full(2**depth - 1, -1, np.int64)
+    values = tests.row_codes
+    known = _test_index(tests)
+
+    def place(node: int, slot: int, rows: Int[np.ndarray, " s"]) -> bool:
+        f = tree.feature[node]
+        if f < 0 or len(rows) == 0:
+            return True
+        right = values[:, f] > tree.threshold[node]
+        low, high = int(tree.left[node]), int(tree.right[node])
+        if right[rows].all() or not right[rows].any():
+            return place(high if right[rows].all() else low, slot, rows)
+        test = known.get(np.packbits(right ^ right[:1]).tobytes())
+        if test is None or slot >= len(heap):
+            return False
+        heap[slot] = test
+        on = tests.design.bits[:, test].astype(bool)
+        same = bool(on[0] == right[0])
+        off_child, on_child = (low, high) if same else (high, low)
+        return place(off_child, 2 * slot + 1, rows[~on[rows]]) and place(
+            on_child, 2 * slot + 2, rows[on[rows]]
+        )
+
+    return heap if place(0, 0, np.arange(tests.n_rows)) else None

@@ -1,0 +1,59 @@
+"""Running a search's independent tasks on threads, under a deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from typing import Any
+
+Progress = Callable[[float], None]
+Task = Callable[[int, Any], None]
+
+
+def run_each(
+    n: int,
+    task: Task,
+    spaces: Sequence[Any],
+    deadline: float | None,
+    progress: Progress | None,
+) -> bool:
+    """Call `task(i, space)` for i < n, one thread a space; False if the deadline passed first.
+
+    The kernels release the interpreter, so threads run side by side. `deadline` is a
+    time of `time.perf_counter`; tasks that have begun are finished.
+    """
+    if len(spaces) == 1:
+        return _serially(n, task, spaces[0], deadline, progress)
+    with ThreadPoolExecutor(len(spaces)) as pool:
+        todo = iter(range(n))
+        running = {
+            pool.submit(task, i, space): space for space, i in zip(spaces, todo, strict=False)
+        }
+        done = 0
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                future.result()
+                space = running.pop(future)
+                done += 1
+                if progress:
+                    progress(done / n)
+                if not _late(deadline) and (i := next(todo, None)) is not None:
+                    running[pool.submit(task, i, space)] = space
+    return done == n
+
+
+def _serially(
+    n: int, task: Task, space: Any, deadline: float | None, progress: Progress | None
+) -> bool:
+    for i in range(n):
+        if _late(deadline):
+            return False
+        task(i, space)
+        if progress:
+            progress((i + 1) / n)
+    return True
+
+
+def _late(deadline: float | None) -> bool:
+    return deadline is not None and time.perf_counter() > deadline
