@@ -1,0 +1,26 @@
+"""Q(theta, omega), one file a model, under one contract."""
+
+from irtheory.objectives.agreement import AgreementObjective
+from irtheory.objectives.contract import (
+    Claims,
+    Lipschitz,
+    Objective,
+    Smoothness,
+    ThetaMinimum,
+)
+from irtheory.objectives.fixed_structure import FixedStructure, OmegaMinimum
+from irtheory.objectives.linear import LinearObjective
+from irtheory.objectives.logistic import LogisticObjective
+
+__all__ = [
+    "AgreementObjective",
+    "Claims",
+    "FixedStructure",
+    "LinearObjective",
+    "Lipschitz",
+    "LogisticObjective",
+    "Objective",
+    "OmegaMinimum",
+    "Smoothness",
+    "ThetaMinimum",
+]

@@ -1,0 +1,145 @@
+"""The agreement loss of labels in {-1, +1}, convex in each argument alone (setting "agreement")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import cho_factor, cho_solve
+
+from irtheory.objectives.contract import (
+    Array,
+    Claims,
+    LeafCost,
+    Smoothness,
+    ThetaMinimum,
+    checked_array,
+    squared_norm,
+)
+from irtheory.objectives.linear import FeatureModel
+
+
+@dataclass(frozen=True, eq=False)
+class AgreementObjective(FeatureModel):
+    """L[a, b] = (1/m) sum_i (1 - a_i b_i)^2 with k = 1 output and labels y_i in {-1, +1}.
+
+    Quadratic in theta for a fixed T and in T for a fixed theta, not jointly convex: at
+    g = T = 0 the coupling of a sample has a Hessian with eigenvalues +-2/m.
+
+    Raises:
+        ValueError: as `FeatureModel`, or labels other than one column of -1 and +1.
+    """
+
+    ridge: float = 0.1
+    name: str = field(default="agreement", init=False)
+    leaf_cost: LeafCost = field(default="linear", init=False)
+
+    def __post_init__(self) -> None:
+        """Check the sample, the labels being signs."""
+        super().__post_init__()
+        checked_array("labels", self.labels, ("m", 1))
+        strange = self.labels[np.abs(self.labels) != 1]
+        if strange.size:
+            raise ValueError(f"labels: expected -1 and +1 only, found {strange[0]}")
+
+    @property
+    def omega_ridge(self) -> float:
+        """The ridge also weighs free leaf values, which are unbounded without it."""
+        return self.ridge
+
+    @property
+    def claims(self) -> Claims:
+        """Convex in theta; coercive with a ridge or with features of full column rank."""
+        if self.ridge > 0:
+            reason = "the ridge term grows with theta"
+        elif self.rank == self.theta_shape[0]:
+            reason = "the features have full column rank, the label loss is (1/m)||G - y||^2"
+        else:
+            reason = ""
+        return Claims(
+            convex_in_theta=True,
+            jointly_convex=False,
+            coercive_because=reason,
+            twice_differentiable=True,
+        )
+
+    def loss(self, a: Array, b: Array) -> float:
+        """(1/m) sum_i (1 - a_i b_i)^2."""
+        return squared_norm(1 - a * b) / self.n_samples
+
+    def grad_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
+        """(2/m) Phi^T ((y^2 + T^2) g - y - T) + ridge theta, [P, 1]."""
+        tree = self.checked_tree(T)
+        slope = (self.labels**2 + tree**2) * self.outputs(theta) - self.labels - tree
+        return self.features.T @ slope * (2 / self.n_samples) + self.ridge * np.asarray(theta)
+
+    def grad_tree(self, theta: ArrayLike, T: ArrayLike) -> Array:
+        """-(2/m) g (1 - g T), [m, 1]."""
+        g = self.outputs(theta)
+        return g * (g * self.checked_tree(T) - 1) * (2 / self.n_samples)
+
+    def hessian_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
+        """(2/m) Phi^T diag(y^2 + T^2) Phi + ridge I, [P, P]; the same for every theta."""
+        self.checked_theta(theta)
+        curvature = (self.labels**2 + self.checked_tree(T) ** 2) * (2 / self.n_samples)
+        weighted = np.sqrt(curvature) * self.features
+        return weighted.T @ weighted + self.ridge * np.eye(weighted.shape[1])
+
+    def tree_curvature(self, theta: ArrayLike) -> Array:
+        """d^2 Q / dT_i^2 = (2/m) g_i^2, [m, 1]."""
+        return self.outputs(theta) ** 2 * (2 / self.n_samples)
+
+    def cross_curvature(self, theta: ArrayLike, T: ArrayLike) -> Array:
+        """d^2 Q / dg_i dT_i = (2/m) (2 g_i T_i - 1), [m, 1]."""
+        return (2 * self.outputs(theta) * self.checked_tree(T) - 1) * (2 / self.n_samples)
+
+    def smoothness(self) -> Smoothness:
+        """Beta = 4 lambda_max(Phi^T Phi)/m + ridge for |T_i| <= 1."""
+        return Smoothness(
+            4 * self.gram_scale + self.ridge,
+            "bound: 4 lambda_max(Phi^T Phi)/m + ridge, for |T| <= 1 (equal at |T| = 1)",
+        )
+
+    def minimise_theta(self, T: ArrayLike, start: ArrayLike | None = None) -> ThetaMinimum:
+        """The solution of the normal equations; a closed form, `start` plays no part.
+
+        (Phi^T diag(y^2 + T^2) Phi + (m ridge/2) I) theta = Phi^T (y + T); with ridge 0 the
+        least-squares fit of (y + T)/(y^2 + T^2) under those weights, of minimum norm.
+        """
+        tree = self.checked_tree(T)
+        if self.ridge > 0:
+            normal = self.hessian_theta(np.zeros(self.theta_shape), tree)
+            moment = self.features.T @ (self.labels + tree) * (2 / self.n_samples)
+            theta = cho_solve(cho_factor(normal, check_finite=False), moment, check_finite=False)
+            how = "closed form: weighted ridge fit"
+        else:
+            root = np.sqrt(self.labels**2 + tree**2)
+            fit = np.linalg.lstsq(root * self.features, (self.labels + tree) / root)
+            theta = np.asarray(fit[0], dtype=np.float64)
+            how = "closed form: weighted least-squares fit of minimum norm"
+        gradient_norm = float(np.linalg.norm(self.grad_theta(theta, tree)))
+        return ThetaMinimum(theta, self.value(theta, tree), gradient_norm, how)
+
+    def targets(self, theta: ArrayLike) -> Array:
+        """The costs (1 + g)^2 and (1 - g)^2 of a leaf that says -1 and +1, [m, 2]."""
+        g = self.outputs(theta)
+        return np.hstack([(1 + g) ** 2, (1 - g) ** 2])
+
+    def decode(self, values: ArrayLike) -> Array:
+        """One-hot choices [..., 2] between -1 and +1 as tree outputs [..., 1]."""
+        return np.asarray(values, dtype=np.float64) @ np.array([[-1.0], [1.0]])
+
+    def min_over_trees(self, theta: ArrayLike, tree_cost: float) -> float:
+        """label_loss(theta) + tree_cost/m, tree_cost the summed cost of the signs chosen."""
+        return self.label_loss(theta) + tree_cost / self.n_samples
+
+    def expression(self, cp: ModuleType, theta: Any, T: Any) -> Any:
+        """Q as a cvxpy expression, convex in theta [P, 1] alone and in T [m, 1] alone."""
+        outputs = self.features @ theta
+        losses = cp.sum_squares(1 - cp.multiply(self.labels, outputs)) + cp.sum_squares(
+            1 - cp.multiply(T, outputs)
+        )
+        return losses / self.n_samples + 0.5 * self.ridge * cp.sum_squares(theta)

@@ -1,0 +1,255 @@
+"""Q(theta, omega) over the leaf values omega of a tree of fixed structure (Proposition 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from irtheory.objectives.agreement import AgreementObjective
+from irtheory.objectives.contract import (
+    Array,
+    Lipschitz,
+    Smoothness,
+    ThetaMinimum,
+    checked_array,
+    largest_gram_eigenvalue,
+    squared_norm,
+)
+from irtheory.objectives.linear import LinearObjective
+from irtheory.objectives.logistic import LogisticObjective
+
+
+@dataclass(frozen=True, eq=False)
+class OmegaMinimum:
+    """A minimiser of Q(theta, .): omega [L, k], Q there, the norm of grad_omega there, the method.
+
+    Its fields are those of `ThetaMinimum` for the other block.
+    """
+
+    omega: Array
+    value: float
+    gradient_norm: float
+    how: str
+
+
+@dataclass(frozen=True, eq=False)
+class FixedStructure:
+    """Q as a smooth function of theta [P, k] and leaf values omega [L, k], T = omega[leaf_of].
+
+    The penalty (omega_ridge/2)||omega||^2 of the objective is counted here.
+
+    Raises:
+        ValueError: an objective without a minimum over leaf values (logistic, agreement with
+            ridge 0), a leaf index outside 0 .. L - 1, or a leaf without samples.
+    """
+
+    objective: LinearObjective | AgreementObjective
+    leaf_of: NDArray[np.int64]
+    n_leaves: int
+
+    def __post_init__(self) -> None:
+        """Check that the minimum over omega exists and that every leaf holds a sample."""
+        _refuse_unbounded_leaves(self.objective)
+        object.__setattr__(
+            self, "leaf_of", _checked_leaves(self.leaf_of, self.objective.n_samples, self.n_leaves)
+        )
+
+    @cached_property
+    def theta_shape(self) -> tuple[int, int]:
+        """(P, k)."""
+        return self.objective.theta_shape
+
+    @cached_property
+    def omega_shape(self) -> tuple[int, int]:
+        """(L, k)."""
+        return self.n_leaves, self.objective.n_outputs
+
+    @cached_property
+    def assignment(self) -> Array:
+        """A [m, L], A_il = 1 if sample i lies in leaf l and else 0, so that T = A omega."""
+        return np.eye(self.n_leaves)[self.leaf_of]
+
+    def tree_outputs(self, omega: ArrayLike) -> Array:
+        """T = omega[leaf_of], [m, k]; ValueError for another shape than [L, k]."""
+        return self.assignment @ checked_array("omega", omega, self.omega_shape)
+
+    def _leaf_sums(self, per_sample: Array) -> Array:
+        return self.assignment.T @ per_sample
+
+    def value(self, theta: ArrayLike, omega: ArrayLike) -> float:
+        """Q(theta, T) + (omega_ridge/2)||omega||^2."""
+        tree = self.tree_outputs(omega)
+        return self.objective.value(theta, tree) + self._penalty(omega)
+
+    def _penalty(self, omega: ArrayLike) -> float:
+        return 0.5 * self.objective.omega_ridge * squared_norm(np.asarray(omega, dtype=np.float64))
+
+    def grad_theta(self, theta: ArrayLike, omega: ArrayLike) -> Array:
+        """dQ/dtheta, [P, k]."""
+        return self.objective.grad_theta(theta, self.tree_outputs(omega))
+
+    def grad_omega(self, theta: ArrayLike, omega: ArrayLike) -> Array:
+        """dQ/domega, [L, k]: dQ/dT summed over each leaf, + omega_ridge omega."""
+        slope = self._leaf_sums(self.objective.grad_tree(theta, self.tree_outputs(omega)))
+        return slope + self.objective.omega_ridge * np.asarray(omega)
+
+    def minimise_theta(self, omega: ArrayLike) -> ThetaMinimum:
+        """The minimiser of Q(., omega), in closed form."""
+        found = self.objective.minimise_theta(self.tree_outputs(omega))
+        value = found.value + self._penalty(omega)
+        return ThetaMinimum(found.theta, value, found.gradient_norm, found.how)
+
+    def minimise_omega(self, theta: ArrayLike) -> OmegaMinimum:
+        """The minimiser of Q(theta, .), in closed form.
+
+        Q(theta, .) is quadratic and separates over the leaves, so
+        omega = -sum dQ/dT(T = 0) / (sum d^2Q/dT^2 + omega_ridge), sums over the leaf: the leaf
+        means of G for squared loss, sum g / (sum g^2 + m ridge/2) for agreement.
+        """
+        at_zero = self._leaf_sums(self.objective.grad_tree(theta, np.zeros(self._tree_shape)))
+        curvature = self._leaf_sums(self.objective.tree_curvature(theta))
+        omega = -at_zero / (curvature + self.objective.omega_ridge)
+        gradient_norm = float(np.linalg.norm(self.grad_omega(theta, omega)))
+        how = "closed form: quadratic in every leaf value"
+        return OmegaMinimum(omega, self.value(theta, omega), gradient_norm, how)
+
+    @property
+    def _tree_shape(self) -> tuple[int, int]:
+        return self.objective.n_samples, self.objective.n_outputs
+
+    def hessian(self, theta: ArrayLike, omega: ArrayLike) -> Array:
+        """The symmetric Hessian over (theta.ravel(), omega.ravel()), [(P + L)k, (P + L)k].
+
+        Outputs meet no other output, so the mixed block is Phi^T diag(d^2Q/dG dT) A for each.
+        """
+        tree = self.tree_outputs(omega)
+        size, k = self.objective.theta_shape
+        mixed = np.zeros((size, k, self.n_leaves, k))
+        curvature = self.objective.cross_curvature(theta, tree)
+        for c in range(k):
+            weighted = curvature[:, c : c + 1] * self.objective.features
+            mixed[:, c, :, c] = self._leaf_sums(weighted).T
+        mixed = mixed.reshape(size * k, self.n_leaves * k)
+        leaf_curvature = self._leaf_sums(self.objective.tree_curvature(theta))
+        leaves = np.diag(leaf_curvature.ravel() + self.objective.omega_ridge)
+        return np.block([[self.objective.hessian_theta(theta, tree), mixed], [mixed.T, leaves]])
+
+    def smoothness(self, theta: ArrayLike, omega: ArrayLike) -> Smoothness:
+        """A beta that bounds the norm of the joint Hessian on {Q <= Q(theta, omega)}.
+
+        Exact for squared loss, whose Hessian is constant; a proven bound for agreement.
+        """
+        if isinstance(self.objective, LinearObjective):
+            return _squared_loss_smoothness(self, self.objective)
+        return _agreement_smoothness(self, self.objective, self.value(theta, omega))
+
+    def lipschitz(self, theta: ArrayLike, omega: ArrayLike) -> Lipschitz:
+        """A bound on the joint gradient on {Q <= Q_1}, Q_1 = Q(theta, omega): sqrt(2 beta Q_1).
+
+        A step of 1/beta against the gradient stays in the level set and lowers Q by at least
+        ||grad Q||^2/(2 beta), and Q >= 0.
+        """
+        beta = self.smoothness(theta, omega).beta
+        constant = float(np.sqrt(2 * beta * self.value(theta, omega)))
+        return Lipschitz(constant, "bound: sqrt(2 beta Q_1) on the level set Q <= Q_1, as Q >= 0")
+
+    def expression(self, cp: ModuleType, theta: Any, omega: Any) -> Any:
+        """Q as a cvxpy expression, one of theta [P, k] and omega [L, k] being a variable."""
+        fit = self.objective.expression(cp, theta, self.assignment @ omega)
+        return fit + 0.5 * self.objective.omega_ridge * cp.sum_squares(omega)
+
+
+def _refuse_unbounded_leaves(objective: object) -> None:
+    if isinstance(objective, LogisticObjective):
+        raise ValueError(
+            "objective: L[G, T] of the logistic objective is linear in T, so Q has no minimum "
+            "over free leaf values; use the alternating algorithm"
+        )
+    if not isinstance(objective, LinearObjective | AgreementObjective):
+        raise ValueError(
+            "objective: expected a LinearObjective or an AgreementObjective, "
+            f"found {type(objective).__name__}"
+        )
+    if isinstance(objective, AgreementObjective) and objective.ridge == 0:
+        raise ValueError(
+            "objective: expected a ridge > 0 for the agreement loss over free leaf values, "
+            "found 0; Q then need not attain its infimum (labels the features cannot predict: "
+            "Q = 1 + 1/t^2 along g = 1/t, T = t)"
+        )
+
+
+def _checked_leaves(leaf_of: ArrayLike, n_samples: int, n_leaves: int) -> NDArray[np.int64]:
+    if n_leaves < 1:
+        raise ValueError(f"n_leaves: expected an integer >= 1, found {n_leaves}")
+    leaves = checked_array("leaf_of", leaf_of, (n_samples,))
+    outside = (leaves != np.floor(leaves)) | (leaves < 0) | (leaves >= n_leaves)
+    if outside.any():
+        raise ValueError(
+            f"leaf_of: expected integers 0 .. {n_leaves - 1}, found {leaves[outside][0]}"
+        )
+    indices = leaves.astype(np.int64)
+    empty = np.flatnonzero(np.bincount(indices, minlength=n_leaves) == 0)
+    if empty.size:
+        raise ValueError(f"leaf_of: expected a sample in every leaf, found none in leaf {empty[0]}")
+    indices.setflags(write=False)
+    return indices
+
+
+def _squared_loss_smoothness(fixed: FixedStructure, objective: LinearObjective) -> Smoothness:
+    """The largest eigenvalue of (2/m) [[2 Phi^T Phi, -Phi^T A], [-A^T Phi, A^T A]] + ridges.
+
+    The outputs share this Hessian, so one block [P + L, P + L] is enough; only theta has a ridge.
+    """
+    Phi, m = objective.features, objective.n_samples
+    mixed = -(fixed.assignment.T @ Phi).T
+    sizes = np.diag(np.bincount(fixed.leaf_of).astype(np.float64))
+    hessian = np.block([[2 * Phi.T @ Phi, mixed], [mixed.T, sizes]]) * (2 / m)
+    hessian[: len(mixed), : len(mixed)] += objective.ridge * np.eye(len(mixed))
+    return Smoothness(
+        float(np.linalg.eigvalsh(hessian)[-1]),
+        "exact: largest eigenvalue of the constant joint Hessian",
+    )
+
+
+def _agreement_smoothness(
+    fixed: FixedStructure, objective: AgreementObjective, level: float
+) -> Smoothness:
+    """A bound on the joint Hessian where Q <= Q_1 = `level`, from three bounds on its blocks.
+
+    With a = Phi u and b = A v the Hessian's quadratic form at (u, v) is
+    (2/m) sum_i [(1 + t_i^2) a_i^2 + g_i^2 b_i^2 + (4 g_i t_i - 2) a_i b_i] + r(|u|^2 + |v|^2).
+    Q is a sum of terms >= 0, so Q <= Q_1 gives |theta|^2 <= 2 Q_1/r and |1 - gy|^2 <= m Q_1. The
+    label loss takes at least its minimum, so with R = Q_1 - min label_loss and e = 1 - gT,
+    |omega|^2 <= 2 R/r and |e|^2 <= m R. Let Phi_l be the n_l rows of leaf l,
+    s^2 = lambda_max(Phi^T Phi), s_l^2 = lambda_max(Phi_l^T Phi_l) and s_* = max_l s_l.
+    (1) sum (1 + t_i^2) a_i^2 = |Phi u|^2 + sum_l omega_l^2 |Phi_l u|^2
+        <= (s^2 + |omega|^2 s_*^2) |u|^2.
+    (2) sum g_i^2 b_i^2 = sum_l v_l^2 |g_l|^2 <= max_l |g_l|^2 |v|^2, where |g_l| = |y_l g_l|
+        <= sqrt(n_l) + sqrt(m Q_1), and |g_l| <= s_l |theta|.
+    (3) 4 g_i t_i - 2 = 2 - 4 e_i; |sum a_i b_i| <= ||A^T Phi|| |u||v|, and |sum e_i a_i b_i|
+        <= sum_l |v_l||e_l| s_l |u| <= s_* |e| |u||v|, by Cauchy and Schwarz over the leaves.
+    So the sum is at most alpha |u|^2 + 2 kappa |u||v| + gamma |v|^2 with kappa = ||A^T Phi|| +
+    2 s_* sqrt(m R), and the form at most r + (2/m) lambda_max [[alpha, kappa], [kappa, gamma]]
+    on unit vectors. It is at least r - (2/m) kappa there, as (1) and (2) are >= 0, and kappa <=
+    lambda_max, so the norm of the Hessian obeys the bound too.
+    """
+    Phi, m, r = objective.features, objective.n_samples, objective.ridge
+    leaf_rows = [Phi[fixed.leaf_of == leaf] for leaf in range(fixed.n_leaves)]
+    leaf_scale = np.array([largest_gram_eigenvalue(rows) for rows in leaf_rows])
+    sizes = np.array([len(rows) for rows in leaf_rows])
+    # At T = 0 the coupling is 1 whatever theta is.
+    rest = max(level - (objective.minimise_theta(np.zeros((m, 1))).value - 1), 0.0)
+    g_squared = np.minimum((np.sqrt(sizes) + np.sqrt(m * level)) ** 2, leaf_scale * 2 * level / r)
+    alpha = m * objective.gram_scale + leaf_scale.max() * 2 * rest / r
+    gamma = g_squared.max()
+    kappa = np.linalg.norm(fixed.assignment.T @ Phi, 2) + 2 * np.sqrt(leaf_scale.max() * m * rest)
+    blocks = np.array([[alpha, kappa], [kappa, gamma]]) * (2 / m)
+    return Smoothness(
+        float(np.linalg.eigvalsh(blocks)[-1]) + r,
+        f"bound: block norms of the joint Hessian on the level set Q <= {level:.6g}",
+    )
