@@ -1,0 +1,115 @@
+"""What commands print: tables of checks, progress, the last line. Plain text off a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from irtheory.certificates import Certificate, Check
+from irtheory.solvers.trajectory import Step
+
+# Progress is drawn at most so often, in seconds.
+REFRESH = 0.1
+
+
+def make_console(quiet: bool = False) -> Console:
+    """Console on standard output; `quiet` prints nothing (for --json)."""
+    return Console(highlight=False, quiet=quiet, soft_wrap=True)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _check_table(title: str, checks: Iterable[Check]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("holds")
+    table.add_column("what", min_width=30)
+    table.add_column("value", justify="right")
+    table.add_column("limit", justify="right")
+    table.add_column("how", overflow="fold", style="dim")
+    for check in checks:
+        mark = "[green]yes[/]" if check.holds else "[bold red]NO[/]"
+        table.add_row(
+            mark,
+            escape(check.name),
+            _number(check.value),
+            _number(check.tolerance),
+            escape(check.how),
+        )
+    return table
+
+
+def print_certificate(console: Console, certificate: Certificate) -> None:
+    """Assumptions, promises and notes of one run."""
+    head = f"Proposition {certificate.proposition}: {certificate.setting}, {certificate.algorithm}"
+    console.print(f"[bold]{head}[/] ({certificate.order}), {certificate.steps} steps")
+    console.print(f"stopped: {certificate.stopped}\n")
+    console.print(_check_table("Assumptions", certificate.assumptions))
+    console.print()
+    console.print(_check_table("Promises", certificate.promises))
+    console.print()
+    for note in certificate.notes:
+        console.print(f"· {escape(note)}")
+
+
+def print_verdict(console: Console, certificate: Certificate) -> None:
+    """One line: everything holds, or what does not, with its number."""
+    if certificate.holds:
+        console.print("[bold green]certificate holds[/]: every assumption and every promise")
+    for check in certificate.broken:
+        kind = "assumption" if check in certificate.assumptions else "promise"
+        console.print(
+            f"[bold red]{kind} broken[/]: {escape(check.name)} "
+            f"(value {_number(check.value)}, limit {_number(check.tolerance)})"
+        )
+
+
+def print_written(console: Console, folder: Path, written: Sequence[Path], following: str) -> None:
+    """The last line: what was written and what to look at or run next."""
+    names = ", ".join(sorted({path.name for path in written}))
+    console.print(f"wrote {folder}/: {escape(names)}")
+    console.print(f"next: {escape(following)}")
+
+
+class StepProgress:
+    """Shows step, Q and gaps of a run that takes a while; nothing off a terminal."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(name, total=None, text="")
+        self._last = 0.0
+
+    def __call__(self, step: Step) -> None:
+        """Take note of one step."""
+        now = time.monotonic()
+        if now - self._last < REFRESH:
+            return
+        self._last = now
+        text = (
+            f"step {step.t}  Q {step.value:.6g}  gap θ {step.gap_theta:.1e} ω {step.gap_omega:.1e}"
+        )
+        self._progress.update(self._task, text=text)
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[Progress]:
+    """A transient progress display with a spinner, a bar where a total is known, and time."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=12),
+        TextColumn("{task.fields[text]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        yield bar

@@ -1,0 +1,141 @@
+"""The joint minimum of Q over every tree and θ, by enumeration, for small cases.
+
+Alternating descent ends in an equilibrium; how far that lies above the global minimum is not
+part of any proposition, so it is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from irtheory.objectives.contract import Objective
+from irtheory.trees._design import binary_tests
+
+LIMIT = 200_000
+
+
+@dataclass(frozen=True, eq=False)
+class GlobalMinimum:
+    """Smallest Q over all trees and θ.
+
+    Attributes:
+        value: min_θ,ω Q.
+        theta: minimiser in θ.
+        tree_outputs: T of the minimiser, [m, k].
+        trees: distinct partitions (times leaf choices) that were tried.
+    """
+
+    value: float
+    theta: Float[np.ndarray, ...]
+    tree_outputs: Float[np.ndarray, "m k"]
+    trees: int
+
+
+def count_trees(tests: int, depth: int) -> int:
+    """Binary trees of depth ≤ `depth` over `tests` tests, repeated partitions included."""
+    return 1 if depth == 0 else 1 + tests * count_trees(tests, depth - 1) ** 2
+
+
+def partitions(
+    bits: Bool[np.ndarray, "m p"], depth: int, min_samples_leaf: int = 1
+) -> list[Int[np.ndarray, " m"]]:
+    """Every distinct partition that a tree of depth ≤ `depth` makes, as leaf indices [m]."""
+    m = len(bits)
+    splits = [sum(1 << int(i) for i in np.flatnonzero(column)) for column in bits.T]
+    known: dict[tuple[int, int], set[frozenset[int]]] = {}
+
+    def of(rows: int, levels: int) -> set[frozenset[int]]:
+        if (rows, levels) not in known:
+            found = {frozenset([rows])}
+            for split in splits if levels else []:
+                on, off = rows & split, rows & ~split
+                if min(on.bit_count(), off.bit_count()) >= min_samples_leaf:
+                    pairs = product(of(on, levels - 1), of(off, levels - 1))
+                    found |= {a | b for a, b in pairs}
+            known[rows, levels] = found
+        return known[rows, levels]
+
+    return [_leaf_indices(leaves, m) for leaves in sorted(of((1 << m) - 1, depth), key=sorted)]
+
+
+def _leaf_indices(leaves: frozenset[int], m: int) -> Int[np.ndarray, " m"]:
+    index = np.zeros(m, np.int64)
+    for number, rows in enumerate(sorted(leaves)):
+        packed = np.frombuffer(rows.to_bytes(-(-m // 8), "little"), np.uint8)
+        index[np.unpackbits(packed, count=m, bitorder="little") == 1] = number
+    return index
+
+
+def _squared_minimum(objective: Objective, leaf_of: Int[np.ndarray, " m"]):
+    """Min over (θ, leaf values) of the squared-loss Q: one linear system, ω = leaf means of G."""
+    Phi, y, m = objective.features, objective.labels, objective.n_samples
+    if Phi is None:
+        raise ValueError("objective: the global minimum needs a model linear in features")
+    A = np.eye(leaf_of.max() + 1)[leaf_of]
+    top = 2 * Phi.T @ Phi + m * objective.ridge / 2 * np.eye(Phi.shape[1])
+    system = np.block([[top, -Phi.T @ A], [-A.T @ Phi, A.T @ A]])
+    right = np.vstack([Phi.T @ y, np.zeros((A.shape[1], y.shape[1]))])
+    solution = np.linalg.lstsq(system, right, rcond=None)[0]
+    theta, omega = solution[: Phi.shape[1]], solution[Phi.shape[1] :]
+    return objective.value(theta, A @ omega), theta, A @ omega
+
+
+def _choices(objective: Objective, leaf_of: Int[np.ndarray, " m"]) -> Iterator[np.ndarray]:
+    """Tree outputs of every choice of a column per leaf, under the linear cost."""
+    zero = np.zeros(objective.theta_shape)
+    columns = np.eye(objective.targets(zero).shape[1])
+    for choice in product(range(len(columns)), repeat=int(leaf_of.max()) + 1):
+        yield objective.decode(columns[list(choice)])[leaf_of]
+
+
+def check_size(objective: Objective, codes: Int[np.ndarray, "m n"], max_depth: int) -> None:
+    """Refuse what `global_minimum` would take too long for; ValueError says how many trees."""
+    tests = binary_tests(codes).n_tests
+    count = count_trees(tests, max_depth)
+    if objective.leaf_cost == "linear":
+        width = objective.targets(np.zeros(objective.theta_shape)).shape[1]
+        count *= width ** min(2**max_depth, objective.n_samples)
+    if count > LIMIT:
+        raise ValueError(
+            f"--global is for small cases: expected at most {LIMIT:,} trees (times leaf choices), "
+            f"found {count:,}; use a smaller --depth or --attributes"
+        )
+
+
+def global_minimum(
+    objective: Objective,
+    codes: Int[np.ndarray, "m n"],
+    max_depth: int,
+    min_samples_leaf: int = 1,
+    progress: Callable[[float], None] | None = None,
+) -> GlobalMinimum:
+    """Minimise Q over all trees of depth ≤ `max_depth` and all θ.
+
+    Raises:
+        ValueError: see `check_size`.
+    """
+    check_size(objective, codes, max_depth)
+    tests = binary_tests(codes, merge_rows=False)
+    found = partitions(tests.design.bits.astype(bool), max_depth, min_samples_leaf)
+    linear = objective.leaf_cost == "linear"
+    best, tried = None, 0
+    for i, leaf_of in enumerate(found):
+        if linear:
+            minima = [(objective.minimise_theta(T), T) for T in _choices(objective, leaf_of)]
+            candidates = [(low.value, low.theta, T) for low, T in minima]
+        else:
+            candidates = [_squared_minimum(objective, leaf_of)]
+        tried += len(candidates)
+        cheapest = min(candidates, key=lambda candidate: candidate[0])
+        if best is None or cheapest[0] < best[0]:
+            best = cheapest
+        if progress:
+            progress((i + 1) / len(found))
+    if best is None:
+        raise ValueError("codes: expected at least one sample")
+    return GlobalMinimum(float(best[0]), best[1], best[2], tried)

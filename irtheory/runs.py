@@ -1,0 +1,186 @@
+"""Run folders: settings, environment and results, written so that nothing is half there."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import yaml
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "numba", "cvxpy", "clarabel", "matplotlib")
+# Files that mark a folder as a run of ours, so that --overwrite cannot empty anything else.
+MARKER = "config.yaml"
+
+
+class InputError(ValueError):
+    """Bad input: one line that names what was found and what was expected."""
+
+
+def default_folder(command: str, what: str) -> Path:
+    """runs/<command>-<what>-<time>."""
+    return Path("runs") / f"{command}-{what}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def open_run(folder: Path, settings: dict[str, Any], overwrite: bool, seed: int) -> Path:
+    """Create a run folder and write config.yaml and environment.json into it.
+
+    Args:
+        folder: must not exist, or be empty, unless `overwrite`.
+        settings: all settings, resolved, of plain YAML types.
+        overwrite: remove an earlier run there first; other folders are never emptied.
+        seed: recorded in environment.json.
+
+    Raises:
+        InputError: the folder is in use, is a file, is not a run, or cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: expected a folder, found a file")
+    if folder.exists() and any(folder.iterdir()):
+        if not overwrite:
+            raise InputError(f"--out {folder}: not empty; pass --overwrite or another folder")
+        if not (folder / MARKER).exists():
+            raise InputError(
+                f"--out {folder}: not empty and not a run (no {MARKER}); nothing was removed"
+            )
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        write_text(folder / MARKER, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+        write_json(folder / "environment.json", environment(seed))
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot write there ({error.strerror})") from error
+    return folder
+
+
+def environment(seed: int) -> dict[str, Any]:
+    """Versions, hardware, seed and git state: what a result depends on beside its settings."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "ira": _version("ira") or "not installed",
+        "git": _git_state(),
+        "seed": seed,
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_state() -> str | None:
+    here = Path(__file__).parent
+    answers = []
+    for command in (["rev-parse", "HEAD"], ["status", "--porcelain"]):
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(here), *command], capture_output=True, text=True, timeout=5
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        if done.returncode:
+            return None
+        answers.append(done.stdout.strip())
+    return answers[0] + (" with local changes" if answers[1] else "")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one piece: a temporary file beside it, then a rename."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def json_text(content: Any) -> str:
+    """Indented JSON; numbers that are not finite, which JSON has no word for, become null."""
+    return json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `json_text` in one piece."""
+    write_text(path, json_text(content) + "\n")
+
+
+class TableWriter:
+    """A CSV file that grows row by row and is on disk at most `every` seconds late."""
+
+    def __init__(self, path: Path, columns: Iterable[str], every: float = 0.5) -> None:
+        self._columns, self._every = tuple(columns), every
+        self._stream = path.open("w", encoding="utf-8", newline="")
+        self._stream.write(",".join(self._columns) + "\n")
+        self._last = time.monotonic()
+
+    def add(self, row: Any) -> None:
+        """Append the attributes of `row` named by the columns; floats are written exactly."""
+        values = (getattr(row, name) for name in self._columns)
+        self._stream.write(",".join(_cell(value) for value in values) + "\n")
+        if time.monotonic() - self._last > self._every:
+            self._stream.flush()
+            self._last = time.monotonic()
+
+    def __enter__(self) -> TableWriter:
+        """Use as a context so that the file is complete whatever happens."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Flush and close."""
+        self._stream.close()
+
+
+def _cell(value: float | int) -> str:
+    return str(value) if isinstance(value, int) else repr(float(value))
+
+
+def read_columns(path: Path) -> dict[str, np.ndarray]:
+    """The columns of a CSV file of numbers, such as trajectory.csv."""
+    table = np.genfromtxt(path, delimiter=",", names=True)
+    return {name: np.atleast_1d(table[name]) for name in table.dtype.names or ()}

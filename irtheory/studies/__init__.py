@@ -1,0 +1,1 @@
+"""What the commands run: settings in, frozen results out."""

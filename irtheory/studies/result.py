@@ -1,0 +1,79 @@
+"""The result of one run, and what both propositions add to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from irtheory.certificates import Certificate, Check, Checkpoint, reference_check
+from irtheory.enumeration import GlobalMinimum, global_minimum
+from irtheory.objectives.contract import Objective
+from irtheory.saddles import CriticalPoint, Surface
+from irtheory.solvers import Stopped, Trajectory
+from irtheory.studies.settings import Settings
+from irtheory.synthetic import Problem
+from irtheory.trees.tree import Tree
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One run: the problem, what happened, what it proves.
+
+    Attributes:
+        tree: the last tree, with its values.
+        escape: the run from a saddle + 1e-8, if a saddle was found.
+        saddle: that saddle.
+        surface: Q around it with the escape's path.
+        joint: the global minimum, if it was asked for.
+        beta: smoothness constant used for the step size.
+    """
+
+    settings: Settings
+    problem: Problem
+    trajectory: Trajectory
+    certificate: Certificate
+    tree: Tree
+    beta: float
+    escape: Trajectory | None = None
+    saddle: CriticalPoint | None = None
+    surface: Surface | None = None
+    joint: GlobalMinimum | None = None
+
+
+def with_reference(
+    promised: Sequence[Check], points: tuple[Checkpoint, ...], scale: float
+) -> tuple[Check, ...]:
+    """The promises, and the agreement with cvxpy if it was asked for."""
+    check = reference_check(points, scale)
+    return (*promised, *([check] if check else []))
+
+
+def joint_minimum(
+    settings: Settings, problem: Problem, objective: Objective
+) -> GlobalMinimum | None:
+    """The global minimum over all trees, if the settings ask for it."""
+    if not settings.joint:
+        return None
+    return global_minimum(objective, problem.codes, settings.depth or 0, settings.min_samples_leaf)
+
+
+def joint_notes(trajectory: Trajectory, joint: GlobalMinimum | None) -> list[str]:
+    """How far the equilibrium lies above the global minimum, in words."""
+    if joint is None:
+        return []
+    end = float(trajectory["value"][-1])
+    return [
+        f"equilibrium Q = {end:.9g}, global minimum {joint.value:.9g} over {joint.trees} trees: "
+        f"{(end - joint.value) / trajectory.scale:.3e} of Q_1 above it"
+    ]
+
+
+def finished(trajectory: Trajectory) -> Trajectory:
+    """The run, unless the user interrupted it: then there is nothing to certify.
+
+    Raises:
+        KeyboardInterrupt: again, so that whoever asked for the run can say what is on disk.
+    """
+    if trajectory.stopped is Stopped.INTERRUPTED:
+        raise KeyboardInterrupt
+    return trajectory

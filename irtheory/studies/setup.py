@@ -1,0 +1,82 @@
+"""From settings to a problem, its objective and a starting point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from irtheory.enumeration import check_size
+from irtheory.objectives import AgreementObjective, LinearObjective, LogisticObjective
+from irtheory.objectives.contract import Array, Objective
+from irtheory.runs import InputError
+from irtheory.studies.settings import Settings, check
+from irtheory.synthetic import Problem, key_problem, xor_problem
+from irtheory.tables import table_problem
+
+
+def make_problem(settings: Settings) -> Problem:
+    """The table of --data, or the setting's synthetic problem."""
+    if settings.data is not None:
+        return table_problem(Path(settings.data), settings.label, settings.bins)
+    if settings.label is not None:
+        raise InputError("--label needs --data FILE.csv")
+    if settings.setting == "agreement":
+        return xor_problem(settings.samples, settings.attributes or 4)
+    key_depth = min(3, settings.attributes or 12)
+    return key_problem(
+        settings.samples, settings.attributes or 12, settings.classes, key_depth,
+        settings.noise, settings.seed,
+    )  # fmt: skip
+
+
+def reduced(features: Array) -> tuple[Array, str | None]:
+    """Φ in coordinates of its row space if columns are linearly dependent.
+
+    Gradient descent from 0 never leaves the row space, so nothing changes but that θ becomes
+    unique (and Q coercive).
+    """
+    _, singular, rows = np.linalg.svd(features, full_matrices=False)
+    rank = int((singular > singular[0] * max(features.shape) * np.finfo(float).eps).sum())
+    if rank == features.shape[1]:
+        return features, None
+    note = f"features: {features.shape[1]} columns of rank {rank}, reduced to row-space coordinates"
+    return features @ rows[:rank].T, note
+
+
+def make_objective(settings: Settings, problem: Problem) -> tuple[Objective, list[str]]:
+    """Q of the setting on the problem, and notes on what was done to the features."""
+    ridge, features, notes = settings.ridge or 0.0, problem.features, []
+    if ridge == 0:
+        features, note = reduced(features)
+        notes += [note] if note else []
+    if settings.setting == "convex":
+        return LinearObjective(features, problem.one_hot, ridge), notes
+    if settings.setting == "logistic":
+        return LogisticObjective(features, problem.one_hot, ridge), notes
+    if ridge == 0 and settings.algorithm == "bcgd":
+        raise InputError(
+            "--ridge 0: over free leaf values the agreement objective need not attain its "
+            "infimum (Q = 1 + 1/t² along G = 1/t, T = t); expected a ridge above 0"
+        )
+    return AgreementObjective(features, problem.signs, ridge), notes
+
+
+def prepare(settings: Settings) -> tuple[Problem, Objective, list[str]]:
+    """Everything that bad input can break, before anything is computed or written.
+
+    Raises:
+        InputError, ValueError: settings or data that cannot be used.
+    """
+    check(settings)
+    problem = make_problem(settings)
+    objective, notes = make_objective(settings, problem)
+    if settings.joint:
+        check_size(objective, problem.codes, settings.depth or 0)
+    return problem, objective, notes
+
+
+def starting_point(objective: Objective, seed: int) -> Array:
+    """θ_1: normal entries of variance 1/P, in the objective's shape."""
+    rng = np.random.default_rng([seed, 1])
+    return rng.normal(size=objective.theta_shape) / np.sqrt(objective.theta_shape[0])

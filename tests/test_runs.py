@@ -1,0 +1,163 @@
+"""Run folders: nothing is lost, nothing foreign is removed, numbers survive exactly."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irtheory import runs
+from irtheory.runs import InputError, TableWriter, default_folder, open_run, write_json, write_text
+
+SETTINGS = {"setting": "convex", "ridge": 0.25, "data": None, "name": "Käfer"}
+
+
+def test_opens_a_new_folder_with_settings_and_environment(tmp_path: Path) -> None:
+    folder = open_run(tmp_path / "a" / "b", SETTINGS, False, 7)
+    assert yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) == SETTINGS
+    environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    assert environment["seed"] == 7
+    assert environment["packages"]["numpy"] == np.__version__
+    assert sorted(path.name for path in folder.iterdir()) == ["config.yaml", "environment.json"]
+
+
+def test_an_empty_folder_may_be_used(tmp_path: Path) -> None:
+    assert (open_run(tmp_path, SETTINGS, False, 0) / "config.yaml").exists()
+
+
+def test_a_folder_in_use_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text("mine")
+    with pytest.raises(InputError, match="not empty; pass --overwrite"):
+        open_run(tmp_path, SETTINGS, False, 0)
+    with pytest.raises(InputError, match=r"not a run .* nothing was removed"):
+        open_run(tmp_path, SETTINGS, True, 0)
+    assert (tmp_path / "results.json").read_text() == "mine"
+
+
+def test_overwrite_removes_an_earlier_run_only(tmp_path: Path) -> None:
+    folder = open_run(tmp_path / "run", SETTINGS, False, 0)
+    (folder / "old.csv").write_text("old")
+    open_run(folder, {**SETTINGS, "ridge": 1.0}, True, 0)
+    assert not (folder / "old.csv").exists()
+    assert yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["ridge"] == 1.0
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="expected a folder, found a file"):
+            open_run(path, SETTINGS, overwrite, 0)
+    with pytest.raises(InputError, match="cannot write there"):
+        open_run(path / "below", SETTINGS, False, 0)
+    assert path.read_text() == "mine"
+
+
+def test_the_default_folder_names_command_and_subject() -> None:
+    folder = default_folder("simulate", "convex")
+    assert folder.parent == Path("runs") and folder.name.startswith("simulate-convex-2")
+
+
+def _fail(*_: object) -> None:
+    raise OSError("disk full")
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    path = tmp_path / "results.json"
+    write_text(path, "old")
+    monkeypatch.setattr(os, call, _fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_that_cannot_be_encoded_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    write_text(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "\ud800")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_json_is_written_whole_with_its_letters(tmp_path: Path) -> None:
+    content = {"θ": [1, 0.1, None], "name": "β"}
+    write_json(tmp_path / "a.json", content)
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == content and "θ" in text and text.endswith("}\n")
+
+
+@dataclass(frozen=True)
+class Row:
+    t: int
+    value: float
+    left_out: str = "no"
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=20))
+def test_table_rows_survive_exactly(values: list[float]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        with TableWriter(path, ("t", "value")) as table:
+            for t, value in enumerate(values):
+                table.add(Row(t, value))
+        with path.open(newline="") as stream:
+            rows = list(csv.reader(stream))
+    assert rows[0] == ["t", "value"]
+    assert [int(row[0]) for row in rows[1:]] == list(range(len(values)))
+    assert [repr(float(row[1])) for row in rows[1:]] == [repr(value) for value in values]
+
+
+def test_columns_read_back_what_was_written(tmp_path: Path) -> None:
+    values = [0.1, 1 / 3, 1e-300]
+    with TableWriter(tmp_path / "t.csv", ("t", "value")) as table:
+        for t, value in enumerate(values, start=1):
+            table.add(Row(t, value))
+    columns = runs.read_columns(tmp_path / "t.csv")
+    assert columns["t"].tolist() == [1, 2, 3] and columns["value"].tolist() == values
+
+
+def test_numpy_numbers_are_written_as_plain_ones(tmp_path: Path) -> None:
+    with TableWriter(tmp_path / "t.csv", ("t", "value")) as table:
+        table.add(Row(1, np.float64(0.1)))
+        table.add(Row(2, float("nan")))
+    assert (tmp_path / "t.csv").read_text() == "t,value\n1,0.1\n2,nan\n"
+
+
+def test_rows_are_on_disk_in_time(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    with TableWriter(path, ("t",), every=-1.0) as table:
+        table.add(Row(1, 0.0))
+        assert path.read_text() == "t\n1\n"
+
+
+def test_an_error_inside_the_context_keeps_the_rows(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    with pytest.raises(KeyboardInterrupt), TableWriter(path, ("t",), every=1e9) as table:
+        table.add(Row(1, 0.0))
+        raise KeyboardInterrupt
+    assert path.read_text() == "t\n1\n"
+
+
+@pytest.mark.parametrize(
+    "broken", [lambda *a, **k: _fail(), lambda *a, **k: type("R", (), {"returncode": 128})()]
+)
+def test_the_environment_is_told_without_git(
+    monkeypatch: pytest.MonkeyPatch, broken: Callable[..., object]
+) -> None:
+    monkeypatch.setattr(runs.subprocess, "run", broken)
+    found = runs.environment(3)
+    assert found["git"] is None and found["seed"] == 3

@@ -1,0 +1,157 @@
+"""CSV tables as problems: every kind of column, every refusal with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irtheory.runs import InputError
+from irtheory.tables import bin_column, encode_column, table_problem
+
+
+def table(folder: Path, text: str | bytes, name: str = "table.csv") -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_every_kind_of_column(tmp_path: Path) -> None:
+    header = "flag,level,weight,sex,colour,name,same,only,many,kind\n"
+    rows = [
+        f"{i % 2},{i % 3 + 5},{i / 7},{'mf'[i % 2]},{'rgb'[i % 3]},id{i},1,x,{3 * i},{'ab'[i % 2]}"
+        for i in range(40)
+    ]
+    problem = table_problem(table(tmp_path, header + "\n".join(rows)), "kind", bins=4)
+    assert problem.feature_names == (
+        "flag", "level", "weight", "sex=m", "colour=b", "colour=g", "colour=r", "many",
+    )  # fmt: skip
+    i = np.arange(40)
+    expected = [i % 2, i % 3 + 5, i // 10, i % 2 == 0, i % 3 == 2, i % 3 == 1, i % 3 == 0, i // 10]
+    np.testing.assert_array_equal(problem.codes, np.stack(expected, axis=1))
+    assert problem.class_names == ("a", "b")
+    np.testing.assert_array_equal(problem.classes, i % 2)
+    np.testing.assert_array_equal(problem.one_hot, np.eye(2)[i % 2])
+    assert problem.notes == (
+        "table.csv: 40 rows, label kind with 2 classes",
+        "flag: binary, codes as they are",
+        "level: whole numbers, 3 values, codes as they are",
+        "weight: numbers, binned at quantiles into 4 codes",
+        "sex: text, 2 values, 1 binary columns",
+        "colour: text, 3 values, 3 binary columns",
+        "name: ignored, text with 40 different values",
+        "same: dropped, always 1",
+        "only: dropped, always x",
+        "many: numbers, binned at quantiles into 4 codes",
+    )
+
+
+def test_cells_are_stripped_quotes_kept_together_and_blank_lines_skipped(tmp_path: Path) -> None:
+    text = '\ufeff a , b,y\r\n"0", 1 ,"one, two"\r\n\r\n1,0, three\r\n'
+    problem = table_problem(table(tmp_path, text), "y")
+    assert problem.feature_names == ("a", "b")
+    np.testing.assert_array_equal(problem.codes, [[0, 1], [1, 0]])
+    assert problem.class_names == ("one, two", "three")
+
+
+@pytest.mark.parametrize(("values", "kind"), [(16, "codes as they are"), (17, "binned")])
+def test_whole_numbers_are_codes_up_to_sixteen_values(values: int, kind: str) -> None:
+    columns, note = encode_column("n", [str(v) for v in range(values)], 8)
+    assert kind in note and len(columns) == 1
+
+
+@pytest.mark.parametrize(("words", "made"), [(10, 10), (11, 0)])
+def test_text_becomes_columns_up_to_ten_words(words: int, made: int) -> None:
+    columns, _ = encode_column("w", [f"w{i:02}" for i in range(words)], 8)
+    assert len(columns) == made
+    assert all(codes.sum() == 1 for _, codes in columns)
+
+
+def test_numbers_that_are_not_finite_are_words() -> None:
+    columns, _ = encode_column("n", ["1.5", "nan", "inf"], 8)
+    assert [name for name, _ in columns] == ["n=1.5", "n=inf", "n=nan"]
+
+
+floats = st.floats(-100, 100, allow_subnormal=False)
+
+
+@given(st.lists(floats, min_size=1, max_size=40), st.integers(2, 9))
+def test_bins_keep_the_order_and_part_whatever_differs(values: list[float], bins: int) -> None:
+    array = np.array(values)
+    codes = bin_column(array, bins)
+    order = np.argsort(array, kind="stable")
+    assert np.all(np.diff(codes[order]) >= 0)
+    assert np.all(codes[array == array[0]] == codes[0])
+    np.testing.assert_array_equal(np.unique(codes), np.arange(codes.max() + 1))
+    assert codes.max() + 1 <= bins
+    assert (codes.max() > 0) == (array.max() > array.min())
+
+
+def test_bins_hold_equal_shares_of_distinct_values() -> None:
+    values = np.random.default_rng(0).permutation(80) / 7
+    np.testing.assert_array_equal(np.bincount(bin_column(values, 8)), [10] * 8)
+
+
+@pytest.mark.parametrize("rare", [-1.0, 2.0])
+def test_a_rare_value_beside_a_common_one_is_not_lost(rare: float) -> None:
+    codes = bin_column(np.array([0.5] * 99 + [rare]), 8)
+    assert codes[-1] == (rare > 0.5) and np.all(codes[:-1] == (rare < 0.5))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "expected a header line and rows, found 0 rows"),
+        ("a,y\n", "expected a header line and rows, found 0 rows"),
+        ("a,y,a\n1,2,3\n", "column 'a' appears twice"),
+        ("a,y\n1,p\n1\n", "line 3: expected 2 cells, found 1"),
+        ("a,y\n1,p\n\n1,q,r\n", "line 4: expected 2 cells, found 3"),
+        ("a,y\n1,p\n , q\n", "line 3: column 'a' is empty"),
+        ("a,y\n1,p\n2,p\n", "--label y: expected 2 to 100 classes, found 1"),
+        ("a,y\n" + "".join(f"1,c{i}\n" for i in range(101)), "2 to 100 classes, found 101"),
+        ("a,y\n1,p\n1,q\n", "no column can be used as a feature"),
+        ("y\np\nq\n", "no column can be used as a feature"),
+        (b"a,y\n\xff\xfe,p\n", "expected a CSV text file"),
+        ("a,y\n1," + "x" * 140_000 + "\n", "expected a CSV text file"),
+    ],
+)
+def test_refusals_name_the_file_and_the_place(tmp_path: Path, text: str, words: str) -> None:
+    path = table(tmp_path, text)
+    with pytest.raises(InputError) as refusal:
+        table_problem(path, "y")
+    message = str(refusal.value)
+    assert words in message and "\n" not in message
+    assert "table.csv" in message or message.startswith("--label y")
+
+
+def test_settings_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    path = table(tmp_path, "a,y\n1,p\n2,q\n")
+    with pytest.raises(InputError, match="--data needs --label COLUMN"):
+        table_problem(path, None)
+    with pytest.raises(InputError, match="--bins: expected at least 2, found 1"):
+        table_problem(path, "y", bins=1)
+    with pytest.raises(InputError, match=r"--label kind: no such column in .*found a, y"):
+        table_problem(path, "kind")
+    with pytest.raises(InputError, match=r"missing\.csv: No such file"):
+        table_problem(tmp_path / "missing.csv", "y")
+    with pytest.raises(InputError, match="Is a directory"):
+        table_problem(tmp_path, "y")
+
+
+def test_the_zoo(shared_data: Path) -> None:
+    path = shared_data / "zoo" / "zoo.csv"
+    if not path.exists():
+        pytest.skip(f"the zoo table is not at {path}")
+    problem = table_problem(path, "type")
+    assert problem.codes.shape == (101, 16) and len(problem.class_names) == 7
+    names = dict(zip(problem.class_names, np.bincount(problem.classes), strict=True))
+    assert names["mammal"] == 41 and names["bird"] == 20
+    legs = problem.codes[:, problem.feature_names.index("legs")]
+    assert sorted(set(legs.tolist())) == [0, 2, 4, 5, 6, 8]
+    milk = problem.codes[:, problem.feature_names.index("milk")]
+    mammals = np.array(problem.class_names)[problem.classes] == "mammal"
+    np.testing.assert_array_equal(milk == 1, mammals)
+    assert "name: ignored, text with 100 different values" in problem.notes
