@@ -30,7 +30,7 @@ lint: .venv/.installed-dev  ## ruff and pyright only
 
 docs: .venv/.installed-docs  ## draw the figures and build the pages into site/
 	@$(VENV_PYTHON) docs/make_figures.py
-	@NO_MKDOCS_2_WARNING=1 $(VENV_PYTHON) -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(VENV_PYTHON) -m mkdocs build --strict --quiet -f docs/settings/mkdocs.yml
 	@echo "Pages: site/index.html"
 
 bench: .venv/.installed-dev  ## exact trees side by side with peers

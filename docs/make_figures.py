@@ -1,0 +1,99 @@
+"""Make every figure of the documentation again, from the commands that its pages print.
+
+`make docs` runs this. Each run goes to build/figures/NAME; the figures come to docs/figures.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from irtheory.plots import comparison_figure, save
+from irtheory.runs import read_columns
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build" / "figures"
+TARGET = ROOT / "docs" / "figures"
+
+SMALL = "--samples 40 --attributes 8 --classes 6 --seed 7 --max-steps 600"
+RUNS = {
+    "convex": "--setting convex",
+    "logistic": "--setting logistic",
+    "agreement": "--setting agreement",
+    "seeds": "--setting convex --seeds 20",
+    "step-1.9": "--setting convex --step-size 1.9",
+    "step-2.3": "--setting convex --step-size 2.3",
+    "step-4.2": "--setting convex --step-size 4.2",
+    "tree-exact": f"--setting convex {SMALL}",
+    "tree-cart": f"--setting convex {SMALL} --tree cart",
+    "jacobi": "--setting convex --order jacobi",
+    "on-saddle": "--setting agreement --start saddle",
+    "beside-saddle": "--setting agreement --start saddle --offset 1e-8",
+}
+# file in docs/figures: (run, figure of that run)
+COPIES = {
+    "convex-values": ("convex", "values"),
+    "convex-gaps": ("convex", "gaps"),
+    "logistic-gaps": ("logistic", "gaps"),
+    "seeds-bands": ("seeds", "bands"),
+    "agreement-gaps": ("agreement", "gaps"),
+    "agreement-escape": ("agreement", "escape"),
+}
+# file: (column, its unit, title, {label: run})
+COMPARISONS = {
+    "breaks-step-size": (
+        "value",
+        r"$(Q - \min Q)\,/\,Q_1$",
+        "Step size: the promise asks for μβ < 1",
+        {"μβ = 0.9": "convex", "1.9": "step-1.9", "2.3": "step-2.3", "4.2": "step-4.2"},
+    ),
+    "breaks-greedy-tree": (
+        "gap_omega",
+        r"$\mathrm{gap}_\omega\,/\,Q_1$",
+        "ω-step: global minimiser or greedy tree",
+        {"exact": "tree-exact", "greedy (cart)": "tree-cart"},
+    ),
+    "breaks-jacobi": (
+        "gap_omega",
+        r"$\mathrm{gap}_\omega\,/\,Q_1$",
+        "Order: tree of the new θ or of the old one",
+        {"gauss-seidel": "convex", "jacobi": "jacobi"},
+    ),
+    "breaks-saddle": (
+        "value",
+        r"$(Q - \min Q)\,/\,Q_1$",
+        "Start on a strict saddle, or beside it",
+        {"on the saddle": "on-saddle", "1e-8 beside it": "beside-saddle", "random": "agreement"},
+    ),
+}
+
+
+def run(name: str, arguments: str) -> None:
+    """Run one command; a broken promise (exit 1) is what some of these runs are for."""
+    print(f"ira simulate {arguments}", flush=True)
+    command = [sys.executable, str(ROOT / "cli.py"), "simulate", *shlex.split(arguments)]
+    command += ["--out", str(BUILD / name), "--overwrite"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode not in (0, 1):
+        sys.exit(f"{done.stdout}{done.stderr}\nfailed with exit code {done.returncode}")
+
+
+def main() -> None:
+    """Run everything, then copy and draw the figures."""
+    TARGET.mkdir(parents=True, exist_ok=True)
+    for name, arguments in RUNS.items():
+        run(name, arguments)
+    for figure, (name, source) in COPIES.items():
+        shutil.copyfile(BUILD / name / f"{source}.svg", TARGET / f"{figure}.svg")
+    for figure, (column, unit, title, runs) in COMPARISONS.items():
+        columns = [(k, read_columns(BUILD / v / "trajectory.csv")) for k, v in runs.items()]
+        drawn = save(comparison_figure(columns, column, unit, title), BUILD / figure)
+        shutil.copyfile(drawn[0], TARGET / f"{figure}.svg")
+    print(f"wrote {len(COPIES) + len(COMPARISONS)} figures to {TARGET.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""The command line as a user meets it: speed, errors, exit codes, interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cli import app
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = ROOT / "docs" / "animals.csv"
+
+
+def ira(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "cli.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def invoke(*arguments: str):
+    return CliRunner().invoke(app, ["simulate", *arguments])
+
+
+def test_help_is_quick_and_imports_nothing_heavy(tmp_path):
+    code = (
+        "import sys, cli; sys.argv = ['ira', '--help']\n"
+        "try: cli.main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'torch', 'cvxpy', 'matplotlib', 'sklearn', 'numba', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "simulate" in done.stdout
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        ira("--help")
+        times.append(time.perf_counter() - start)
+    bare = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import typer, typer.rich_utils"], check=True)
+        bare.append(time.perf_counter() - start)
+    # Against what typer alone takes in the same minute, so that a busy machine is no failure.
+    assert min(times) < 0.4 or min(times) < 1.6 * min(bare)
+
+
+def test_runs_from_a_bare_checkout_in_another_folder(tmp_path):
+    done = ira("--version", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("ira 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--depth", "-1"], "--depth"),
+        (["--step-size", "0"], "--step-size"),
+        (["--tol", "2"], "--tol"),
+        (["--max-steps", "0"], "--max-steps"),
+        (["--seeds", "0"], "--seeds"),
+        (["--classes", "1"], "--classes"),
+        (["--noise", "3"], "noise"),
+        (["--ridge", "-1"], "--ridge"),
+        (["--global"], "--global"),
+        (["--label", "x"], "--label"),
+        (["--data", str(TABLE)], "--label"),
+        (["--data", str(TABLE), "--label", "typ"], "typ"),
+        (["--data", "nowhere.csv", "--label", "x"], "nowhere.csv"),
+        (["--data", str(TABLE), "--label", "type", "--seeds", "2"], "--seeds"),
+        (["--setting", "logistic", "--algorithm", "bcgd"], "--algorithm bcgd"),
+        (["--setting", "agreement", "--ridge", "0"], "--ridge"),
+        (["--setting", "agreement", "--data", str(TABLE), "--label", "type"], "2 classes"),
+        (["--setting", "agreement", "--attributes", "1"], "attributes"),
+        (["--algorithm", "bcgd", "--order", "jacobi"], "--order"),
+        (["--start", "saddle"], "--start"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_folder(arguments, named, tmp_path):
+    out = tmp_path / "run"
+    done = invoke(*arguments, "--out", str(out))
+    assert done.exit_code == 2, done.output
+    lines = done.output.strip().splitlines()
+    assert len(lines) == 1
+    assert named in lines[0]
+    assert not out.exists()
+
+
+def test_unknown_setting_is_refused():
+    done = invoke("--setting", "quantum")
+    assert done.exit_code == 2
+    assert "quantum" in done.output
+
+
+def test_occupied_folder_is_kept(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    for extra in ([], ["--overwrite"]):
+        done = invoke("--out", str(tmp_path), *extra)
+        assert done.exit_code == 2
+        assert "--out" in done.output
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_debug_shows_the_error_itself():
+    done = invoke("--depth", "-1", "--debug")
+    assert isinstance(done.exception, ValueError)
+
+
+def test_a_run_leaves_a_complete_folder_and_can_be_overwritten(tmp_path):
+    out = tmp_path / "with a space"
+    small = ["--samples", "60", "--attributes", "5", "--depth", "2", "--out", str(out)]
+    first = invoke(*small)
+    assert first.exit_code == 0, first.output
+    assert "certificate holds" in first.output
+    assert "wrote" in first.output.splitlines()[-2]
+    assert first.output.splitlines()[-1].startswith("next:")
+    expected = {
+        "certificate.json", "config.yaml", "environment.json", "trajectory.csv", "tree.json",
+        "key.txt", "gaps.svg", "gaps.png", "values.svg", "values.png",
+    }  # fmt: skip
+    assert {path.name for path in out.iterdir()} == expected
+    certificate = json.loads((out / "certificate.json").read_text())
+    rows = np.genfromtxt(out / "trajectory.csv", delimiter=",", names=True)
+    assert certificate["holds"] is True
+    assert len(rows) == certificate["steps"] == certificate["checkpoints"][-1]["t"]
+    assert invoke(*small).exit_code == 2
+    again = invoke(*small, "--overwrite", "--json")
+    assert again.exit_code == 0
+    assert json.loads(again.output) == certificate
+
+
+def test_own_table(tmp_path):
+    out = tmp_path / "run"
+    done = invoke("--data", str(TABLE), "--label", "type", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    assert "legs: whole numbers, 4 values" in done.output
+    assert "animal: ignored" in done.output
+    assert "bird" in (out / "key.txt").read_text()
+
+
+def test_broken_assumption_is_exit_1_and_still_plots(tmp_path):
+    out = tmp_path / "run"
+    small = ["--samples", "60", "--attributes", "5", "--reference", "closed-form"]
+    done = invoke("--step-size", "1.2", *small, "--out", str(out))
+    assert done.exit_code == 1
+    assert "assumption broken: step size" in done.output
+    assert (out / "gaps.png").exists()
+
+
+def test_divergence_is_a_status_not_a_traceback(tmp_path):
+    out = tmp_path / "run"
+    small = ["--samples", "60", "--attributes", "5", "--depth", "1"]
+    done = invoke("--step-size", "4.5", *small, "--out", str(out))
+    assert done.exit_code == 1, done.output
+    assert json.loads((out / "certificate.json").read_text())["stopped"].startswith("diverged")
+
+
+def test_several_seeds(tmp_path):
+    out = tmp_path / "run"
+    small = ["--samples", "40", "--attributes", "4", "--depth", "1", "--reference", "closed-form"]
+    done = invoke("--seeds", "3", *small, "--threads", "1", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    seeds = json.loads((out / "seeds.json").read_text())
+    assert [entry["seed"] for entry in seeds] == [0, 1, 2]
+    assert all(entry["holds"] for entry in seeds)
+    assert len(list((out / "trajectories").glob("*.csv"))) == 3
+    assert (out / "bands.png").exists()
+
+
+def test_without_cvxpy_one_line_says_what_to_do(tmp_path):
+    code = (
+        "import sys; sys.modules['cvxpy'] = None; import cli\n"
+        "sys.argv = ['ira', 'simulate', *sys.argv[1:]]; cli.main()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", code, *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120
+        )
+
+    refused = run("--out", "a")
+    assert refused.returncode == 2
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert "cvxpy" in refused.stderr
+    assert "--reference closed-form" in refused.stderr
+    done = run("--out", "b", "--samples", "40", "--attributes", "4", "--reference", "closed-form")
+    assert done.returncode == 0, done.stderr
+
+
+def test_interruption_keeps_the_steps_so_far(tmp_path):
+    out = tmp_path / "run"
+    slow = ["--step-size", "0.0005", "--reference", "closed-form", "--out", str(out)]
+    command = [sys.executable, str(ROOT / "cli.py"), "simulate", *slow]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    table = out / "trajectory.csv"
+    for _ in range(600):
+        if table.exists() and len(table.read_text().splitlines()) > 20:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "trajectory.csv" in output
+    rows = np.genfromtxt(table, delimiter=",", names=True)
+    assert len(rows) > 20
+    assert (rows["t"] == np.arange(1, len(rows) + 1)).all()
