@@ -77,7 +77,7 @@ class Trajectory:
     Attributes:
         columns: one float64 array per field of `Step`, all of the same length.
         stopped: why it ended.
-        kept: states at t = 1, 2, 4, 8, … and the last, for the checks that need them.
+        kept: states at t = 1 … 5, 8, 16, 32, … and the last, for the checks that need them.
         final: the last state with finite values.
         step_size: μ, the learning rate.
     """
@@ -155,7 +155,7 @@ def run(
         rule: when to stop.
         step_size: μ, recorded in the result.
         observe: called with every step, as soon as it exists.
-        keep_every: keep the state of every so many steps too, beside the powers of two.
+        keep_every: keep the state of every so many steps too.
 
     Raises:
         ValueError: the very first step already has no finite value.
@@ -168,7 +168,8 @@ def run(
             rows.append(step)
             if lowest is None or step.value < lowest.value:
                 lowest = step
-            if step.t & (step.t - 1) == 0 or (keep_every and step.t % keep_every == 0):
+            power_of_two = step.t & (step.t - 1) == 0
+            if step.t <= 5 or power_of_two or (keep_every and step.t % keep_every == 0):
                 kept[step.t] = state
             if observe:
                 observe(step)

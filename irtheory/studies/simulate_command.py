@@ -62,7 +62,7 @@ def _need_cvxpy(settings: Settings) -> None:
 
 def _compile(console: Console) -> None:
     if not kernels_compiled():
-        console.print("compiling tree kernels (once, about half a minute) …")
+        console.print("compiling tree kernels (once, about 40 seconds) …")
         warm_up()
 
 

@@ -1,11 +1,15 @@
-"""Whether the kernels are compiled already: the first compilation takes most of a minute."""
+"""Numba's cache of the kernels: whether it is filled, and throwing away what is stale.
+
+Numba compares a cached kernel with its own source file only, though kernels inline each
+other across files. So whatever is older than the newest of those files is removed.
+"""
 
 from __future__ import annotations
 
 import inspect
 from pathlib import Path
 
-from irtheory.trees import _lattice, _nodes, _select, _statistics
+from irtheory.trees import _lanes, _lattice, _nodes, _select, _statistics, _targets
 
 _ENTRIES = (
     _statistics.collect,
@@ -20,7 +24,22 @@ _ENTRIES = (
     _select.leaf_costs,
     _select.search_roots,
     _select.write_tree,
+    _targets.sum_squares_rows,
+    _targets.leaf_values,
 )
+_SOURCES = (_lanes, _lattice, _nodes, _select, _statistics, _targets)
+
+
+def _newest_source() -> float:
+    return max(Path(inspect.getfile(module)).stat().st_mtime for module in _SOURCES)
+
+
+def discard_stale(folder: Path, newest: float) -> None:
+    """Remove from numba's cache folder the kernels that are older than `newest` (a mtime)."""
+    stems = {Path(inspect.getfile(module)).stem for module in _SOURCES}
+    for index in folder.glob("*.nbi"):
+        if index.name.split(".", 1)[0] in stems and index.stat().st_mtime < newest:
+            index.unlink(missing_ok=True)
 
 
 def kernels_compiled() -> bool:
@@ -36,5 +55,8 @@ def _indexed(kernel) -> bool:
     source = Path(inspect.getfile(kernel.py_func))
     line = kernel.py_func.__code__.co_firstlineno
     name = f"{source.stem}.{kernel.py_func.__qualname__}-{line}.py*.nbi"
-    indices = list(Path(kernel.stats.cache_path).glob(name))
-    return any(index.stat().st_mtime >= source.stat().st_mtime for index in indices)
+    return any(Path(kernel.stats.cache_path).glob(name))
+
+
+# On import, before any kernel can be loaded from the cache.
+discard_stale(Path(_statistics.collect.stats.cache_path), _newest_source())

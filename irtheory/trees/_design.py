@@ -61,15 +61,6 @@ class BinaryTests:
         """Kept tests, p."""
         return len(self.feature)
 
-    def sum_rows(self, values: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "g c"]:
-        """Sum the rows of `values` within each merged row."""
-        if self.n_rows == len(values):
-            merged = np.empty_like(values)
-            merged[self.row_of] = values
-            return merged
-        columns = [np.bincount(self.row_of, c, self.n_rows) for c in values.T]
-        return np.stack(columns, axis=1)
-
 
 def check_codes(codes: Num[np.ndarray, "m n"]) -> Float[np.ndarray, "m n"]:
     """Return codes as float64 [m, n].

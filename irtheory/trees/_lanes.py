@@ -35,23 +35,6 @@ def aligned_zeros(size: int) -> Float[np.ndarray, " size"]:
     return raw[skip : skip + size]
 
 
-def pad_rows(rows: Float[np.ndarray, "m k"], repeat_first: bool) -> Float[np.ndarray, " m*width"]:
-    """Pad target rows to `width_of(k)` columns, flat and aligned.
-
-    Args:
-        rows: targets, m × k.
-        repeat_first: fill with copies of column 0 (which leave a minimum over columns
-            unchanged) instead of zeros (which leave a sum of squares unchanged).
-    """
-    m, k = rows.shape
-    flat = aligned_zeros(m * width_of(k))
-    padded = flat.reshape(m, width_of(k))
-    padded[:, :k] = rows
-    if repeat_first:
-        padded[:, k:] = rows[:, :1]
-    return flat
-
-
 def _block_pointer(context, builder, array_type, array, block):
     data = context.make_array(array_type)(context, builder, array).data
     first = builder.mul(block, ir.Constant(block.type, LANES))

@@ -3,9 +3,9 @@
 A tree of depth D ≥ 3 is a root test, a test in each half, and four trees of depth D − 2,
 each on the rows of a pair of literals. `fill_depth3` and `fill_depth4` solve those small
 problems for every pair (one pass over the rows of a pair of tests serves all four sign
-combinations); `_select` combines them. Between two solves on the same codes each pair keeps
-a lower bound that `_select.shift` weakens by how far the targets moved, so that only the
-pairs that could be part of a better tree are solved again.
+combinations); `_select` combines them. Between two solves on the same codes each pair
+keeps a lower bound that `_select.shift` weakens by how far the targets moved, so that only
+the pairs that could be part of a better tree are solved again.
 
 For squared error the cost of a tree on a row set is dist(Y, V)², V its subspace of
 piecewise constant targets, and |dist(Y', V) − dist(Y, V)| ≤ ||Y' − Y||_F, restricted to

@@ -12,17 +12,18 @@ from jaxtyping import Int
 from irtheory.trees import _lattice, _select
 from irtheory.trees._deep import branch
 from irtheory.trees._design import BinaryTests, restricted
-from irtheory.trees._lanes import LANES, aligned_zeros, blocks_of, pad_rows, width_of
+from irtheory.trees._lanes import LANES, aligned_zeros, blocks_of, width_of
 from irtheory.trees._nodes import Shape, cost_of_partition, narrow, route, write_small
 from irtheory.trees._select import Question
 from irtheory.trees._statistics import Statistics, collect, new_statistics
+from irtheory.trees._targets import sum_regret_rows, sum_squares_rows
 from irtheory.trees._workers import Progress, run_each
 
 if TYPE_CHECKING:
     from irtheory.trees.exact import Pruning
 
-# Pairs × rows below which starting threads costs more than it saves.
-_SMALL = 2_000_000
+# Additions below which starting threads costs more than it saves.
+_SMALL = 5_000_000
 _NO_LIMIT = 2**62
 
 
@@ -60,7 +61,6 @@ class Search:
         self.version = 0
         self.heap = np.full(2**depth - 1, -1, np.int64)
         self.width = 0  # of the targets last seen; 0 before the first solve
-        self.y = np.empty(0)
         self.patience = self._patience()
 
     def run(
@@ -70,21 +70,20 @@ class Search:
 
         `slack` is the least difference of costs that counts, if larger than the search's own.
         """
-        y, q, constant = self._prepare(targets)
         fresh = self.width != width_of(targets.shape[1])
         if fresh:
             self._allocate(targets.shape[1])
+        constant = self._prepare(targets)
         self.version += 1
-        old_y, self.y = self.y, y
-        slack = max(slack, self._rounding(targets, y, q))
-        ask = Question(y, q, slack, self.version, _NO_LIMIT, True)
+        slack = max(slack, self._rounding(targets))
+        ask = Question(self.y, self.q, slack, self.version, _NO_LIMIT, True)
         if self.depth <= 2 or self.tests.n_tests == 0:
             return self._direct(ask, constant)
         if self.depth > 4:
             return self._branched(ask, constant, targets, deadline, guess, progress)
         warm = not fresh and self.pruning.reuse and self.complete
         if warm:
-            _select.shift(self.design, y, old_y, self.shape, self.lattice, self.change)
+            _select.shift(self.design, self.y, self.old_y, self.shape, self.lattice, self.change)
             upper, heap = self._incumbent(ask, [self.heap, guess])
         else:
             upper, heap = self._incumbent(ask, [self._greedy(ask), guess])
@@ -95,17 +94,16 @@ class Search:
     def design(self):
         return self.tests.design
 
-    def _prepare(self, targets):
-        """Padded target sums of the merged rows, their squares, and the constant cost."""
+    def _prepare(self, targets) -> float:
+        """Put the padded target sums of the merged rows into y, their squares into q.
+
+        The sums before stay in old_y. Returns the cost that every tree pays.
+        """
+        self.old_y, self.y = self.y, self.old_y
+        row_of, weight = self.tests.row_of, self.design.weight
         if self.linear:
-            regret = targets - targets.min(axis=1, keepdims=True)
-            y = pad_rows(self.tests.sum_rows(regret), repeat_first=True)
-            return y, np.zeros(self.tests.n_rows), float(targets.min(axis=1).sum())
-        centred = targets - targets.mean(axis=0)
-        sums = self.tests.sum_rows(centred)
-        q = np.einsum("gk,gk->g", sums, sums) / self.design.weight
-        within = max(float(np.vdot(centred, centred) - q.sum()), 0.0)
-        return pad_rows(sums, repeat_first=False), q, within
+            return float(sum_regret_rows(targets, row_of, self.width, self.y, self.q))
+        return float(sum_squares_rows(targets, row_of, weight, self.width, self.y, self.q))
 
     def _patience(self) -> int:
         """Small problems that cost about half as much on demand as a cold search costs.
@@ -121,18 +119,23 @@ class Search:
             cold, single = (on**4).sum() / 4 + p * p / 2 * 4 * scan, (on**2).sum() / 8 + scan
         return int(cold / (single + 2 * len(on)) / 2)
 
-    def _rounding(self, targets, y, q) -> float:
+    def _rounding(self, targets) -> float:
         """Difference of costs that is taken for rounding; the second term is that of centring."""
         if self.linear:
-            return 1e-12 * float(np.abs(y).sum())
-        return 1e-12 * float(q.sum()) + 1e-28 * float(np.vdot(targets, targets))
+            return 1e-12 * float(np.abs(self.y).sum())
+        return 1e-12 * float(self.q.sum()) + 1e-28 * float(np.vdot(targets, targets))
 
     def _allocate(self, k: int) -> None:
         p, self.width = self.tests.n_tests, width_of(k)
         self.shape = Shape(
             p, self.width, np.uintp(blocks_of(k)), self.linear, self.least, self.depth
         )
+        self.y = aligned_zeros(self.tests.n_rows * self.width)
+        self.old_y = aligned_zeros(self.tests.n_rows * self.width)
+        self.q = np.zeros(self.tests.n_rows)
         self.stats = new_statistics(p, self.width)
+        # Clearing pair sums takes longer than filling single ones: depth 1 has its own room.
+        self.singles = new_statistics(p, self.width, pairs=False)
         self.best = np.zeros((2, p))
         self.leaves, self.sides = np.zeros(2 * p + 1), np.zeros(2 * p)
         self.change = np.zeros(p + 1)
@@ -225,8 +228,9 @@ class Search:
 
     def _each(self, p: int, task, deadline, progress: Progress | None) -> bool:
         """Run task(i, workspace) for every test; False if the deadline passed."""
-        pairs = float((np.diff(self.design.indptr.astype(np.float64)) ** 2).sum())
-        threads = 1 if pairs * p < _SMALL else min(self.threads, p)
+        on = np.diff(self.design.indptr.astype(np.float64))
+        work = float((on**3).sum()) if self.depth == 3 else float((on**4).sum()) / 4
+        threads = 1 if work < _SMALL else min(self.threads, p)
         spaces = [self._workspace() for _ in range(threads)]
         return run_each(p, task, spaces, deadline, progress)
 
@@ -235,8 +239,8 @@ class Search:
         before = self.lattice.solved.copy() if warm else np.zeros(2, np.int64)
         if warm:
             ask = ask._replace(most=int(before[0]) + self.patience)
-        scratch = (self.stats, self.best)
-        _select.leaf_costs(self.design, ask, self.shape, *scratch, self.leaves)
+        scratch = (self.singles if self.depth == 3 else self.stats, self.best)
+        _select.leaf_costs(self.design, ask, self.shape, self.singles, self.best, self.leaves)
         cost, lower, finished = _select.search_roots(
             self.design, ask, self.shape, self.lattice, upper, self.leaves, self.sides, *scratch
         )

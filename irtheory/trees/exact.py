@@ -26,6 +26,7 @@ from irtheory.trees._compiled import kernels_compiled
 from irtheory.trees._design import BinaryTests, binary_tests
 from irtheory.trees._search import Search
 from irtheory.trees._structure import heap_of, tree_of
+from irtheory.trees._targets import leaf_values
 from irtheory.trees.tree import Tree
 
 __all__ = [
@@ -105,7 +106,7 @@ def _check_targets(targets, m: int) -> Float[np.ndarray, "m k"]:
     targets = np.asarray(targets)
     if targets.dtype.kind not in "biuf":
         raise ValueError(f"targets: expected numbers, found dtype {targets.dtype}")
-    targets = targets.astype(np.float64, copy=False)
+    targets = np.ascontiguousarray(targets, dtype=np.float64)
     if targets.ndim == 1:
         targets = targets[:, None]
     if targets.ndim != 2 or targets.shape[0] != m or targets.shape[1] == 0:
@@ -197,7 +198,9 @@ class ExactTreeSolver:
         deadline = None if time_limit is None else start + time_limit
         found = self._search.run(targets, deadline, guess, progress)
         leaf_of = found.leaf_of[self.tests.row_of]
-        predictions, loss = _predict(targets, leaf_of, len(found.heap), self.linear)
+        predictions = np.empty_like(targets)
+        nodes = 2 * len(found.heap) + 1
+        loss = float(leaf_values(targets, leaf_of, nodes, self.linear, predictions))
         optimal = found.proven
         counted = SearchStatistics(
             found.solved,
@@ -222,24 +225,6 @@ class ExactTreeSolver:
     def depth(self) -> int:
         """Largest depth of the tree."""
         return self._search.depth
-
-
-def _predict(targets, leaf_of, inner: int, linear: bool):
-    """Leaf values spread over the samples, and the cost they have there."""
-    k = targets.shape[1]
-    nodes = 2 * inner + 1
-    sums = np.zeros((nodes, k))
-    for c in range(k):
-        sums[:, c] = np.bincount(leaf_of, targets[:, c], nodes)
-    if linear:
-        choice = sums.argmin(axis=1)
-        used = np.bincount(leaf_of, minlength=nodes) > 0
-        loss = float(sums[np.arange(nodes), choice][used].sum())
-        return np.eye(k)[choice[leaf_of]], loss
-    means = sums / np.maximum(np.bincount(leaf_of, minlength=nodes), 1)[:, None]
-    predictions = means[leaf_of]
-    residual = targets - predictions
-    return predictions, float(np.vdot(residual, residual))
 
 
 def fit_exact_tree(

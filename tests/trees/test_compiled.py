@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 from numba import njit
 
 from irtheory.trees import _compiled
@@ -24,3 +26,12 @@ def test_a_kernel_that_was_never_called_is_not_compiled(monkeypatch):
 def test_an_index_on_disk_counts():
     warm_up()
     assert all(_compiled._indexed(kernel) for kernel in _compiled._ENTRIES)
+
+
+def test_only_kernels_older_than_their_sources_are_discarded(tmp_path):
+    names = ["_lattice.f-1.py311.nbi", "_nodes.g-2.py311.nbi", "other.h-3.py311.nbi"]
+    for name, age in zip(names, (100, 300, 100), strict=True):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (age, age))
+    _compiled.discard_stale(tmp_path, newest=200)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
