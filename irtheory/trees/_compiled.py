@@ -59,4 +59,4 @@ def _indexed(kernel) -> bool:
 
 
 # On import, before any kernel can be loaded from the cache.
-discard_stale(Path(_statistics.collect.stats.cache_path), _newest_source())
+discard_stale(Path(str(_statistics.collect.stats.cache_path)), _newest_source())

@@ -120,9 +120,9 @@ class Search:
         return int(cold / (single + 2 * len(on)) / 2)
 
     def _rounding(self, targets) -> float:
-        """Difference of costs that is taken for rounding; the second term is that of centring."""
+        """Difference of costs taken for rounding; the second terms are those of centring."""
         if self.linear:
-            return 1e-12 * float(np.abs(self.y).sum())
+            return 1e-12 * float(self.y.sum()) + 1e-14 * float(np.abs(targets).sum())
         return 1e-12 * float(self.q.sum()) + 1e-28 * float(np.vdot(targets, targets))
 
     def _allocate(self, k: int) -> None:

@@ -71,9 +71,9 @@ def test_convergence_at_the_last_allowed_step_counts() -> None:
     assert run(endless(0.0), StopRule(max_steps=1), 1.0).stopped is Stopped.CONVERGED
 
 
-def test_keeps_the_states_at_powers_of_two_and_the_last() -> None:
+def test_keeps_the_first_states_those_at_powers_of_two_and_the_last() -> None:
     path = run(endless(), StopRule(max_steps=21), 1.0)
-    assert sorted(path.kept) == [1, 2, 4, 8, 16, 21]
+    assert sorted(path.kept) == [1, 2, 3, 4, 5, 8, 16, 21]
     assert path.kept[21] is path.final
 
 
