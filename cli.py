@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
@@ -37,7 +36,8 @@ def _root(
 def _fail(error: Exception, debug: bool) -> typer.Exit:
     if debug:
         raise error
-    typer.secho(f"ira: {error}", fg=typer.colors.RED, err=True)
+    line = " ".join(str(error).splitlines())
+    typer.secho(f"ira: {line}", fg=typer.colors.RED, err=True)
     return typer.Exit(2)
 
 
@@ -59,20 +59,33 @@ TreeStep = Annotated[
     typer.Option(help="ω-step: the globally best tree, or a greedy one (breaks Prop. 1)."),
 ]
 Depth = Annotated[
-    int | None, typer.Option(help="Largest depth of a tree.", show_default="3; agreement 2")
+    int | None,
+    typer.Option(help="Largest depth of a tree, at most 8.", show_default="3; agreement 2"),
 ]
 MinSamplesLeaf = Annotated[int, typer.Option(help="Samples a leaf must hold.")]
 Data = Annotated[
     str | None, typer.Option(help="Your table, a CSV file with a header.", metavar="FILE.csv")
 ]
 Label = Annotated[str | None, typer.Option(help="The column of --data that holds the class.")]
-Bins = Annotated[int, typer.Option(help="Codes per real-valued column of --data.")]
-Samples = Annotated[int, typer.Option(help="Synthetic problem: samples m.")]
+Bins = Annotated[
+    int | None, typer.Option(help="Codes per real-valued column of --data.", show_default="8")
+]
+Samples = Annotated[
+    int | None, typer.Option(help="Synthetic problem: samples m.", show_default="240")
+]
 Attributes = Annotated[
     int | None, typer.Option(help="Synthetic problem: attributes.", show_default="12; agreement 4")
 ]
-Classes = Annotated[int, typer.Option(help="Synthetic problem: classes k.")]
-Noise = Annotated[float, typer.Option(help="Synthetic problem: share of labels redrawn.")]
+Classes = Annotated[
+    int | None,
+    typer.Option(help="Synthetic problem: classes k.", show_default="4; agreement always 2"),
+]
+Noise = Annotated[
+    float | None,
+    typer.Option(
+        help="Synthetic problem: share of labels redrawn.", show_default="0.1; agreement always 0"
+    ),
+]
 Ridge = Annotated[
     float | None,
     typer.Option(
@@ -122,11 +135,11 @@ def simulate(
     min_samples_leaf: MinSamplesLeaf = 1,
     data: Data = None,
     label: Label = None,
-    bins: Bins = 8,
-    samples: Samples = 240,
+    bins: Bins = None,
+    samples: Samples = None,
     attributes: Attributes = None,
-    classes: Classes = 4,
-    noise: Noise = 0.1,
+    classes: Classes = None,
+    noise: Noise = None,
     ridge: Ridge = None,
     step_size: StepSize = 0.9,
     tolerance: Tolerance = 1e-09,
@@ -145,7 +158,7 @@ def simulate(
 ) -> None:
     """Run Proposition 1 or 2 where the optima are known; print its certificate as numbers.
 
-    Exit code 0: every assumption and promise holds; 1: one is broken; 2: bad input.
+    Exit code 0: every assumption and promise holds; 1: one is broken; 2: bad input; 130: Ctrl-C.
     """
     try:
         from irtheory.console import make_console
@@ -157,9 +170,13 @@ def simulate(
         )
         console = make_console(quiet=as_json)
         code, folder = simulate_command(settings, seeds, out, overwrite, console)
-    except (ValueError, RuntimeError, ImportError) as error:
+    except (ValueError, RuntimeError, ImportError, OSError) as error:
         raise _fail(error, debug) from None
-    if as_json:
+    except KeyboardInterrupt:
+        # Before the first step or after the last one; in between the command keeps the steps.
+        typer.secho("ira: interrupted", err=True)
+        raise typer.Exit(130) from None
+    if as_json and code in (0, 1):
         name = "certificate.json" if seeds == 1 else "seeds.json"
         typer.echo((folder / name).read_text(encoding="utf-8"), nl=False)
     raise typer.Exit(code)
@@ -167,11 +184,7 @@ def simulate(
 
 def main() -> None:
     """Entry point of the console script."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        typer.secho("ira: interrupted", err=True)
-        sys.exit(130)
+    app()
 
 
 if __name__ == "__main__":

@@ -15,13 +15,19 @@ from rich.table import Table
 from irtheory.certificates import Certificate, Check
 from irtheory.solvers.trajectory import Step
 
-# Progress is drawn at most so often, in seconds.
+# Progress is drawn at most so often, in seconds; off a terminal it is a line.
 REFRESH = 0.1
+LINE_EVERY = 10.0
 
 
 def make_console(quiet: bool = False) -> Console:
     """Console on standard output; `quiet` prints nothing (for --json)."""
-    return Console(highlight=False, quiet=quiet, soft_wrap=True)
+    return Console(highlight=False, quiet=quiet, soft_wrap=True, emoji=False)
+
+
+def print_plain(console: Console, text: str) -> None:
+    """Text that may hold names of the user's own: printed as it is, no markup in it."""
+    console.print(text, markup=False)
 
 
 def _number(value: float) -> str:
@@ -57,7 +63,7 @@ def print_certificate(console: Console, certificate: Certificate) -> None:
     console.print(_check_table("Promises", certificate.promises))
     console.print()
     for note in certificate.notes:
-        console.print(f"· {escape(note)}")
+        print_plain(console, f"· {note}")
 
 
 def print_verdict(console: Console, certificate: Certificate) -> None:
@@ -75,28 +81,46 @@ def print_verdict(console: Console, certificate: Certificate) -> None:
 def print_written(console: Console, folder: Path, written: Sequence[Path], following: str) -> None:
     """The last line: what was written and what to look at or run next."""
     names = ", ".join(sorted({path.name for path in written}))
-    console.print(f"wrote {folder}/: {escape(names)}")
-    console.print(f"next: {escape(following)}")
+    print_plain(console, f"wrote {folder}/: {names}")
+    print_plain(console, f"next: {following}")
+
+
+class Pulse:
+    """Progress of something that takes a while: a bar, or off a terminal a line now and then."""
+
+    def __init__(self, console: Console, bar: Progress, name: str, total: int | None) -> None:
+        self._console, self._bar = console, bar
+        self._task = bar.add_task(name, total=total, text="")
+        self._last = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to show something again."""
+        every = REFRESH if self._console.is_terminal else LINE_EVERY
+        return time.monotonic() - self._last >= every
+
+    def show(self, text: str, completed: int | None = None) -> None:
+        """Update the bar; off a terminal print the text if it is time."""
+        self._bar.update(self._task, completed=completed, text=text)
+        if self.due:
+            self._last = time.monotonic()
+            if not self._console.is_terminal:
+                print_plain(self._console, text)
 
 
 class StepProgress:
-    """Shows step, Q and gaps of a run that takes a while; nothing off a terminal."""
+    """Shows step, Q and gaps of a run."""
 
-    def __init__(self, progress: Progress, name: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(name, total=None, text="")
-        self._last = 0.0
+    def __init__(self, console: Console, bar: Progress, name: str) -> None:
+        self._pulse = Pulse(console, bar, name, None)
 
     def __call__(self, step: Step) -> None:
         """Take note of one step."""
-        now = time.monotonic()
-        if now - self._last < REFRESH:
-            return
-        self._last = now
-        text = (
-            f"step {step.t}  Q {step.value:.6g}  gap θ {step.gap_theta:.1e} ω {step.gap_omega:.1e}"
-        )
-        self._progress.update(self._task, text=text)
+        if self._pulse.due:
+            self._pulse.show(
+                f"step {step.t}, Q {step.value:.6g}, "
+                f"gaps θ {step.gap_theta:.1e} ω {step.gap_omega:.1e}"
+            )
 
 
 @contextmanager

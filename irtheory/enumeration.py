@@ -6,7 +6,7 @@ part of any proposition, so it is measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -112,7 +112,6 @@ def global_minimum(
     codes: Int[np.ndarray, "m n"],
     max_depth: int,
     min_samples_leaf: int = 1,
-    progress: Callable[[float], None] | None = None,
 ) -> GlobalMinimum:
     """Minimise Q over all trees of depth ≤ `max_depth` and all θ.
 
@@ -124,7 +123,7 @@ def global_minimum(
     found = partitions(tests.design.bits.astype(bool), max_depth, min_samples_leaf)
     linear = objective.leaf_cost == "linear"
     best, tried = None, 0
-    for i, leaf_of in enumerate(found):
+    for leaf_of in found:
         if linear:
             minima = [(objective.minimise_theta(T), T) for T in _choices(objective, leaf_of)]
             candidates = [(low.value, low.theta, T) for low, T in minima]
@@ -134,8 +133,6 @@ def global_minimum(
         cheapest = min(candidates, key=lambda candidate: candidate[0])
         if best is None or cheapest[0] < best[0]:
             best = cheapest
-        if progress:
-            progress((i + 1) / len(found))
     if best is None:
         raise ValueError("codes: expected at least one sample")
     return GlobalMinimum(float(best[0]), best[1], best[2], tried)

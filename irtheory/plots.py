@@ -160,9 +160,9 @@ def bands_figure(trajectories: Sequence[Trajectory], tolerance: float, title: st
     with plt.rc_context(STYLE):
         figure, axes = _figure()
         gaps = _padded([_relative(tr["gap_theta"], tr.scale) for tr in trajectories])
-        rest = _padded(
-            [_relative(tr["value"] - tr["value"][-1], tr.scale)[:-1] for tr in trajectories]
-        )
+        # The last value of each is 0 by construction, and off a log axis.
+        ends = [tr["value"][: max(len(tr) - 1, 1)] - tr["value"][-1] for tr in trajectories]
+        rest = _padded([_relative(e, tr.scale) for e, tr in zip(ends, trajectories, strict=True)])
         for curves, colour, dash, name in (
             (gaps, BLUE, "-", r"$\mathrm{gap}_\theta$"),
             (rest, GREEN, "--", r"$Q - Q_{\mathrm{end}}$"),
@@ -185,8 +185,9 @@ def escape_figure(surface: Surface, title: str = "") -> Figure:
     with plt.rc_context({**STYLE, "axes.grid": False}):
         figure, axes = _figure(6.0, 4.6)
         filled = axes.contourf(surface.across, surface.along, surface.values, 18, cmap="cividis")
+        filled.set_rasterized(True)  # thousands of polygons otherwise
         axes.contour(
-            surface.across, surface.along, surface.values, 18, colors="white", linewidths=0.4
+            surface.across, surface.along, surface.values, 9, colors="white", linewidths=0.4
         )
         figure.colorbar(filled, label=r"$Q$ on the plane through the saddle")
         path = surface.path[np.linspace(0, len(surface.path) - 1, 120).astype(int)]
@@ -194,8 +195,8 @@ def escape_figure(surface: Surface, title: str = "") -> Figure:
         axes.plot(*path.T, color=ORANGE, lw=1.6, marker="o", ms=2.5, label="path")
         axes.plot(0, 0, "wX", ms=10, mec="black", label="saddle")
         axes.plot(*path[-1], "w*", ms=13, mec="black", label="end (projected)")
-        axes.set_xlabel("towards the end, across the unstable direction")
-        axes.set_ylabel("unstable direction of the saddle")
+        axes.set_xlabel("the rest of the way to the end")
+        axes.set_ylabel("way out of the saddle (negative curvature)")
         axes.set_title(title)
         axes.legend(loc="upper left", labelcolor="white", fontsize=9)
     return figure

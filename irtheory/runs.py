@@ -6,12 +6,12 @@ import json
 import math
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -21,8 +21,15 @@ import numpy as np
 import yaml
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "numba", "cvxpy", "clarabel", "matplotlib")
-# Files that mark a folder as a run of ours, so that --overwrite cannot empty anything else.
-MARKER = "config.yaml"
+# Both mark a folder as a run, so that --overwrite cannot empty anything else.
+CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
+# All that a run writes, as patterns of paths in its folder.
+RUN_FILES = (
+    "certificate.json", "seeds.json", "columns.json", "tree.json", "key.txt",
+    "trajectory.csv", "escape.csv", "trajectories/seed-*.csv", "*.svg", "*.png",
+    CONFIG, ENVIRONMENT,
+)  # fmt: skip
+RUN_FOLDERS = ("trajectories",)
 
 
 class InputError(ValueError):
@@ -40,30 +47,78 @@ def open_run(folder: Path, settings: dict[str, Any], overwrite: bool, seed: int)
     Args:
         folder: must not exist, or be empty, unless `overwrite`.
         settings: all settings, resolved, of plain YAML types.
-        overwrite: remove an earlier run there first; other folders are never emptied.
+        overwrite: remove the files of an earlier run there first, if they are all there is.
         seed: recorded in environment.json.
 
     Raises:
-        InputError: the folder is in use, is a file, is not a run, or cannot be written.
+        InputError: the folder is in use, is a file, is not a run, holds a file that no run
+            writes, or cannot be written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: expected a folder, found a file")
-    if folder.exists() and any(folder.iterdir()):
-        if not overwrite:
-            raise InputError(f"--out {folder}: not empty; pass --overwrite or another folder")
-        if not (folder / MARKER).exists():
-            raise InputError(
-                f"--out {folder}: not empty and not a run (no {MARKER}); nothing was removed"
-            )
     try:
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        write_text(folder / MARKER, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
-        write_json(folder / "environment.json", environment(seed))
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"--out {folder}: expected a folder, found a file")
+        if folder.exists() and any(folder.iterdir()):
+            if not overwrite:
+                raise InputError(f"--out {folder}: not empty; pass --overwrite or another folder")
+            _remove_run(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+        write_json(folder / ENVIRONMENT, environment(seed))
     except OSError as error:
-        raise InputError(f"--out {folder}: cannot write there ({error.strerror})") from error
+        why = error.strerror or str(error) or type(error).__name__
+        raise InputError(f"--out {folder}: cannot write there ({why})") from error
     return folder
+
+
+def _remove_run(folder: Path) -> None:
+    """Remove the files of an earlier run; InputError, and nothing removed, if it is not one."""
+    kept = "nothing was removed"
+    if not _is_run(folder):
+        raise InputError(
+            f"--out {folder}: not empty and not a run (expected {ENVIRONMENT} and a {CONFIG} "
+            f"that names its command); {kept}"
+        )
+    found = sorted(_contents(folder))
+    for path in found:
+        if not _of_a_run(path, folder):
+            name = path.relative_to(folder)
+            raise InputError(f"--out {folder}: holds {name}, which no run writes; {kept}")
+    # The marks go last: a removal cut short leaves what is still known as a run.
+    for path in sorted(found, key=lambda path: path.name in (CONFIG, ENVIRONMENT)):
+        if not path.is_dir():
+            path.unlink()
+    for path in found:
+        if path.is_dir():
+            path.rmdir()
+
+
+def _is_run(folder: Path) -> bool:
+    if not all((folder / name).is_file() for name in (CONFIG, ENVIRONMENT)):
+        return False
+    try:
+        settings = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(settings, dict) and "command" in settings
+
+
+def _contents(folder: Path) -> Iterator[Path]:
+    """Every entry, and what lies in the folders that a run makes."""
+    for path in folder.iterdir():
+        yield path
+        if path.name in RUN_FOLDERS and path.is_dir() and not path.is_symlink():
+            yield from path.iterdir()
+
+
+def _of_a_run(path: Path, folder: Path) -> bool:
+    name = path.relative_to(folder).as_posix()
+    if path.is_symlink():
+        return False
+    if path.is_dir():
+        return name in RUN_FOLDERS
+    # A * of these patterns would match a slash too.
+    depth = name.count("/")
+    return any(fnmatchcase(name, p) and p.count("/") == depth for p in RUN_FILES)
 
 
 def environment(seed: int) -> dict[str, Any]:

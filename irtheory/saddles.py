@@ -26,7 +26,7 @@ class CriticalPoint:
         value: Q there.
         gradient_norm: ‖∇Q‖ there, zero up to rounding.
         smallest, largest: extreme eigenvalues of the joint Hessian.
-        direction: unit eigenvector of `smallest`, flat [(P + L)k].
+        unstable: orthonormal eigenvectors of the negative eigenvalues, [(P + L)k, r].
     """
 
     theta: Array
@@ -35,7 +35,7 @@ class CriticalPoint:
     gradient_norm: float
     smallest: float
     largest: float
-    direction: Array
+    unstable: Array
 
     @property
     def kind(self) -> Kind:
@@ -67,7 +67,8 @@ def describe(fixed: FixedStructure, point: Array) -> CriticalPoint:
     norm = float(np.linalg.norm(joint_gradient(fixed, point)))
     value = fixed.value(theta, omega)
     smallest, largest = float(spectrum[0]), float(spectrum[-1])
-    return CriticalPoint(theta, omega, value, norm, smallest, largest, vectors[:, 0])
+    unstable = vectors[:, spectrum < -FLAT * max(largest, -smallest)]
+    return CriticalPoint(theta, omega, value, norm, smallest, largest, unstable)
 
 
 def critical_points(fixed: FixedStructure, starts: int = 24, seed: int = 0) -> list[CriticalPoint]:
@@ -121,8 +122,9 @@ class Surface:
     """Q on a plane through a saddle, and a path seen on it.
 
     Attributes:
-        across, along: coordinates of the grid, [n] each: `along` the direction of negative
-            curvature, `across` the rest of the way to the path's end.
+        across, along: coordinates of the grid, [n] each: `along` the direction, among those
+            of negative curvature, in which the path leaves; `across` the rest of the way to
+            its end.
         values: Q on the grid, [n (along), n (across)].
         path: (across, along) of the path's kept states, [steps, 2].
     """
@@ -136,7 +138,12 @@ class Surface:
 def surface(
     fixed: FixedStructure, saddle: CriticalPoint, trajectory: Trajectory, n: int = 41
 ) -> Surface:
-    """Cut Q along the saddle's negative direction and towards the end of the path."""
+    """Cut Q along the path's way out of the saddle and towards the path's end.
+
+    The way out is the path's displacement, when it has made a hundredth of its way, within
+    the span of the negative eigenvectors (their eigenvalue may be a multiple one, so that
+    no single eigenvector means anything).
+    """
     origin = np.concatenate([saddle.theta.ravel(), saddle.omega.ravel()])
     points = np.array(
         [
@@ -145,7 +152,10 @@ def surface(
             if state.omega is not None
         ]
     )
-    down = saddle.direction * (1.0 if points[-1] @ saddle.direction >= 0 else -1.0)
+    lengths = np.linalg.norm(points, axis=1)
+    early = points[int(np.argmax(lengths >= 0.01 * lengths[-1]))]
+    down = saddle.unstable @ (saddle.unstable.T @ early)
+    down /= max(float(np.linalg.norm(down)), 1e-300)
     rest = points[-1] - (points[-1] @ down) * down
     side = rest / max(float(np.linalg.norm(rest)), 1e-300)
     path = points @ np.stack([side, down], axis=1)

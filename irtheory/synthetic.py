@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from irtheory.trees.tree import Tree
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the codes of one column of a table say.
+
+    Attributes:
+        name: of the code column.
+        kind: "binary" is 0 or 1, "word" is 1 where the table has that word, "whole" are whole
+            numbers as they stand, "binned" counts the cut points below the number.
+        cuts: ascending cut points of a binned column, in its own units: code ≤ c where the
+            number is ≤ cuts[c]. None for the others.
+    """
+
+    name: str
+    kind: Literal["binary", "word", "whole", "binned"]
+    cuts: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +38,7 @@ class Problem:
         feature_names, class_names: for printing.
         notes: what was done to the data, one sentence each.
         truth: the tree that made the labels, if known.
+        columns: how the codes read in the units of a table; empty where all are 0 or 1.
     """
 
     codes: Int[np.ndarray, "m n"]
@@ -28,6 +47,7 @@ class Problem:
     class_names: tuple[str, ...]
     notes: tuple[str, ...]
     truth: Tree | None = None
+    columns: tuple[Column, ...] = ()
 
     @property
     def one_hot(self) -> Float[np.ndarray, "m k"]:
@@ -121,8 +141,8 @@ def _names(prefix: str, n: int) -> tuple[str, ...]:
     return tuple(f"{prefix}{i}" for i in range(n))
 
 
-def xor_problem(samples: int = 240, attributes: int = 4) -> Problem:
-    """Every attribute pattern equally often, label the exclusive or of the first two.
+def xor_problem(samples: int = 240, attributes: int = 4, seed: int = 0) -> Problem:
+    """Every attribute pattern equally often, label the exclusive or of two attributes.
 
     The label is uncorrelated with every attribute (and with the intercept), exactly, so the
     origin is a critical point of the agreement objective of a linear network.
@@ -130,9 +150,11 @@ def xor_problem(samples: int = 240, attributes: int = 4) -> Problem:
     Args:
         samples: rounded up to a multiple of the 2^attributes patterns.
         attributes: n, between 2 and 12.
+        seed: draws the two attributes, and those whose codes 0 and 1 change places; seed 0
+            takes the first two and leaves all codes.
 
     Raises:
-        ValueError: sizes out of range.
+        ValueError: sizes out of range or a seed below 0.
     """
     _check_sizes(samples=samples)
     if not 2 <= attributes <= 12:
@@ -143,9 +165,21 @@ def xor_problem(samples: int = 240, attributes: int = 4) -> Problem:
     repeats = -(-samples // patterns)
     index = np.tile(np.arange(patterns), repeats)
     codes = (index[:, None] >> np.arange(attributes)) & 1
-    classes = codes[:, 0] ^ codes[:, 1]
+    first, second, swapped = _xor_draw(attributes, seed)
+    classes = codes[:, first] ^ codes[:, second]
+    codes = codes ^ swapped
     notes = (
         f"{len(codes)} samples: each of {patterns} patterns of {attributes} attributes "
-        f"{repeats} times, label = exclusive or of f0 and f1",
+        f"{repeats} times, label = exclusive or of f{first} and f{second}",
+        *(f"f{j}: codes 0 and 1 swapped" for j in np.flatnonzero(swapped)),
     )
     return Problem(codes, classes, _names("f", attributes), ("even", "odd"), notes)
+
+
+def _xor_draw(attributes: int, seed: int) -> tuple[int, int, Int[np.ndarray, " n"]]:
+    """The two attributes that make the label, and 1 for every attribute to recode."""
+    if seed == 0:
+        return 0, 1, np.zeros(attributes, dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    first, second = sorted(rng.choice(attributes, 2, replace=False).tolist())
+    return first, second, rng.integers(0, 2, attributes)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from irtheory.runs import InputError
-from irtheory.synthetic import Problem
+from irtheory.synthetic import Column, Problem
+from irtheory.trees.estimators import codes_of, cut_points
+from irtheory.trees.tree import Tree
 
 MAX_LEVELS = 16  # integer columns with at most so many values are codes as they are
 MAX_WORDS = 10  # text columns with at most so many words become one binary column a word
 MAX_CLASSES = 100
+EXACT_WHOLE = 2**53  # beyond, a float64 no longer tells neighbouring whole numbers apart
 
 
 def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -57,40 +62,52 @@ def _numbers(cells: list[str]) -> Float[np.ndarray, " m"] | None:
     return values if np.isfinite(values).all() else None
 
 
-def bin_column(values: Float[np.ndarray, " m"], bins: int) -> Int[np.ndarray, " m"]:
-    """Codes 0, 1, … by quantile cut points, at most `bins` of them (fewer where values repeat)."""
-    cuts = np.quantile(values, np.arange(1, bins) / bins)
-    # A cut at the smallest value would part nothing; the next value is where it may lie.
-    cuts = np.unique(np.maximum(cuts, np.unique(values)[:2][-1]))
-    return np.unique(np.searchsorted(cuts, values, side="right"), return_inverse=True)[1]
+def bin_column(
+    values: Float[np.ndarray, " m"], bins: int
+) -> tuple[Int[np.ndarray, " m"], tuple[float, ...]]:
+    """Codes 0, 1, … by quantiles, at most `bins` of them (fewer where values repeat).
+
+    Returns:
+        The codes, and the ascending cut points: code ≤ c where the value is ≤ cuts[c].
+    """
+    cuts = cut_points(values, bins)
+    # A key reads a cut at 0.5 as present or absent. The value below parts the same samples.
+    cuts[cuts == 0.5] = values[values <= 0.5].max(initial=-np.inf)
+    return codes_of(values[:, None], [cuts])[:, 0], tuple(cuts.tolist())
 
 
 def encode_column(
     name: str, cells: list[str], bins: int
-) -> tuple[list[tuple[str, Int[np.ndarray, " m"]]], str]:
+) -> tuple[list[tuple[Column, Int[np.ndarray, " m"]]], str]:
     """Code columns made of one column of the table, and a sentence that says how."""
     values = _numbers(cells)
     if values is None:
         return _encode_words(name, cells)
     levels = np.unique(values)
-    whole = bool((values == np.rint(values)).all())
+    whole = bool((values == np.rint(values)).all() and np.abs(values).max() < EXACT_WHOLE)
     if len(levels) == 1:
         return [], f"{name}: dropped, always {cells[0]}"
     if whole and len(levels) <= MAX_LEVELS:
-        kind = "binary" if len(levels) == 2 else f"whole numbers, {len(levels)} values"
-        return [(name, values.astype(np.int64))], f"{name}: {kind}, codes as they are"
-    codes = bin_column(values, bins)
-    return [(name, codes)], f"{name}: numbers, binned at quantiles into {codes.max() + 1} codes"
+        binary = levels.tolist() == [0, 1]
+        how = "binary" if binary else f"whole numbers, {len(levels)} values"
+        column = Column(name, "binary" if binary else "whole")
+        return [(column, values.astype(np.int64))], f"{name}: {how}, codes as they are"
+    codes, cuts = bin_column(values, bins)
+    shown = ", ".join(f"{cut:.6g}" for cut in cuts)
+    note = f"{name}: numbers, binned at {shown} into {len(cuts) + 1} codes"
+    return [(Column(name, "binned", cuts), codes)], note
 
 
-def _encode_words(name: str, cells: list[str]) -> tuple[list[tuple[str, np.ndarray]], str]:
+def _encode_words(name: str, cells: list[str]) -> tuple[list[tuple[Column, np.ndarray]], str]:
     words = sorted(set(cells))
     if len(words) == 1:
         return [], f"{name}: dropped, always {cells[0]}"
     if len(words) > MAX_WORDS:
         return [], f"{name}: ignored, text with {len(words)} different values"
     shown = words[1:] if len(words) == 2 else words
-    columns = [(f"{name}={w}", np.array([int(c == w) for c in cells])) for w in shown]
+    columns = [
+        (Column(f"{name}={w}", "word"), np.array([int(c == w) for c in cells])) for w in shown
+    ]
     return columns, f"{name}: text, {len(words)} values, {len(columns)} binary columns"
 
 
@@ -102,7 +119,7 @@ def table_problem(path: Path, label: str | None, bins: int = 8) -> Problem:
 
     Raises:
         InputError: unreadable file, unknown or missing label column, fewer than two classes or
-            more than 100, no usable column, fewer samples than classes.
+            more than 100, no usable column.
     """
     if label is None:
         raise InputError("--data needs --label COLUMN, the column that holds the class")
@@ -117,15 +134,36 @@ def table_problem(path: Path, label: str | None, bins: int = 8) -> Problem:
         raise InputError(
             f"--label {label}: expected 2 to {MAX_CLASSES} classes, found {len(class_names)}"
         )
-    columns: list[tuple[str, np.ndarray]] = []
+    made: list[tuple[Column, np.ndarray]] = []
     notes = [f"{path.name}: {len(rows)} rows, label {label} with {len(class_names)} classes"]
     for name, column in cells.items():
-        made, note = encode_column(name, column, bins)
-        columns += made
+        encoded, note = encode_column(name, column, bins)
+        made += encoded
         notes.append(note)
-    if not columns:
+    if not made:
         raise InputError(f"--data {path}: no column can be used as a feature")
-    names, codes = zip(*columns, strict=True)
+    columns, codes = zip(*made, strict=True)
     return Problem(
-        np.stack(codes, axis=1), classes, tuple(names), tuple(map(str, class_names)), tuple(notes)
+        np.stack(codes, axis=1),
+        classes,
+        tuple(column.name for column in columns),
+        tuple(map(str, class_names)),
+        tuple(notes),
+        columns=columns,
     )
+
+
+def tree_in_units(tree: Tree, columns: Sequence[Column]) -> Tree:
+    """The tree with its tests in the units of the table, for readers.
+
+    A test of a binned column stands at its cut point, one of whole numbers at a whole number
+    (x > 2 is x > 2.5); tests of 0 and 1 stay at 0.5. No columns: the tree as it is.
+    """
+    threshold = tree.threshold.copy()
+    for node in np.flatnonzero(tree.feature >= 0) if columns else ():
+        column, below = columns[tree.feature[node]], np.floor(threshold[node])
+        if column.cuts is not None:
+            threshold[node] = column.cuts[int(below)]
+        elif column.kind == "whole":
+            threshold[node] = below
+    return replace(tree, threshold=threshold)

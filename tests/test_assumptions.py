@@ -206,20 +206,36 @@ def test_a_wrong_joint_hessian_is_found_out(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_blocks_are_unbounded_without_curvature() -> None:
-    assert assumptions.bounded_blocks(descended("agreement")[0]).holds
-    flat = linear(features=np.hstack([PHI, PHI[:, :1]]))
-    assert not assumptions.bounded_blocks(FixedStructure(flat, np.arange(M) % 2, 2)).holds
+    for name in ("convex", "agreement"):
+        fixed, trajectory, *_ = descended(name)
+        check = assumptions.bounded_blocks(fixed, trajectory)
+        assert check.holds and 0 < check.value < 1
+    flat = FixedStructure(linear(features=np.hstack([PHI, PHI[:, :1]])), np.arange(M) % 2, 2)
+    steps = bcgd(flat, np.ones((5, 2)), np.ones((2, 2)), 0.1, 1.0, watch=0.0)
+    assert not assumptions.bounded_blocks(flat, run(steps, StopRule(max_steps=3), 0.1)).holds
+
+
+def test_bounds_on_the_minimisers_hold_for_any_other_block() -> None:
+    rng = np.random.default_rng(7)
+    fixed, trajectory, *_ = descended("agreement")
+    in_theta, in_omega, _ = assumptions._block_bounds(fixed, trajectory.scale)
+    for size in (0.01, 1.0, 100.0):
+        omega = size * rng.normal(size=fixed.omega_shape)
+        theta = size * rng.normal(size=fixed.theta_shape)
+        assert np.linalg.norm(fixed.minimise_theta(omega).theta) <= in_theta
+        assert np.linalg.norm(fixed.minimise_omega(theta).omega) <= in_omega
 
 
 def test_a_degenerate_critical_point_breaks_strictness() -> None:
     zero = np.zeros((1, 1))
     kinds = {
-        "strict saddle": CriticalPoint(zero, zero, 1.0, 0.0, -0.5, 2.0, np.ones(2)),
-        "minimum": CriticalPoint(zero, zero, 1.0, 0.0, 0.5, 2.0, np.ones(2)),
-        "degenerate": CriticalPoint(zero, zero, 1.0, 0.0, 1e-9, 2.0, np.ones(2)),
+        "strict saddle": CriticalPoint(zero, zero, 1.0, 0.0, -0.5, 2.0, np.ones((2, 1))),
+        "minimum": CriticalPoint(zero, zero, 1.0, 0.0, 0.5, 2.0, np.ones((2, 1))),
+        "degenerate": CriticalPoint(zero, zero, 1.0, 0.0, 1e-9, 2.0, np.ones((2, 1))),
     }
     assert {name: point.kind for name, point in kinds.items()} == {name: name for name in kinds}
     saddle, minimum, degenerate = kinds.values()
-    assert assumptions.strict_saddles([saddle, minimum]).holds
-    check = assumptions.strict_saddles([saddle, degenerate, minimum, degenerate])
+    assert assumptions.strict_saddles([saddle, minimum], False).holds
+    assert not assumptions.strict_saddles([], False).holds
+    check = assumptions.strict_saddles([saddle, degenerate, minimum, degenerate], False)
     assert not check.holds and check.value == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,9 +16,13 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
+from irtheory import console
+from irtheory.studies import simulate_command
+from irtheory.studies.simulate import simulate
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "animals.csv"
+SMALL = ["--samples", "40", "--attributes", "4", "--depth", "1", "--reference", "closed-form"]
 
 
 def ira(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
@@ -85,7 +90,21 @@ def test_runs_from_a_bare_checkout_in_another_folder(tmp_path):
         (["--setting", "agreement", "--data", str(TABLE), "--label", "type"], "2 classes"),
         (["--setting", "agreement", "--attributes", "1"], "attributes"),
         (["--algorithm", "bcgd", "--order", "jacobi"], "--order"),
-        (["--start", "saddle"], "--start"),
+        (["--start", "saddle"], "--start saddle: the convex setting"),
+        (["--start", "saddle", "--algorithm", "bcgd"], "--start saddle: the convex setting"),
+        (["--start", "saddle", "--setting", "logistic"], "--start saddle belongs to"),
+        (["--offset", "0.1"], "--offset"),
+        (["--setting", "agreement", "--offset", "0.1"], "--offset"),
+        (["--bins", "4"], "--bins"),
+        (["--setting", "agreement", "--classes", "2"], "--classes"),
+        (["--setting", "agreement", "--noise", "0"], "--noise"),
+        *(
+            (["--data", str(TABLE), "--label", "type", option, "4"], option)
+            for option in ("--samples", "--attributes", "--classes", "--noise")
+        ),
+        (["--attributes", "0"], "--attributes"),
+        (["--depth", "40"], "--depth: expected at most 8, found 40"),
+        (["--ridge", "inf"], "--ridge"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_folder(arguments, named, tmp_path):
@@ -148,6 +167,30 @@ def test_own_table(tmp_path):
     assert "legs: whole numbers, 4 values" in done.output
     assert "animal: ignored" in done.output
     assert "bird" in (out / "key.txt").read_text()
+    columns = json.loads((out / "columns.json").read_text())
+    assert {"name": "legs", "kind": "whole", "cuts": None} in columns
+    assert [c["name"] for c in columns] == json.loads((out / "tree.json").read_text())[
+        "feature_names"
+    ]
+    assert invoke("--out", str(out), "--overwrite", *SMALL).exit_code == 0
+    assert not (out / "columns.json").exists()
+
+
+def test_names_of_the_users_own_are_printed_as_they_are(tmp_path):
+    rows = [f"{20 + i / 3},{i % 5 == 0:d},:dog:{i > 14}" for i in range(30)]
+    table = tmp_path / "[red]mine.csv"
+    table.write_text("height [cm],a[/b],:cat:\n" + "\n".join(rows))
+    out = tmp_path / "run [bold] [/x]"
+    data = ["--data", str(table), "--label", ":cat:", "--depth", "1", "--bins", "2"]
+    done = invoke(*data, "--reference", "closed-form", "--out", str(out))
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    for words in (
+        "[red]mine.csv: 30 rows, label :cat:", "height [cm]: numbers, binned at 24.8333 into 2",
+        "a[/b]: binary", f"wrote {out}/:", f"look at {out}/gaps.png",
+    ):  # fmt: skip
+        assert words in done.output
+    assert "height [cm] > 24.83333" in (out / "key.txt").read_text()
+    assert ":dog:True" in (out / "key.txt").read_text()
 
 
 def test_broken_assumption_is_exit_1_and_still_plots(tmp_path):
@@ -169,14 +212,84 @@ def test_divergence_is_a_status_not_a_traceback(tmp_path):
 
 def test_several_seeds(tmp_path):
     out = tmp_path / "run"
-    small = ["--samples", "40", "--attributes", "4", "--depth", "1", "--reference", "closed-form"]
-    done = invoke("--seeds", "3", *small, "--threads", "1", "--out", str(out))
+    done = invoke("--seeds", "3", *SMALL, "--threads", "1", "--out", str(out))
     assert done.exit_code == 0, done.output
     seeds = json.loads((out / "seeds.json").read_text())
     assert [entry["seed"] for entry in seeds] == [0, 1, 2]
     assert all(entry["holds"] for entry in seeds)
     assert len(list((out / "trajectories").glob("*.csv"))) == 3
     assert (out / "bands.png").exists()
+    first = seeds[0]
+    assert {"settings", "proposition", "checkpoints", "stopped", "notes", "final"} < set(first)
+    alone = tmp_path / "alone"
+    assert invoke(*SMALL, "--threads", "1", "--out", str(alone)).exit_code == 0
+    certificate = json.loads((alone / "certificate.json").read_text())
+    assert {name: first[name] for name in certificate} == certificate
+
+
+def test_seeds_of_the_agreement_setting_are_different_problems(tmp_path):
+    out = tmp_path / "run"
+    small = ["--samples", "16", "--algorithm", "alternating", "--reference", "closed-form"]
+    done = invoke("--setting", "agreement", "--seeds", "3", *small, "--threads", "1",
+                  "--out", str(out))  # fmt: skip
+    assert done.exit_code == 0, done.output
+    seeds = json.loads((out / "seeds.json").read_text())
+    assert len({entry["final"] for entry in seeds}) == 3
+
+
+@pytest.mark.parametrize("failing", [{1}, {0, 1, 2}])
+def test_a_seed_that_fails_leaves_the_others_alone(tmp_path, monkeypatch, failing):
+    def breaks(settings, observe):
+        if settings.seed in failing:
+            raise RuntimeError("no [optimum] found")
+        return simulate(settings, observe)
+
+    monkeypatch.setattr(simulate_command, "simulate", breaks)
+    out = tmp_path / "run"
+    done = invoke("--seeds", "3", *SMALL, "--threads", "1", "--out", str(out))
+    assert done.exit_code == 1, done.output
+    for seed in range(3):
+        said = f"seed {seed}: failed, no [optimum] found" in done.output
+        assert said == (seed in failing)
+    seeds = json.loads((out / "seeds.json").read_text())
+    assert [entry["holds"] for entry in seeds] == [seed not in failing for seed in range(3)]
+    assert seeds[1]["error"] == "no [optimum] found" and seeds[1]["settings"]["seed"] == 1
+    assert (out / "bands.png").exists() == (len(failing) < 3)
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path, monkeypatch):
+    done = invoke("--out", str(tmp_path / ("x" * 300)))
+    assert done.exit_code == 2 and len(done.output.strip().splitlines()) == 1
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(simulate_command, "write_results", full)
+    done = invoke(*SMALL, "--json", "--out", str(tmp_path / "run"))
+    assert done.exit_code == 2
+    assert done.output.strip() == "ira: [Errno 28] No space left on device"
+
+
+@pytest.mark.parametrize("where", ["prepare", "simulate", "write_results"])
+def test_ctrl_c_at_any_time_is_130_without_a_traceback(tmp_path, monkeypatch, where):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulate_command, where, interrupt)
+    done = invoke(*SMALL, "--json", "--out", str(tmp_path / "run"))
+    assert done.exit_code == 130 and isinstance(done.exception, SystemExit)
+    # What was on its way is told without --json; where nothing ran, one line says so.
+    assert done.output == ("" if where == "simulate" else "ira: interrupted\n")
+
+
+def test_off_a_terminal_a_line_tells_now_and_then_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(console, "LINE_EVERY", 0.0)
+    said = invoke(*SMALL, "--out", str(tmp_path / "a")).output
+    assert re.search(r"^step 1, Q \S+, gaps θ \S+ ω \S+$", said, re.MULTILINE)
+    several = invoke("--seeds", "2", *SMALL, "--threads", "1", "--out", str(tmp_path / "b"))
+    assert "2 of 2 problems done" in several.output
+    monkeypatch.setattr(console, "LINE_EVERY", 60.0)
+    assert "step 1, Q" not in invoke(*SMALL, "--out", str(tmp_path / "c")).output
 
 
 def test_without_cvxpy_one_line_says_what_to_do(tmp_path):

@@ -127,12 +127,6 @@ def test_no_equilibrium_lies_below_the_global_minimum(family: str) -> None:
     assert max(above) > 1e-4
 
 
-def test_progress_ends_at_one() -> None:
-    seen: list[float] = []
-    global_minimum(objective_of("convex"), codes_of(), 1, progress=seen.append)
-    assert seen == sorted(seen) and seen[-1] == 1.0
-
-
 def test_too_many_trees_are_refused_with_their_number() -> None:
     codes = np.random.default_rng(0).integers(0, 2, (M, 12))
     count = count_trees(12, 3)

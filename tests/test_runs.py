@@ -19,7 +19,13 @@ from hypothesis import strategies as st
 from irtheory import runs
 from irtheory.runs import InputError, TableWriter, default_folder, open_run, write_json, write_text
 
-SETTINGS = {"setting": "convex", "ridge": 0.25, "data": None, "name": "Käfer"}
+SETTINGS = {
+    "command": "simulate",
+    "setting": "convex",
+    "ridge": 0.25,
+    "data": None,
+    "name": "Käfer",
+}
 
 
 def test_opens_a_new_folder_with_settings_and_environment(tmp_path: Path) -> None:
@@ -44,12 +50,83 @@ def test_a_folder_in_use_is_refused_and_kept(tmp_path: Path) -> None:
     assert (tmp_path / "results.json").read_text() == "mine"
 
 
-def test_overwrite_removes_an_earlier_run_only(tmp_path: Path) -> None:
-    folder = open_run(tmp_path / "run", SETTINGS, False, 0)
-    (folder / "old.csv").write_text("old")
+def earlier_run(folder: Path) -> Path:
+    open_run(folder, SETTINGS, False, 0)
+    for name in ("trajectory.csv", "certificate.json", "columns.json", "gaps.svg", "gaps.png"):
+        (folder / name).write_text("old")
+    (folder / "trajectories").mkdir()
+    (folder / "trajectories" / "seed-0007.csv").write_text("old")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, str | None]:
+    """Every path below the folder, and the text of the files."""
+    return {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8") if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+def test_overwrite_removes_an_earlier_run(tmp_path: Path) -> None:
+    folder = earlier_run(tmp_path / "run")
     open_run(folder, {**SETTINGS, "ridge": 1.0}, True, 0)
-    assert not (folder / "old.csv").exists()
+    assert set(contents(folder)) == {"config.yaml", "environment.json"}
     assert yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["ridge"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    ["thesis.tex", "old.csv", "trajectories/notes.txt", "trajectories/a.svg", "figures/a.svg"],
+)
+def test_overwrite_removes_nothing_beside_a_foreign_file(tmp_path: Path, foreign: str) -> None:
+    folder = earlier_run(tmp_path / "run")
+    (folder / foreign).parent.mkdir(exist_ok=True)
+    (folder / foreign).write_text("mine")
+    before = contents(folder)
+    named = foreign if foreign.startswith("traj") else foreign.split("/")[0]
+    with pytest.raises(InputError, match=f"holds {named}, which no run writes; nothing was remov"):
+        open_run(folder, SETTINGS, True, 0)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- 1\n- 2\n", "name: my service\n", "\0", None])
+def test_overwrite_leaves_other_folders_with_a_config(tmp_path: Path, text: str | None) -> None:
+    folder = earlier_run(tmp_path / "run")
+    if text is None:
+        (folder / "environment.json").unlink()
+    else:
+        (folder / "config.yaml").write_text(text)
+    before = contents(folder)
+    with pytest.raises(InputError, match=r"not a run .* nothing was removed"):
+        open_run(folder, SETTINGS, True, 0)
+    assert contents(folder) == before
+
+
+def test_a_link_to_a_run_keeps_pointing_at_it(tmp_path: Path) -> None:
+    folder, link = earlier_run(tmp_path / "run"), tmp_path / "latest"
+    link.symlink_to(folder, target_is_directory=True)
+    open_run(link, {**SETTINGS, "ridge": 1.0}, True, 0)
+    assert link.is_symlink() and set(contents(folder)) == {"config.yaml", "environment.json"}
+
+
+def test_links_inside_a_run_are_foreign(tmp_path: Path) -> None:
+    folder, mine = earlier_run(tmp_path / "run"), tmp_path / "mine"
+    mine.mkdir()
+    (mine / "seed-0001.csv").write_text("mine")
+    (folder / "trajectories" / "seed-0007.csv").unlink()
+    (folder / "trajectories").rmdir()
+    (folder / "trajectories").symlink_to(mine, target_is_directory=True)
+    with pytest.raises(InputError, match="holds trajectories"):
+        open_run(folder, SETTINGS, True, 0)
+    assert (mine / "seed-0001.csv").read_text() == "mine"
+
+
+def test_paths_that_no_system_takes_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot write there \(File name too long\)"):
+        open_run(tmp_path / ("x" * 300), SETTINGS, False, 0)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"cannot write there \(File exists\)"):
+        open_run(tmp_path / "dangling", SETTINGS, False, 0)
 
 
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:

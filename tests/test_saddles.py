@@ -65,9 +65,9 @@ def test_the_origin_is_a_strict_saddle_by_finite_differences() -> None:
 def test_the_direction_of_a_saddle_goes_down() -> None:
     fixed = exclusive_or()
     point = describe(fixed, np.zeros(fixed.theta_shape[0] + 4))
-    assert np.linalg.norm(point.direction) == pytest.approx(1)
+    assert np.linalg.norm(point.unstable[:, 0]) == pytest.approx(1)
     for side in (-1e-2, 1e-2):
-        drop = flat_value(fixed, side * point.direction) - point.value
+        drop = flat_value(fixed, side * point.unstable[:, 0]) - point.value
         assert drop == pytest.approx(point.smallest * side**2 / 2, rel=1e-2)
 
 
@@ -125,7 +125,7 @@ def test_the_first_saddle_is_the_steepest() -> None:
 def test_the_surface_holds_the_saddle_and_the_path() -> None:
     fixed = exclusive_or()
     saddle = describe(fixed, np.zeros(fixed.theta_shape[0] + 4))
-    theta, omega = split(fixed, 1e-3 * saddle.direction + 1e-4)
+    theta, omega = split(fixed, 1e-3 * saddle.unstable[:, 0] + 1e-4)
     beta = fixed.smoothness(theta, omega).beta
     steps = bcgd(fixed, theta, omega, 0.9 / beta, beta, watch=1e-9)
     path = run(steps, StopRule(1e-9, 3000), 0.9 / beta)

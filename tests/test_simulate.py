@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from irtheory.solvers import Step, Stopped
+from irtheory.certificates import promises
+from irtheory.objectives import LogisticObjective
+from irtheory.solvers import Step, Stopped, StopRule, alternate, run
 from irtheory.studies.simulate import Result, Settings, simulate
 
 SMALL = {"samples": 60, "attributes": 5, "depth": 2, "threads": 1, "reference": "closed-form"}
@@ -56,11 +58,7 @@ def test_three_regimes_of_the_step_size(share: float) -> None:
     names = broken(result)
     assert ("step size: mu*beta < 1" in names) == (share >= 1)
     assert ("Q never increases" in names) == (share > 2)
-    assert (
-        {"gap_theta tends to 0", "rate bound"} <= names
-        if share > 2
-        else names <= {"step size: mu*beta < 1"}
-    )
+    assert "gap_theta tends to 0" in names if share > 2 else names <= {"step size: mu*beta < 1"}
 
 
 def test_block_descent_diverges_far_beyond_two_over_beta() -> None:
@@ -178,7 +176,7 @@ def test_a_table_with_dependent_columns_is_reduced_and_certified(tmp_path: Path)
     path = tmp_path / "t.csv"
     rows = "".join(f"{i % 2},{i % 2},{i % 3},{'pq'[i % 5 > 2]}\n" for i in range(30))
     path.write_text("a,b,c,y\n" + rows)
-    result = simulated(data=str(path), label="y", attributes=None)
+    result = simulated(data=str(path), label="y", samples=None, attributes=None)
     assert result.certificate.holds
     assert any("4 columns of rank 3" in note for note in result.certificate.notes)
 
@@ -193,15 +191,50 @@ def test_a_table_with_dependent_columns_is_reduced_and_certified(tmp_path: Path)
         ({"depth": -1}, "--depth"),
         ({"algorithm": "bcgd", "order": "jacobi"}, "--order and --tree"),
         ({"algorithm": "bcgd", "tree": "cart"}, "--order and --tree"),
-        ({"start": "saddle"}, "--start saddle belongs to"),
-        ({"algorithm": "bcgd", "start": "saddle"}, "no strict saddle was found"),
+        ({"setting": "logistic", "start": "saddle"}, "--start saddle belongs to"),
+        ({"algorithm": "bcgd", "start": "saddle"}, "no strict saddle"),
         ({"setting": "logistic", "algorithm": "bcgd"}, "--algorithm bcgd"),
         ({"setting": "agreement", "joint": True}, "--global"),
         ({"attributes": 16, "depth": 3, "joint": True}, "--global"),
         ({"label": "y"}, "--label needs --data"),
-        ({"data": "missing.csv", "label": "y"}, r"missing\.csv"),
+        ({"data": "t.csv", "label": "y"}, "--samples 60: without effect"),
+        ({"data": "t.csv", "label": "y", "samples": None, "attributes": None}, r"t\.csv"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(settings: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         simulated(**settings)
+
+
+def test_a_minimum_that_is_not_attained_is_nan_and_not_a_crash() -> None:
+    features = np.ones((8, 1))
+    objective = LogisticObjective(features, np.eye(2)[np.zeros(8, int)], ridge=0.0)
+    steps = alternate(objective, np.arange(8)[:, None], np.array([[1.0, 0.0]]), 0.5)
+    trajectory = run(steps, StopRule(max_steps=4), 0.5)
+    assert np.isnan(trajectory["min_theta"]).all()
+    assert np.isfinite(trajectory["value"]).all()
+    promised = {c.name: c.holds for c in promises(trajectory, 1.0, 1e-9, True, True)}
+    for name in ("gap_theta tends to 0", "the three limits agree", "rate bound"):
+        assert not promised[name]
+    assert promised["Q never increases"] and promised["gap_omega is 0"]
+
+
+def test_without_a_ridge_the_logistic_setting_names_what_is_missing() -> None:
+    result = simulated(setting="logistic", ridge=0.0, max_steps=20)
+    assert {"label loss coercive", "minimisers over theta bounded"} <= broken(result)
+
+
+@pytest.mark.parametrize("share", [1e10, 1e100, 1e300])
+@pytest.mark.parametrize("setting", ["convex", "logistic", "agreement"])
+def test_absurd_steps_diverge_and_are_certified_as_such(setting: str, share: float) -> None:
+    result = simulated(setting=setting, step_size=share, max_steps=50)
+    assert "step size: mu*beta < 1" in broken(result)
+    assert result.trajectory.stopped in (Stopped.DIVERGED, Stopped.MAX_STEPS)
+
+
+def test_the_tree_of_the_result_is_the_tree_of_the_run() -> None:
+    for settings in ({"tree": "cart"}, {"setting": "logistic"}, {"setting": "agreement"}):
+        result = simulated(**settings, algorithm="alternating", max_steps=5)
+        codes = result.problem.codes
+        outputs = result.trajectory.final.tree_outputs
+        np.testing.assert_allclose(result.tree.predict(codes), outputs, rtol=0, atol=1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -76,8 +77,25 @@ def test_exclusive_or_is_uncorrelated_with_everything_exactly(attributes: int) -
     assert len(problem.codes) % 2**attributes == 0 and 100 <= len(problem.codes) < 100 + 32
     np.testing.assert_array_equal(problem.features.T @ problem.signs, 0)
     np.testing.assert_array_equal(problem.classes, (problem.codes[:, 0] + problem.codes[:, 1]) % 2)
+    assert len(problem.notes) == 1 and "exclusive or of f0 and f1" in problem.notes[0]
     _, counts = np.unique(problem.codes, axis=0, return_counts=True)
     assert len(counts) == 2**attributes and len(set(counts)) == 1
+
+
+@pytest.mark.parametrize("attributes", [2, 4])
+def test_seeds_draw_other_exclusive_ors_that_are_uncorrelated_too(attributes: int) -> None:
+    problems = [xor_problem(16, attributes, seed) for seed in range(8)]
+    for problem in problems:
+        np.testing.assert_array_equal(problem.features.T @ problem.signs, 0)
+        named = re.search(r"exclusive or of f(\d) and f(\d)", problem.notes[0])
+        assert named is not None
+        first, second = (int(column) for column in named.groups())
+        swapped = sum(note.startswith((f"f{first}:", f"f{second}:")) for note in problem.notes)
+        parity = problem.codes[:, first] ^ problem.codes[:, second] ^ (swapped % 2)
+        np.testing.assert_array_equal(problem.classes, parity)
+    samples = {(problem.codes.tobytes(), problem.classes.tobytes()) for problem in problems}
+    assert len(samples) >= (6 if attributes == 4 else 3)
+    np.testing.assert_array_equal(problems[5].codes, xor_problem(16, attributes, 5).codes)
 
 
 def test_signs_are_minus_one_and_one_for_two_classes_only() -> None:

@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irtheory.runs import InputError
-from irtheory.tables import bin_column, encode_column, table_problem
+from irtheory.synthetic import Column
+from irtheory.tables import bin_column, encode_column, table_problem, tree_in_units
+from irtheory.trees.exact import fit_exact_tree
+from irtheory.trees.export import to_key
+from irtheory.trees.tree import Tree
 
 
 def table(folder: Path, text: str | bytes, name: str = "table.csv") -> Path:
@@ -39,14 +43,18 @@ def test_every_kind_of_column(tmp_path: Path) -> None:
         "table.csv: 40 rows, label kind with 2 classes",
         "flag: binary, codes as they are",
         "level: whole numbers, 3 values, codes as they are",
-        "weight: numbers, binned at quantiles into 4 codes",
+        "weight: numbers, binned at 1.35714, 2.78571, 4.21429 into 4 codes",
         "sex: text, 2 values, 1 binary columns",
         "colour: text, 3 values, 3 binary columns",
         "name: ignored, text with 40 different values",
         "same: dropped, always 1",
         "only: dropped, always x",
-        "many: numbers, binned at quantiles into 4 codes",
+        "many: numbers, binned at 28.5, 58.5, 88.5 into 4 codes",
     )
+    kinds = [column.kind for column in problem.columns]
+    assert kinds == ["binary", "whole", "binned", "word", "word", "word", "word", "binned"]
+    assert tuple(column.name for column in problem.columns) == problem.feature_names
+    assert problem.columns[-1].cuts == (28.5, 58.5, 88.5) and problem.columns[0].cuts is None
 
 
 def test_cells_are_stripped_quotes_kept_together_and_blank_lines_skipped(tmp_path: Path) -> None:
@@ -72,7 +80,7 @@ def test_text_becomes_columns_up_to_ten_words(words: int, made: int) -> None:
 
 def test_numbers_that_are_not_finite_are_words() -> None:
     columns, _ = encode_column("n", ["1.5", "nan", "inf"], 8)
-    assert [name for name, _ in columns] == ["n=1.5", "n=inf", "n=nan"]
+    assert [column.name for column, _ in columns] == ["n=1.5", "n=inf", "n=nan"]
 
 
 floats = st.floats(-100, 100, allow_subnormal=False)
@@ -81,7 +89,9 @@ floats = st.floats(-100, 100, allow_subnormal=False)
 @given(st.lists(floats, min_size=1, max_size=40), st.integers(2, 9))
 def test_bins_keep_the_order_and_part_whatever_differs(values: list[float], bins: int) -> None:
     array = np.array(values)
-    codes = bin_column(array, bins)
+    codes, cuts = bin_column(array, bins)
+    for c, cut in enumerate(cuts):
+        np.testing.assert_array_equal(codes <= c, array <= cut)
     order = np.argsort(array, kind="stable")
     assert np.all(np.diff(codes[order]) >= 0)
     assert np.all(codes[array == array[0]] == codes[0])
@@ -92,13 +102,60 @@ def test_bins_keep_the_order_and_part_whatever_differs(values: list[float], bins
 
 def test_bins_hold_equal_shares_of_distinct_values() -> None:
     values = np.random.default_rng(0).permutation(80) / 7
-    np.testing.assert_array_equal(np.bincount(bin_column(values, 8)), [10] * 8)
+    np.testing.assert_array_equal(np.bincount(bin_column(values, 8)[0]), [10] * 8)
 
 
 @pytest.mark.parametrize("rare", [-1.0, 2.0])
 def test_a_rare_value_beside_a_common_one_is_not_lost(rare: float) -> None:
-    codes = bin_column(np.array([0.5] * 99 + [rare]), 8)
+    codes, _ = bin_column(np.array([0.5] * 99 + [rare]), 8)
     assert codes[-1] == (rare > 0.5) and np.all(codes[:-1] == (rare < 0.5))
+
+
+@pytest.mark.parametrize(("whole", "kind"), [("9007199254740991", "whole"), ("1e20", "binned")])
+def test_whole_numbers_that_no_longer_count_exactly_are_binned(whole: str, kind: str) -> None:
+    columns, _ = encode_column("n", ["0", whole], 8)
+    assert columns[0][0].kind == kind
+    np.testing.assert_array_equal(columns[0][1] > 0, [False, True])
+
+
+def test_a_key_speaks_in_the_units_of_the_table(tmp_path: Path) -> None:
+    rows = [f"{10 + i / 4},{i % 3},{i % 2},{'mf'[i % 2]},c{i >= 6}" for i in range(12)]
+    problem = table_problem(table(tmp_path, "height [cm],legs,fur,sex,y\n" + "\n".join(rows)), "y")
+    tests = {}
+    for feature in range(4):
+        zero = Tree.leaf([0.0], 1, 4)
+        tree = tree_in_units(Tree.grow(feature, 0.5, zero, zero, [0.0], 2), problem.columns)
+        tests[problem.feature_names[feature]] = to_key(tree, problem.feature_names).split(" → ")[0]
+    assert tests == {
+        "height [cm]": "1a. height [cm] > 10.375",
+        "legs": "1a. legs > 0",
+        "fur": "1a. fur present",
+        "sex=m": "1a. sex=m present",
+    }
+
+
+@pytest.mark.parametrize("cells", [["0.2", "0.8"], ["-1", "2"], ["0", "0.5", "1"]])
+def test_only_zero_and_one_are_present_or_absent(cells: list[str]) -> None:
+    (column, codes), *_ = encode_column("x", cells, 2)[0]
+    tree = fit_exact_tree(codes[:, None], (codes > codes.min())[:, None] * 1.0, 1).tree
+    key = to_key(tree_in_units(tree, [column]), ["x"])
+    assert "present" not in key and "absent" not in key and "x > " in key
+
+
+@given(st.lists(st.floats(-3, 3), min_size=2, max_size=30), st.integers(2, 6))
+def test_a_tree_in_units_sends_the_numbers_where_their_codes_go(
+    values: list[float], bins: int
+) -> None:
+    array = np.array([*values, 4.0])
+    whole = np.rint(array).astype(int)
+    codes, cuts = bin_column(array, bins)
+    target = np.arange(len(array))[:, None] % 3 * 1.0
+    both = np.stack([codes, whole], axis=1)
+    tree = fit_exact_tree(both, target, 2, threads=1).tree
+    columns = (Column("x", "binned", cuts), Column("w", "whole"))
+    in_units = tree_in_units(tree, columns)
+    table = np.stack([array, whole], axis=1)
+    np.testing.assert_array_equal(in_units.predict(table), tree.predict(both))
 
 
 @pytest.mark.parametrize(

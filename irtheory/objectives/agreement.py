@@ -60,10 +60,8 @@ class AgreementObjective(FeatureModel):
         else:
             reason = ""
         return Claims(
-            convex_in_theta=True,
             jointly_convex=False,
             coercive_because=reason,
-            twice_differentiable=True,
         )
 
     def loss(self, a: Array, b: Array) -> float:

@@ -36,17 +36,14 @@ class Lipschitz:
 
 @dataclass(frozen=True)
 class Claims:
-    """The assumptions of Propositions 1 and 2 that a model says it meets.
+    """What a model says of itself beyond what every model must be (convex in theta, C^2).
 
     `coercive_because` gives the reason why L_S[G_theta, y] grows without bound with theta; it
     is empty when the model does not claim so.
     """
 
-    convex_in_theta: bool
     jointly_convex: bool
     coercive_because: str
-    twice_differentiable: bool
-    lipschitz: Literal["level set"] = "level set"
 
 
 @dataclass(frozen=True, eq=False)

@@ -138,10 +138,8 @@ class LinearObjective(FeatureModel):
         else:
             reason = ""
         return Claims(
-            convex_in_theta=True,
             jointly_convex=True,
             coercive_because=reason,
-            twice_differentiable=True,
         )
 
     def loss(self, a: Array, b: Array) -> float:

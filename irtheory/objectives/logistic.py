@@ -55,10 +55,8 @@ class LogisticObjective(FeatureModel):
     def claims(self) -> Claims:
         """Convex in theta, bilinear in (log softmax, T); coercive with a ridge only."""
         return Claims(
-            convex_in_theta=True,
             jointly_convex=False,
             coercive_because="the ridge term grows with theta" if self.ridge > 0 else "",
-            twice_differentiable=True,
         )
 
     def loss(self, a: Array, b: Array) -> float:

@@ -7,16 +7,17 @@ statement prints).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from irtheory.objectives.contract import Array, Objective, ThetaMinimum
-from irtheory.solvers.trajectory import State, Step
+from irtheory.solvers.trajectory import State, Step, representable
 from irtheory.trees.exact import ExactTreeSolver
 from irtheory.trees.greedy import fit_greedy_tree
+from irtheory.trees.tree import Tree
 
 Order = Literal["gauss-seidel", "jacobi"]
 TreeStep = Literal["exact", "cart"]
@@ -35,12 +36,14 @@ class TreeClass:
 class _Tree:
     """A tree as the objective sees it.
 
-    outputs T [m, k]; identity of its tests; Q − proven minimum at the θ it was fitted to.
+    outputs T [m, k]; identity of its tests; Q − proven minimum at the θ it was fitted to; and
+    a way to make the `Tree`, whose values are those of T.
     """
 
     outputs: Array
     structure: tuple[float, ...]
     gap: float
+    make: Callable[[], Tree]
 
 
 class _TreeSteps:
@@ -62,25 +65,34 @@ class _TreeSteps:
         targets = self._objective.targets(theta)
         fit = self._exact.solve(targets)
         least = self._objective.min_over_trees(theta, fit.lower_bound)
-        predictions, structure = fit.predictions, fit.structure
+        predictions, structure, make = fit.predictions, fit.structure, lambda: fit.tree
         if self._kind == "cart":
-            predictions, structure = self._greedy(targets)
+            greedy = self._greedy(targets)
+            predictions, make = greedy.predict(self._codes), lambda: greedy
+            structure = (*greedy.feature.tolist(), *greedy.threshold.tolist())
         outputs = self._objective.decode(predictions)
-        return _Tree(outputs, structure, self._objective.value(theta, outputs) - least), least
+        gap = self._objective.value(theta, outputs) - least
+        return _Tree(outputs, structure, gap, lambda: self._decoded(make())), least
 
-    def _greedy(self, targets: Array) -> tuple[Array, tuple[float, ...]]:
-        tree = fit_greedy_tree(
+    def _decoded(self, tree: Tree) -> Tree:
+        return tree.with_values(self._objective.decode(tree.value))
+
+    def _greedy(self, targets: Array) -> Tree:
+        return fit_greedy_tree(
             self._codes,
             targets,
             self._trees.max_depth,
             cost=self._objective.leaf_cost,
             min_samples_leaf=self._trees.min_samples_leaf,
         )
-        return tree.predict(self._codes), (*tree.feature.tolist(), *tree.threshold.tolist())
 
 
 class _ThetaMinima:
-    """min_θ Q(·, T), remembered while T stays the same (trees of classes change rarely)."""
+    """min_θ Q(·, T), remembered while T stays the same (trees of classes change rarely).
+
+    Where no minimum is attained (separable classes without a ridge) it is NaN, and so are
+    the gap and the distance made of it.
+    """
 
     def __init__(self, objective: Objective):
         self._objective = objective
@@ -91,8 +103,17 @@ class _ThetaMinima:
         if self._last is not None and np.array_equal(self._last[0], tree_outputs):
             return self._last[1]
         start = None if self._last is None else self._last[1].theta
-        self._last = tree_outputs, self._objective.minimise_theta(tree_outputs, start)
+        self._last = tree_outputs, self._minimise(tree_outputs, start)
         return self._last[1]
+
+    def _minimise(self, tree_outputs: Array, start: Array | None) -> ThetaMinimum:
+        if start is not None and not np.isfinite(start).all():
+            start = None
+        try:
+            return self._objective.minimise_theta(tree_outputs, start)
+        except RuntimeError as error:
+            nowhere = np.full(self._objective.theta_shape, np.nan)
+            return ThetaMinimum(nowhere, np.nan, np.nan, str(error))
 
 
 def alternate(
@@ -116,7 +137,7 @@ def alternate(
         order: which θ the tree of a step is fitted to.
         tree_step: "exact", or "cart" for a greedy tree (then gap_ω is what that costs).
 
-    The iterator ends when θ or Q stops being finite.
+    The iterator ends when θ grows beyond what squares can hold.
     """
     steps = _TreeSteps(objective, codes, trees or TreeClass(), tree_step)
     minima = _ThetaMinima(objective)
@@ -135,14 +156,12 @@ def alternate(
                 value - least, float(np.linalg.norm(theta - best.theta)), violation, changes,
                 tree.gap,
             ),
-            State(theta, tree.outputs, tree.structure),
+            State(theta, tree.outputs, tree.structure, tree.make),
         )  # fmt: skip
         theta = theta - step_size * gradient
-        if not np.isfinite(theta).all():
+        if not representable(theta):
             return
         half = objective.value(theta, tree.outputs)
-        if not np.isfinite(half):
-            return
         violation = half - value + eta * squared
         previous, older = tree, fresh
         fresh, least = steps.minimum(theta)

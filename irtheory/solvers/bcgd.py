@@ -12,7 +12,7 @@ import numpy as np
 
 from irtheory.objectives.contract import Array
 from irtheory.objectives.fixed_structure import FixedStructure
-from irtheory.solvers.trajectory import State, Step
+from irtheory.solvers.trajectory import State, Step, representable
 
 
 def smallest_eigenvalue(fixed: FixedStructure, theta: Array, omega: Array) -> float:
@@ -42,7 +42,7 @@ def bcgd(
             that is not a local minimum (a saddle) must not count as the end.
         structure: identity of the tree, recorded in the states.
 
-    The iterator ends when a block stops being finite.
+    The iterator ends when a block grows beyond what squares can hold.
     """
     eta = step_size * (1 - 0.5 * beta * step_size)
     half = violation = np.nan
@@ -65,16 +65,16 @@ def bcgd(
                 t, value, half, norm, best_theta.value, best_omega.value, *gaps, distance,
                 violation, 0, curvature=curvature,
             ),
-            State(theta, fixed.tree_outputs(omega), structure, omega, is_minimum),
+            State(theta, fixed.tree_outputs(omega), structure, None, omega, is_minimum),
         )  # fmt: skip
         theta = theta - step_size * g_theta
-        if not np.isfinite(theta).all():
+        if not representable(theta):
             return
         half = fixed.value(theta, omega)
         g_omega = fixed.grad_omega(theta, omega)
         first = half - value + eta * squared
         omega = omega - step_size * g_omega
-        if not np.isfinite(omega).all() or not np.isfinite(half):
+        if not representable(omega):
             return
         second = fixed.value(theta, omega) - half + eta * float(np.vdot(g_omega, g_omega))
         violation = max(first, second)

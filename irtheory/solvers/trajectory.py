@@ -9,6 +9,7 @@ from enum import Enum
 import numpy as np
 
 from irtheory.objectives.contract import Array
+from irtheory.trees.tree import Tree
 
 
 class Stopped(Enum):
@@ -61,13 +62,28 @@ COLUMNS = tuple(column.name for column in fields(Step))
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Where a run is: θ, ω as the tree's outputs T [m, k], and the leaf values if they move."""
+    """Where a run is.
+
+    Attributes:
+        theta: θ_t.
+        tree_outputs: T = T_ω(S), [m, k].
+        structure: identity of the tree's tests.
+        tree: makes the tree itself, where the ω-step is one; None where its tests are fixed.
+        omega: leaf values [L, k], where they move by gradient.
+        is_minimum: False at a point whose Hessian has a negative eigenvalue.
+    """
 
     theta: Array
     tree_outputs: Array
     structure: tuple[float, ...]
+    tree: Callable[[], Tree] | None = None
     omega: Array | None = None
     is_minimum: bool = True
+
+
+def representable(block: Array) -> bool:
+    """Whether θ or ω is finite and small enough that quartic losses of it do not overflow."""
+    return bool(np.abs(block).max(initial=0.0) < 1e60)
 
 
 @dataclass(frozen=True, eq=False)

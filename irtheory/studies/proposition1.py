@@ -20,7 +20,7 @@ from irtheory.studies.result import (
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import starting_point
 from irtheory.synthetic import Problem
-from irtheory.trees.exact import fit_exact_tree
+from irtheory.trees.tree import Tree
 
 
 def _tree_class(settings: Settings) -> TreeClass:
@@ -66,16 +66,18 @@ def run_alternating(
         len(trajectory),
         (*notes, *_tree_notes(trajectory), *joint_notes(trajectory, joint)),
     )
-    fit = fit_exact_tree(
-        problem.codes,
-        trajectory.final.tree_outputs,
-        settings.depth or 0,
-        min_samples_leaf=settings.min_samples_leaf,
+    return Result(
+        settings, problem, trajectory, certificate, _last_tree(trajectory), smooth.beta, joint=joint
     )
-    return Result(settings, problem, trajectory, certificate, fit.tree, smooth.beta, joint=joint)
 
 
 def _tree_notes(trajectory: Trajectory) -> list[str]:
     changes = trajectory["tree_changes"]
     last = int(np.flatnonzero(np.diff(changes, prepend=0)).max(initial=0)) + 1
     return [f"the tree changed {int(changes[-1])} times, last at step {last}"]
+
+
+def _last_tree(trajectory: Trajectory) -> Tree:
+    if trajectory.final.tree is None:
+        raise ValueError("trajectory: expected states with a tree, found none")
+    return trajectory.final.tree()

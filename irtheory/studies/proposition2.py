@@ -51,11 +51,13 @@ def run_bcgd(
     if settings.start == "saddle":
         theta, omega = _beside(fixed, saddle, settings.offset)
     smooth = fixed.smoothness(theta, omega)
-    trajectory = _descend(settings, fixed, theta, omega, smooth.beta, observe)
+    trajectory = _descend(settings, fixed, theta, omega, smooth.beta, observe, keep_every=8)
     escape = seen = None
     if saddle is not None and settings.start == "random":
         escape = _escape(settings, fixed, saddle, observe_escape)
         seen = surface(fixed, saddle, escape)
+    elif saddle is not None and len(trajectory) > 1:
+        seen = surface(fixed, saddle, trajectory)
     joint = joint_minimum(settings, problem, objective)
     notes = [
         *notes,

@@ -16,18 +16,16 @@ from irtheory.tables import table_problem
 
 
 def make_problem(settings: Settings) -> Problem:
-    """The table of --data, or the setting's synthetic problem."""
+    """The table of --data, or the setting's synthetic problem, of resolved settings."""
     if settings.data is not None:
-        return table_problem(Path(settings.data), settings.label, settings.bins)
-    if settings.label is not None:
-        raise InputError("--label needs --data FILE.csv")
+        bins = {} if settings.bins is None else {"bins": settings.bins}
+        return table_problem(Path(settings.data), settings.label, **bins)
+    sizes = {name: getattr(settings, name) for name in ("samples", "attributes")}
     if settings.setting == "agreement":
-        return xor_problem(settings.samples, settings.attributes or 4)
-    key_depth = min(3, settings.attributes or 12)
-    return key_problem(
-        settings.samples, settings.attributes or 12, settings.classes, key_depth,
-        settings.noise, settings.seed,
-    )  # fmt: skip
+        return xor_problem(**sizes, seed=settings.seed)
+    labels = {name: getattr(settings, name) for name in ("classes", "noise")}
+    key_depth = min(3, sizes["attributes"])
+    return key_problem(**sizes, **labels, depth=key_depth, seed=settings.seed)
 
 
 def reduced(features: Array) -> tuple[Array, str | None]:
@@ -65,9 +63,13 @@ def make_objective(settings: Settings, problem: Problem) -> tuple[Objective, lis
 def prepare(settings: Settings) -> tuple[Problem, Objective, list[str]]:
     """Everything that bad input can break, before anything is computed or written.
 
+    Args:
+        settings: with or without their defaults filled in.
+
     Raises:
         InputError, ValueError: settings or data that cannot be used.
     """
+    settings = settings.resolved()
     check(settings)
     problem = make_problem(settings)
     objective, notes = make_objective(settings, problem)

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import cast
 
 from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
 from irtheory.console import (
+    Pulse,
     StepProgress,
     print_certificate,
+    print_plain,
     print_verdict,
     print_written,
     progress_bar,
@@ -23,7 +26,7 @@ from irtheory.runs import InputError, TableWriter, default_folder, open_run
 from irtheory.solvers.trajectory import COLUMNS, Step
 from irtheory.studies.setup import prepare
 from irtheory.studies.simulate import Result, Settings, simulate
-from irtheory.studies.simulate_files import write_ensemble, write_results
+from irtheory.studies.simulate_files import FailedSeed, write_ensemble, write_results
 from irtheory.trees.exact import kernels_compiled, warm_up
 
 INTERRUPTED = 130
@@ -70,7 +73,7 @@ def _single(settings: Settings, folder: Path, console: Console) -> int:
     with ExitStack() as stack:
         rows = stack.enter_context(TableWriter(folder / "trajectory.csv", COLUMNS))
         bar = stack.enter_context(progress_bar(console))
-        show = StepProgress(bar, settings.setting)
+        show = StepProgress(console, bar, settings.setting)
         # A saddle is met only on the way, so its table is opened with its first step.
         escape: list[TableWriter] = []
 
@@ -90,11 +93,11 @@ def _single(settings: Settings, folder: Path, console: Console) -> int:
         except KeyboardInterrupt:
             result = None
     if result is None:
-        console.print(f"interrupted: {folder}/trajectory.csv holds the steps so far")
-        console.print("next: run the same command again with --overwrite")
+        print_plain(console, f"interrupted: {folder}/trajectory.csv holds the steps so far")
+        print_plain(console, "next: run the same command again with --overwrite")
         return INTERRUPTED
     for note in result.problem.notes:
-        console.print(f"· {note}")
+        print_plain(console, f"· {note}")
     console.print()
     print_certificate(console, result.certificate)
     tables = ["trajectory.csv", "escape.csv"][: 2 if escape else 1]
@@ -104,47 +107,61 @@ def _single(settings: Settings, folder: Path, console: Console) -> int:
     return 0 if result.certificate.holds else 1
 
 
-def _one(settings: Settings, folder: Path) -> Result:
+def _one(settings: Settings, folder: Path) -> Result | FailedSeed:
     path = folder / "trajectories" / f"seed-{settings.seed:04d}.csv"
-    with TableWriter(path, COLUMNS) as rows:
-        return simulate(settings, rows.add)
+    try:
+        with TableWriter(path, COLUMNS) as rows:
+            return simulate(settings, rows.add)
+    except (RuntimeError, ValueError) as error:
+        return FailedSeed(settings, str(error))
 
 
-def _results(settings: Settings, seeds: int, folder: Path) -> Iterator[Result]:
+def _outcomes(settings: Settings, seeds: int, folder: Path) -> Iterator[Result | FailedSeed]:
     (folder / "trajectories").mkdir()
     jobs = [replace(settings, seed=settings.seed + i, threads=1) for i in range(seeds)]
     pool = Parallel(n_jobs=settings.threads or -1, return_as="generator")
-    for result in pool(delayed(_one)(job, folder) for job in jobs):
-        if result is not None:
-            yield result
+    made = pool(delayed(_one)(job, folder) for job in jobs)
+    # What joblib is said to return is for every mode; this one yields what `_one` returns.
+    return cast(Iterator[Result | FailedSeed], made)
 
 
 def _ensemble(settings: Settings, seeds: int, folder: Path, console: Console) -> int:
-    results: list[Result] = []
+    outcomes: list[Result | FailedSeed] = []
     try:
         with progress_bar(console) as bar:
-            task = bar.add_task(f"{seeds} problems", total=seeds, text="")
-            for result in _results(settings, seeds, folder):
-                results.append(result)
-                bar.update(task, advance=1, text=f"seed {result.settings.seed}")
+            pulse = Pulse(console, bar, f"{seeds} problems", seeds)
+            for outcome in _outcomes(settings, seeds, folder):
+                outcomes.append(outcome)
+                pulse.show(f"{len(outcomes)} of {seeds} problems done", len(outcomes))
     except KeyboardInterrupt:
-        done = len(results)
-        console.print(f"interrupted after {done} of {seeds} problems: {folder}/trajectories/")
+        done = len(outcomes)
+        print_plain(
+            console, f"interrupted after {done} of {seeds} problems: {folder}/trajectories/"
+        )
         return INTERRUPTED
-    console.print(_seed_table(results))
-    written = write_ensemble(folder, results)
-    holds = sum(result.certificate.holds for result in results)
-    console.print(f"certificates that hold: {holds} of {seeds}")
-    for result in results:
-        if not result.certificate.holds:
-            console.print(f"seed {result.settings.seed}:", end=" ")
-            print_verdict(console, result.certificate)
-    written.append(folder / "trajectories")
-    print_written(console, folder, written, f"look at {folder}/bands.png")
+    console.print(_seed_table(outcomes))
+    written = [*write_ensemble(folder, outcomes), folder / "trajectories"]
+    holds = sum(isinstance(o, Result) and o.certificate.holds for o in outcomes)
+    print_plain(console, f"certificates that hold: {holds} of {seeds}")
+    for outcome in outcomes:
+        _print_trouble(console, outcome)
+    drawn = any(isinstance(outcome, Result) for outcome in outcomes)
+    following = f"look at {folder}/{'bands.png' if drawn else 'seeds.json'}"
+    print_written(console, folder, written, following)
     return 0 if holds == seeds else 1
 
 
-def _seed_table(results: list[Result]) -> Table:
+def _print_trouble(console: Console, outcome: Result | FailedSeed) -> None:
+    """One line on a seed that failed or whose certificate is broken."""
+    seed = outcome.settings.seed
+    if isinstance(outcome, FailedSeed):
+        print_plain(console, f"seed {seed}: failed, {outcome.message}")
+    elif not outcome.certificate.holds:
+        console.print(f"seed {seed}:", end=" ")
+        print_verdict(console, outcome.certificate)
+
+
+def _seed_table(outcomes: list[Result | FailedSeed]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in (
         "seed",
@@ -156,15 +173,20 @@ def _seed_table(results: list[Result]) -> Table:
     ):
         table.add_column(name, justify="right")
     table.add_column("holds")
-    for result in results:
-        run = result.trajectory
-        table.add_row(
-            str(result.settings.seed),
-            str(len(run)),
-            f"{run['value'][-1]:.6g}",
-            f"{run['gap_theta'][-1] / run.scale:.1e}",
-            f"{run['gap_omega'].max() / run.scale:.1e}",
-            f"{run['tree_changes'][-1]:.0f}",
-            "yes" if result.certificate.holds else "NO",
-        )
+    for outcome in outcomes:
+        table.add_row(str(outcome.settings.seed), *_seed_cells(outcome))
     return table
+
+
+def _seed_cells(outcome: Result | FailedSeed) -> list[str]:
+    if isinstance(outcome, FailedSeed):
+        return [*["–"] * 5, "failed"]
+    run = outcome.trajectory
+    return [
+        str(len(run)),
+        f"{run['value'][-1]:.6g}",
+        f"{run['gap_theta'][-1] / run.scale:.1e}",
+        f"{run['gap_omega'].max() / run.scale:.1e}",
+        f"{run['tree_changes'][-1]:.0f}",
+        "yes" if outcome.certificate.holds else "NO",
+    ]

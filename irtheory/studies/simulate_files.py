@@ -1,15 +1,26 @@
-"""The run folder of `ira simulate`: certificate, trajectory, figures, tree."""
+"""The run folder of `ira simulate`: certificate, trajectory, figures, tree, columns."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from irtheory import plots
-from irtheory.runs import write_json, write_text
-from irtheory.studies.simulate import Result
+from irtheory.runs import json_text, write_json, write_text
+from irtheory.studies.simulate import Result, Settings
+from irtheory.tables import tree_in_units
 from irtheory.trees.export import to_key
+
+
+@dataclass(frozen=True)
+class FailedSeed:
+    """A seed whose run ended in an error, and the error's message."""
+
+    settings: Settings
+    message: str
 
 
 def title_of(result: Result) -> str:
@@ -38,7 +49,10 @@ def write_figures(folder: Path, result: Result) -> list[Path]:
 
 
 def tree_key(result: Result) -> str:
-    """The last tree as a dichotomous key; a leaf names its largest output and the value."""
+    """The last tree as a dichotomous key in the units of the table.
+
+    A leaf names its largest output and the value.
+    """
     values = result.tree.value[result.tree.leaves]
     if values.shape[1] == 1:
         names = [f"T = {v:.3g}" for v in values[:, 0]]
@@ -48,38 +62,46 @@ def tree_key(result: Result) -> str:
             f"{result.problem.class_names[c]} ({v[c]:.2f})"
             for c, v in zip(best, values, strict=True)
         ]
-    return to_key(result.tree, result.problem.feature_names, leaf_names=names)
+    tree = tree_in_units(result.tree, result.problem.columns)
+    return to_key(tree, result.problem.feature_names, leaf_names=names)
 
 
 def write_results(folder: Path, result: Result) -> list[Path]:
-    """Write certificate.json, tree.json, key.txt and the figures; returns what was written."""
+    """Write certificate.json, tree.json, key.txt and the figures; returns what was written.
+
+    tree.json tests codes; with a table of the user's own, columns.json says what they stand for.
+    """
     text = [
         (folder / "certificate.json", result.certificate.to_json() + "\n"),
         (folder / "tree.json", result.tree.to_json(result.problem.feature_names) + "\n"),
         (folder / "key.txt", tree_key(result) + "\n"),
     ]
+    if result.problem.columns:
+        columns = [asdict(column) for column in result.problem.columns]
+        text.append((folder / "columns.json", json_text(columns) + "\n"))
     for path, content in text:
         write_text(path, content)
     return [path for path, _ in text] + write_figures(folder, result)
 
 
-def write_ensemble(folder: Path, results: Sequence[Result]) -> list[Path]:
-    """Write seeds.json (settings, certificates of every seed) and the quantile figure."""
-    content = [
-        {
-            "seed": result.settings.seed,
-            "steps": result.certificate.steps,
-            "stopped": result.certificate.stopped,
-            "holds": result.certificate.holds,
-            "checks": [
-                asdict(c) for c in (*result.certificate.assumptions, *result.certificate.promises)
-            ],
-            "final": float(result.trajectory["value"][-1]),
-        }
-        for result in results
-    ]
-    write_json(folder / "seeds.json", content)
+def write_ensemble(folder: Path, outcomes: Sequence[Result | FailedSeed]) -> list[Path]:
+    """Write seeds.json (settings and certificate, or error, of every seed) and the quantile figure.
+
+    There is no figure if every seed failed.
+    """
+    write_json(folder / "seeds.json", [_entry(outcome) for outcome in outcomes])
+    results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+    if not results:
+        return [folder / "seeds.json"]
     title = f"{len(results)} problems, {title_of(results[0])}"
     runs = [result.trajectory for result in results]
     figure = plots.bands_figure(runs, results[0].settings.tolerance, title)
     return [folder / "seeds.json", *plots.save(figure, folder / "bands")]
+
+
+def _entry(outcome: Result | FailedSeed) -> dict[str, Any]:
+    entry = {"seed": outcome.settings.seed, "settings": asdict(outcome.settings)}
+    if isinstance(outcome, FailedSeed):
+        return {**entry, "holds": False, "error": outcome.message}
+    certificate = json.loads(outcome.certificate.to_json())
+    return {**entry, **certificate, "final": float(outcome.trajectory["value"][-1])}

@@ -1,4 +1,9 @@
-"""Depths above 4: branch over root tests, solve each half exactly one level lower."""
+"""Depths above 4: branch over root tests, solve each half exactly one level lower.
+
+A root is given up once one half alone costs more than the best tree known, which is sound
+only where no half can cost less than 0. Linear costs are therefore counted as regrets,
+C[i, c] − min_c C[i, c]: the minima are what every tree pays.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +25,27 @@ class Branching:
     """State of one search over the root tests of `search`."""
 
     search: Search
-    targets: np.ndarray
-    upper: float  # cost of the best tree known, constants included
+    targets: np.ndarray  # any for squared error, regrets (≥ 0) for a linear cost
+    upper: float  # cost of the best tree known, scatter within merged rows included
     slack: float
     deadline: float | None
-    halves: dict[bytes, tuple[Search, Found]] = field(default_factory=dict)
+    halves: dict[bytes, Found] = field(default_factory=dict)
     solved: int = 0
     skipped: int = 0
     late: bool = False
 
-    def half(self, inside: np.ndarray) -> tuple[Search, Found]:
-        """Best tree, one level lower, on the samples `inside`; remembered by sample set."""
+    def half(self, inside: np.ndarray) -> Found:
+        """Best tree, one level lower, on the samples `inside`; remembered by sample set.
+
+        The search itself is dropped: its lattice is far larger than what it found.
+        """
         key = np.packbits(inside).tobytes()
         if key not in self.halves:
             child = self.search.child(inside)
             found = child.run(self.targets[inside], self.deadline, None, None, self.slack)
             self.solved += found.solved
             self.late |= not found.proven
-            self.halves[key] = child, found
+            self.halves[key] = found
         return self.halves[key]
 
 
@@ -52,9 +60,12 @@ def branch(
 ) -> tuple[np.ndarray, float, Branching]:
     """Best heap, proven lower bound and state, given a heap that costs `upper`.
 
-    Costs include the constant of merged rows. When time runs out, root tests that were
-    not finished count with the bounds of their halves, or with 0.
+    `upper` and the bound are regrets, or squares with the scatter within merged rows. When
+    time runs out, root tests that were not finished count with the bounds of their halves,
+    or with 0.
     """
+    if search.linear:
+        targets = targets - targets.min(axis=1, keepdims=True)
     state = Branching(search, targets, upper, slack, deadline)
     lower, best = upper, None
     for test in range(search.tests.n_tests):
@@ -77,11 +88,11 @@ def branch(
 
 def _root(state: Branching, on: np.ndarray) -> tuple[float, float]:
     """Cost and proven bound of the best tree whose root parts `on` from the rest."""
-    _, first = state.half(on)
+    first = state.half(on)
     if first.lower + first.constant > state.upper + state.slack and state.search.pruning.incumbent:
         state.skipped += 1
         return np.inf, first.lower + first.constant
-    _, second = state.half(~on)
+    second = state.half(~on)
     constant = first.constant + second.constant
     return first.cost + second.cost + constant, first.lower + second.lower + constant
 
@@ -92,9 +103,9 @@ def _assemble(state: Branching, test: int, on: np.ndarray) -> np.ndarray:
     heap = np.full(2**depth - 1, -1, np.int64)
     heap[0] = test
     for side, inside in ((0, ~on), (1, on)):
-        child, found = state.half(inside)
-        leaf_of = found.leaf_of[child.tests.row_of]
-        tree = tree_of(found.heap, child.tests, leaf_of, leaf_of[:, None].astype(float))
+        tests, found = state.search.child(inside).tests, state.half(inside)
+        leaf_of = found.leaf_of[tests.row_of]
+        tree = tree_of(found.heap, tests, leaf_of, leaf_of[:, None].astype(float))
         below = heap_of(tree, state.search.tests, depth - 1)
         if below is None:
             raise RuntimeError("a subtree uses a test that its parent does not have")

@@ -27,6 +27,10 @@ class Design(NamedTuple):
     weight: np.ndarray  # float64 [g], training samples in each merged row
 
 
+# Half-way between two whole numbers up to here is still a float of its own.
+_LARGEST = 2**52
+
+
 @dataclass(frozen=True)
 class BinaryTests:
     """The kept tests of a code matrix and the merged rows they see.
@@ -61,21 +65,32 @@ class BinaryTests:
         """Kept tests, p."""
         return len(self.feature)
 
+    @property
+    def deepest(self) -> int:
+        """Depth that no tree exceeds whose every split parts some rows, min(p, g − 1)."""
+        return min(self.n_tests, self.n_rows - 1)
+
 
 def check_codes(codes: Num[np.ndarray, "m n"]) -> Float[np.ndarray, "m n"]:
     """Return codes as float64 [m, n].
 
     Raises:
-        ValueError: not two-dimensional, empty, not finite or not whole numbers.
+        ValueError: not two-dimensional, empty, not finite, not whole numbers, or beyond
+            ±2^52, where half-way between neighbouring whole numbers there is no float.
     """
     codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.shape[0] == 0:
+    if codes.ndim != 2:
         raise ValueError(f"codes: expected samples × features, found shape {codes.shape}")
+    if codes.size == 0:
+        raise ValueError(f"codes: expected some samples and features, found shape {codes.shape}")
     if codes.dtype.kind not in "biuf":
         raise ValueError(f"codes: expected whole numbers, found dtype {codes.dtype}")
-    codes = codes.astype(np.float64)
     if not np.isfinite(codes).all():
         raise ValueError("codes: expected finite whole numbers, found NaN or infinity")
+    for extreme in (int(codes.min()), int(codes.max())):
+        if abs(extreme) > _LARGEST:
+            raise ValueError(f"codes: expected magnitudes up to 2^52, found {extreme}")
+    codes = codes.astype(np.float64)
     if (codes != np.rint(codes)).any():
         raise ValueError("codes: expected whole numbers, found fractions; bin floats first")
     return codes

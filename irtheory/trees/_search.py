@@ -43,23 +43,23 @@ class Found:
 
 
 class Search:
-    """Search over trees of depth ≤ `depth`; see `exact.ExactTreeSolver`."""
+    """Search over trees of depth ≤ `depth`, or as deep as the tests can go if that is less."""
 
     def __init__(
         self,
         tests: BinaryTests,
         depth: int,
         linear: bool,
-        least: int,
+        least: float,
         pruning: Pruning,
         threads: int | None,
     ) -> None:
         self.tests = tests
-        self.depth, self.linear, self.least = depth, linear, float(least)
+        self.depth, self.linear, self.least = min(depth, tests.deepest), linear, float(least)
         self.pruning = pruning
         self.threads = threads or os.cpu_count() or 1
         self.version = 0
-        self.heap = np.full(2**depth - 1, -1, np.int64)
+        self.heap = np.full(2**self.depth - 1, -1, np.int64)
         self.width = 0  # of the targets last seen; 0 before the first solve
         self.patience = self._patience()
 
@@ -77,7 +77,7 @@ class Search:
         self.version += 1
         slack = max(slack, self._rounding(targets))
         ask = Question(self.y, self.q, slack, self.version, _NO_LIMIT, True)
-        if self.depth <= 2 or self.tests.n_tests == 0:
+        if self.depth <= 2:
             return self._direct(ask, constant)
         if self.depth > 4:
             return self._branched(ask, constant, targets, deadline, guess, progress)
@@ -127,9 +127,8 @@ class Search:
 
     def _allocate(self, k: int) -> None:
         p, self.width = self.tests.n_tests, width_of(k)
-        self.shape = Shape(
-            p, self.width, np.uintp(blocks_of(k)), self.linear, self.least, self.depth
-        )
+        blocks = np.uintp(blocks_of(k))
+        self.shape = Shape(p, self.width, blocks, self.linear, self.least, self.depth)
         self.y = aligned_zeros(self.tests.n_rows * self.width)
         self.old_y = aligned_zeros(self.tests.n_rows * self.width)
         self.q = np.zeros(self.tests.n_rows)
@@ -164,23 +163,22 @@ class Search:
     def _greedy(self, ask: Question):
         """Best tree of depth 2, grown on by best small trees in its leaves."""
         heap = np.full_like(self.heap, -1)
-
-        def grow(node: int, rows, depth: int) -> None:
-            if depth == 0 or len(rows) == 0:
-                return
-            args = (self.design, ask.y, ask.q, rows, min(depth, 2), self.shape)
-            write_small(*args, ask.slack, self.stats, self.best, heap, node)
-            if depth <= 2 or heap[node] < 0:
-                return
-            for side in range(2):
-                child, inner = 2 * node + 1 + side, narrow(self.design, rows, 2 * heap[node] + side)
-                for turn in range(2):
-                    if heap[child] >= 0:
-                        part = narrow(self.design, inner, 2 * heap[child] + turn)
-                        grow(2 * child + 1 + turn, part, depth - 2)
-
-        grow(0, self._everything(), self.depth)
+        self._grow(ask, heap, 0, self._everything(), self.depth)
         return heap
+
+    def _grow(self, ask: Question, heap, node: int, rows, depth: int) -> None:
+        if depth == 0 or len(rows) == 0:
+            return
+        args = (self.design, ask.y, ask.q, rows, min(depth, 2), self.shape)
+        write_small(*args, ask.slack, self.stats, self.best, heap, node)
+        if depth <= 2 or heap[node] < 0:
+            return
+        for side in range(2):
+            child, inner = 2 * node + 1 + side, narrow(self.design, rows, 2 * heap[node] + side)
+            for turn in range(2):
+                if heap[child] >= 0:
+                    part = narrow(self.design, inner, 2 * heap[child] + turn)
+                    self._grow(ask, heap, 2 * child + 1 + turn, part, depth - 2)
 
     def _fill(self, ask: Question, upper: float, deadline, progress: Progress | None) -> bool:
         """Solve the small problems of every pair; False if time ran out first."""
@@ -259,23 +257,24 @@ class Search:
         return self._found(ask, constant, heap, bound, warm, (solved, skipped))
 
     def _direct(self, ask: Question, constant: float) -> Found:
-        """Depths 0 to 2 (or no test at all) in one kernel."""
+        """Depths 0 to 2 in one kernel."""
         heap = np.full_like(self.heap, -1)
-        if self.tests.n_tests and self.depth:
+        if self.depth:
             args = (self.design, ask.y, ask.q, self._everything(), self.depth, self.shape)
             write_small(*args, ask.slack, self.stats, self.best, heap, 0)
         return self._found(ask, constant, heap, None, False, (1, 0))
 
     def _branched(self, ask: Question, constant: float, targets, deadline, guess, progress):
-        """Depths above 4."""
+        """Depths above 4, in costs ≥ 0: regrets, or squares with the scatter `within` rows."""
+        within = 0.0 if self.linear else constant
         upper, heap = self._incumbent(ask, [self._greedy(ask), guess])
         heap, lower, state = branch(
-            self, targets, upper + constant, heap, ask.slack, deadline, progress
+            self, targets, upper + within, heap, ask.slack, deadline, progress
         )
         leaf = np.full_like(heap, -1)
-        if self.cost_of(ask, leaf) + constant <= state.upper + ask.slack:
+        if self.cost_of(ask, leaf) + within <= state.upper + ask.slack:
             heap = leaf
-        bound = lower - constant if state.late else None
+        bound = max(lower - within, 0.0) if state.late else None
         return self._found(ask, constant, heap, bound, False, (state.solved, state.skipped))
 
     def _found(self, ask, constant, heap, lower: float | None, warm, counts) -> Found:
@@ -284,14 +283,12 @@ class Search:
         cost = self.cost_of(ask, heap)
         proven = lower is None
         bound = cost if proven else min(lower, cost)
-        leaf_of = self.leaf_of.copy()
-        return Found(heap, leaf_of, cost, bound, constant, proven, warm, *counts)
+        return Found(heap, self.leaf_of.copy(), cost, bound, constant, proven, warm, *counts)
 
     def child(self, inside: np.ndarray) -> Search:
         """The same search one level lower on the samples `inside`."""
         tests = restricted(self.tests, inside, self.pruning.merge_rows, self.pruning.merge_columns)
-        least = int(self.least)
-        return Search(tests, self.depth - 1, self.linear, least, self.pruning, self.threads)
+        return Search(tests, self.depth - 1, self.linear, self.least, self.pruning, self.threads)
 
 
 def _stacked(stats: Statistics, p: int) -> Statistics:

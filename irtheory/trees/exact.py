@@ -44,6 +44,11 @@ __all__ = [
 Cost = Literal["squared_error", "linear"]
 Status = Literal["optimal", "time_limit"]
 
+# Sums of squares must stay well below the 1e300 that stands for "not allowed" in the kernels.
+_LARGEST_TARGET = 1e140
+# A search holds arrays of 2^depth entries.
+_DEEPEST = 20
+
 
 @dataclass(frozen=True)
 class Pruning:
@@ -111,8 +116,13 @@ def _check_targets(targets, m: int) -> Float[np.ndarray, "m k"]:
         targets = targets[:, None]
     if targets.ndim != 2 or targets.shape[0] != m or targets.shape[1] == 0:
         raise ValueError(f"targets: expected {m} × k numbers, found shape {targets.shape}")
-    if not np.isfinite(targets).all():
+    largest = np.abs(targets).max()
+    if not np.isfinite(largest):
         raise ValueError("targets: expected finite numbers, found NaN or infinity")
+    if largest >= _LARGEST_TARGET:
+        raise ValueError(
+            f"targets: expected magnitudes below {_LARGEST_TARGET:g}, found {largest:g}"
+        )
     return targets
 
 
@@ -130,20 +140,29 @@ def _check_whole(name: str, found: object, least: int) -> None:
         raise ValueError(f"{name}: expected a whole number ≥ {least}, found {found!r}")
 
 
+def _check_depth(max_depth: int, tests: BinaryTests) -> None:
+    if min(max_depth, tests.deepest) > _DEEPEST:
+        raise ValueError(
+            f"max_depth: expected at most {_DEEPEST} for {tests.n_tests} tests on"
+            f" {tests.n_rows} rows, found {max_depth}"
+        )
+
+
 class ExactTreeSolver:
     """Exact trees for a sequence of targets on the same codes.
 
     Args:
         codes: m × n whole numbers; every threshold becomes a binary test.
         max_depth: depth D of the tree class; 3 and 4 are the fast ones, beyond 4 the
-            search branches over root tests and grows by a factor of about 2p a level.
+            search branches over root tests and grows by a factor of about 2p a level. It
+            may exceed 20 only where p tests or g distinct rows keep trees shallower.
         cost: "squared_error" or "linear".
         min_samples_leaf: samples a leaf must hold.
         pruning: which rules to use; results do not depend on it.
         threads: threads of a cold solve; None takes the machine's cores.
 
     Raises:
-        ValueError: bad codes or settings, named.
+        ValueError: bad codes (see `_design.check_codes`) or settings, named.
     """
 
     def __init__(
@@ -161,6 +180,7 @@ class ExactTreeSolver:
         self.pruning = pruning or Pruning()
         self.linear = cost == "linear"
         tests = binary_tests(codes, self.pruning.merge_rows, self.pruning.merge_columns)
+        _check_depth(max_depth, tests)
         self._search = Search(
             tests, int(max_depth), self.linear, int(min_samples_leaf), self.pruning, threads
         )
@@ -184,7 +204,7 @@ class ExactTreeSolver:
         leaf before a split, then the lowest feature, then the lowest threshold.
 
         Args:
-            targets: m × k (or m) finite numbers; for the linear cost, C[i, c].
+            targets: m × k (or m) numbers below 1e140 in size; for the linear cost, C[i, c].
             time_limit: seconds after which the best tree known is returned.
             warm_start: a tree on the same codes, used as first upper bound.
             progress: called with the fraction of the cold search that is done.
@@ -223,7 +243,7 @@ class ExactTreeSolver:
 
     @property
     def depth(self) -> int:
-        """Largest depth of the tree."""
+        """Largest depth searched: min(max_depth, p, g − 1), as no tree needs to be deeper."""
         return self._search.depth
 
 
