@@ -203,12 +203,12 @@ def run(quick: bool, data: Path, console: Console) -> dict[str, Any]:
     for (case, codes, targets), depth in ((p, d) for p in problems(data) for d in (3, 4)):
         if not quick or is_quick(depth, codes.shape[1]):
             compared.append(compare(case, codes, targets, depth))
-            console.log(compared[-1])
+            console.print(f"{case}, depth {depth}: {compared[-1].to_peer:.3f} of pystreed's time")
     followed = []
     for m, n, k, depth in SEQUENCES:
         if not quick or is_quick(depth, n):
             followed.append(follow(m, n, k, depth))
-            console.log(followed[-1])
+            console.print(f"{followed[-1].case}, depth {depth}: step/cold {followed[-1].ratio:.4f}")
     means = {
         "ours / pystreed": geometric_mean([c.to_peer for c in compared]),
         "eight outputs / one": geometric_mean([c.to_one_output for c in compared]),
@@ -244,13 +244,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data/binary")
     options = parser.parse_args()
     console = Console()
-    console.log(f"kernels ready after {warm_up():.1f} s")
+    console.print(f"kernels ready after {warm_up():.1f} s")
     results = run(options.quick, options.data, console)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     temporary = options.out.with_suffix(".partial")
     temporary.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     temporary.replace(options.out)
-    console.log(f"written: {options.out}")
+    console.print(f"wrote {options.out}")
 
 
 if __name__ == "__main__":

@@ -184,12 +184,19 @@ def escape_figure(surface: Surface, title: str = "") -> Figure:
     """The path from beside a saddle over the level lines of Q."""
     with plt.rc_context({**STYLE, "axes.grid": False}):
         figure, axes = _figure(6.0, 4.6)
-        filled = axes.contourf(surface.across, surface.along, surface.values, 18, cmap="cividis")
-        filled.set_rasterized(True)  # thousands of polygons otherwise
-        axes.contour(
-            surface.across, surface.along, surface.values, 9, colors="white", linewidths=0.4
+        low, centre = (
+            surface.values.min(),
+            surface.values[tuple(np.array(surface.values.shape) // 2)],
         )
-        figure.colorbar(filled, label=r"$Q$ on the plane through the saddle")
+        # Q grows as a fourth power: levels end as far above the saddle as its floor lies below.
+        levels = np.linspace(low, centre + (centre - low), 19)
+        filled = axes.contourf(
+            surface.across, surface.along, surface.values, levels, cmap="cividis", extend="max"
+        )
+        filled.set_rasterized(True)  # thousands of polygons otherwise
+        lines = {"levels": levels[::2], "colors": "white", "linewidths": 0.4}
+        axes.contour(surface.across, surface.along, surface.values, **lines)
+        figure.colorbar(filled, label=r"$Q$ on the plane through the saddle", format="%.2f")
         path = surface.path[np.linspace(0, len(surface.path) - 1, 120).astype(int)]
         axes.plot(*path.T, color="black", lw=3)
         axes.plot(*path.T, color=ORANGE, lw=1.6, marker="o", ms=2.5, label="path")
@@ -198,7 +205,8 @@ def escape_figure(surface: Surface, title: str = "") -> Figure:
         axes.set_xlabel("the rest of the way to the end")
         axes.set_ylabel("way out of the saddle (negative curvature)")
         axes.set_title(title)
-        axes.legend(loc="upper left", labelcolor="white", fontsize=9)
+        shade = {"frameon": True, "facecolor": "black", "framealpha": 0.6}
+        axes.legend(loc="upper left", labelcolor="white", fontsize=9, **shade)
     return figure
 
 
