@@ -73,7 +73,12 @@ def bin_column(
     cuts = cut_points(values, bins)
     # A key reads a cut at 0.5 as present or absent. The value below parts the same samples.
     cuts[cuts == 0.5] = values[values <= 0.5].max(initial=-np.inf)
-    return codes_of(values[:, None], [cuts])[:, 0], tuple(cuts.tolist())
+    codes = codes_of(values[:, None], [cuts])[:, 0]
+    # Six digits read better in a key; they are taken where they part the same samples.
+    short = np.array([float(f"{cut:.6g}") for cut in cuts])
+    if 0.5 not in short and (codes_of(values[:, None], [short])[:, 0] == codes).all():
+        cuts = short
+    return codes, tuple(cuts.tolist())
 
 
 def encode_column(
