@@ -189,7 +189,7 @@ def test_names_of_the_users_own_are_printed_as_they_are(tmp_path):
         "a[/b]: binary", f"wrote {out}/:", f"look at {out}/gaps.png",
     ):  # fmt: skip
         assert words in done.output
-    assert "height [cm] > 24.83333" in (out / "key.txt").read_text()
+    assert "height [cm] > 24.8333 →" in (out / "key.txt").read_text()
     assert ":dog:True" in (out / "key.txt").read_text()
 
 
