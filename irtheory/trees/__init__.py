@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from irtheory.trees.cart import fit_cart
 from irtheory.trees.exact import (
     ExactFit,
     ExactTreeSolver,
@@ -11,6 +12,7 @@ from irtheory.trees.exact import (
     warm_up,
 )
 from irtheory.trees.export import to_dot, to_key, to_text
+from irtheory.trees.refine import refine_tree
 from irtheory.trees.tree import Tree
 
 __all__ = [
@@ -18,8 +20,10 @@ __all__ = [
     "ExactTreeSolver",
     "Pruning",
     "Tree",
+    "fit_cart",
     "fit_exact_tree",
     "kernels_compiled",
+    "refine_tree",
     "to_dot",
     "to_key",
     "to_text",

@@ -9,7 +9,20 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from irtheory.trees import _lanes, _lattice, _nodes, _select, _statistics, _targets
+from irtheory.trees import (
+    _cart_codes,
+    _cart_entropy,
+    _cart_grow,
+    _cart_scatter,
+    _cart_sums,
+    _lanes,
+    _lattice,
+    _nodes,
+    _refine,
+    _select,
+    _statistics,
+    _targets,
+)
 
 _ENTRIES = (
     _statistics.collect,
@@ -26,8 +39,31 @@ _ENTRIES = (
     _select.write_tree,
     _targets.sum_squares_rows,
     _targets.leaf_values,
+    _cart_codes.transpose,
+    _cart_codes.rank_codes,
+    _cart_entropy.row_entropies,
+    _cart_grow.describe,
+    _cart_grow.split_nodes,
+    _refine.place,
+    _refine.refit,
+    _refine.squared_error,
+    _refine.sweep,
+    _refine.hand_over,
 )
-_SOURCES = (_lanes, _lattice, _nodes, _select, _statistics, _targets)
+_SOURCES = (
+    _cart_codes,
+    _cart_entropy,
+    _cart_grow,
+    _cart_scatter,
+    _cart_sums,
+    _lanes,
+    _lattice,
+    _nodes,
+    _refine,
+    _select,
+    _statistics,
+    _targets,
+)
 
 
 def _newest_source() -> float:

@@ -27,6 +27,8 @@ from irtheory.trees._design import BinaryTests, binary_tests
 from irtheory.trees._search import Search
 from irtheory.trees._structure import heap_of, tree_of
 from irtheory.trees._targets import leaf_values
+from irtheory.trees.cart import warm_up as warm_up_cart
+from irtheory.trees.refine import warm_up_refine
 from irtheory.trees.tree import Tree
 
 __all__ = [
@@ -283,4 +285,6 @@ def warm_up() -> float:
         solver = ExactTreeSolver(codes, depth, threads=1)
         for power in (1, 2):
             solver.solve(np.arange(32.0)[:, None] ** power * np.ones(k))
+    warm_up_cart()
+    warm_up_refine()
     return time.perf_counter() - start

@@ -1,0 +1,162 @@
+"""Information gain of the mean soft label, with a bound that spares most logarithms (numba).
+
+A side of n_c rows and label sum S costs n_c H(S / n_c) = −Σ_j S_j log(S_j / n_c). What a split
+gains is Σ_sides n_c KL(p_c ‖ p), p the node's mean label. As KL ≤ log(1 + χ²), and p_c ≤
+(n / n_c) p, a side adds at most n_c log min(1 + q / n_c², n / n_c), where q is the distance of
+`_cart_scatter` with weights 1 / p. In small nodes, where logarithms would be most of the work,
+only splits whose bound reaches the best gain are measured.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from irtheory.trees._cart_sums import sort_rows
+from irtheory.trees._statistics import BAD, FAST
+
+_LN2 = 0.6931471805599453
+# Bits of √½: mantissas are taken from √½ … √2, so that log keeps its relative accuracy at 1.
+_ROOT_HALF = 0x3FE6A09E667F3BCD
+_TINY = 1e-300
+# Loops become vector code only without a check for division by zero (error_model) and
+# without one for indices below zero (unsigned indices).
+
+
+@intrinsic
+def _bits(typing_context, x):
+    def generate(context, builder, signature, args):
+        return builder.bitcast(args[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic
+def _number(typing_context, bits):
+    def generate(context, builder, signature, args):
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(types.int64), generate
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST, inline="always")
+def log(x):
+    """Natural logarithm of normal x > 0, to a few units in the last place.
+
+    Plain arithmetic, so that loops over it become vector code: with x = 2^e (1 + f) and
+    s = f / (2 + f), log(1 + f) = 2 (s + s³/3 + s⁵/5 + …), where |s| < 0.172.
+    """
+    bits = _bits(x)  # pyright: ignore[reportCallIssue]
+    e = (bits - _ROOT_HALF) >> 52
+    f = _number(bits - (e << 52)) - 1.0  # pyright: ignore[reportCallIssue]
+    s = f / (2.0 + f)
+    z = s * s
+    series = 1 / 15 + z * (1 / 17 + z * (1 / 19 + z * (1 / 21)))
+    series = 1 / 7 + z * (1 / 9 + z * (1 / 11 + z * (1 / 13 + z * series)))
+    series = z * (1 / 3 + z * (1 / 5 + z * series))
+    return e * _LN2 + 2.0 * (s + s * series)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def entropy(s, n):
+    """Entropy n H(s / n) = −Σ s log(s / n) of a label sum s of n rows; 0 log 0 = 0."""
+    total = 0.0
+    for c in range(len(s)):
+        total -= s[c] * log(max(s[c] / n, _TINY))
+    return total
+
+
+@njit(nogil=True, cache=True)
+def row_entropies(targets, out):
+    """H of every row of targets [m, k]."""
+    for i in range(len(targets)):
+        out[i] = entropy(targets[i], 1.0)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _entropy_of_rest(s, total, n):
+    lost = 0.0
+    for c in range(len(s)):
+        rest = max(total[c] - s[c], 0.0)
+        lost -= rest * log(max(rest / n, _TINY))
+    return lost
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _bound_column(q, n_left, n, least, gains):
+    most = BAD
+    for v in range(len(q)):
+        low = max(n_left[v], 1.0)
+        high = max(n - n_left[v], 1.0)
+        bound = low * log(min(1.0 + q[v] / (low * low), n / low))
+        bound += high * log(min(1.0 + q[v] / (high * high), n / high))
+        allowed = (n_left[v] >= least) & (n - n_left[v] >= least)
+        gains[v] = bound if allowed else BAD
+        most = max(most, gains[v])
+    return most
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def gains_of_sums(counts, sums, first, n, total, whole, least, left, gains):
+    """Gains of every split of one column whose label sums start at `first`; else BAD."""
+    left[:] = 0.0
+    below = 0
+    gains[:] = BAD
+    for v in range(len(counts) - 1):
+        if counts[v] == 0:
+            continue
+        below += counts[v]
+        start = np.uintp(first + v * len(left))
+        for c in range(np.uintp(len(left))):
+            left[c] += sums[start + c]
+        if below >= least and n - below >= least:
+            gains[v] = whole - entropy(left, below) - _entropy_of_rest(left, total, n - below)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _measure(rank, rows, targets, total, space, whole, floor, gains):
+    """Replace the bounds of one column that reach `floor` by gains, the others by BAD."""
+    n, k, levels = len(rows), targets.shape[1], len(gains)
+    left, ends = space.left, space.ends
+    sort_rows(rank, rows, space.counts[0], ends, space.order)
+    left[:] = 0.0
+    begin, best = 0, BAD
+    for v in range(levels):
+        for t in range(begin, ends[v]):
+            row = targets[rows[space.order[t]]]
+            for c in range(np.uintp(k)):
+                left[c] += row[c]
+        begin = ends[v]
+        if gains[v] < floor or gains[v] == BAD:
+            gains[v] = BAD
+        else:
+            gains[v] = whole - entropy(left, begin) - _entropy_of_rest(left, total, n - begin)
+            best = max(best, gains[v])
+    return best
+
+
+@njit(nogil=True, cache=True)
+def measure_gains(rank, first, stop, rows, targets, total, rule, space, scores):
+    """Information gains of columns first … stop − 1; BAD for splits that cannot be the best.
+
+    Columns are measured from the largest bound down, until no bound reaches the best gain
+    less `tie` and `slack` (per row): what rounding, and rows that do not quite sum to 1,
+    may take from a bound. `rule` is (least samples in a leaf, tie, slack).
+    """
+    n, (least, tie, slack) = len(rows), rule
+    whole, bounds = entropy(total, n), space.bounds
+    for j in range(first, stop):
+        bounds[j] = _bound_column(scores.q[j], scores.n_left[j], n, least, scores.gains[j])
+    best = BAD
+    for _ in range(first, stop):
+        j = first + np.argmax(bounds[first:stop])
+        floor = best - tie - slack * (n + whole)
+        if bounds[j] < floor or bounds[j] == BAD:
+            break
+        gain = _measure(rank[j], rows, targets, total, space, whole, floor, scores.gains[j])
+        best, bounds[j] = max(best, gain), BAD
+    for j in range(first, stop):
+        if bounds[j] != BAD:
+            scores.gains[j] = BAD

@@ -1,0 +1,254 @@
+"""One step of greedy growth: the best split of a node, its rows parted, its children (numba)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from irtheory.trees._cart_codes import JOINED, LEVELS, CodeColumns
+from irtheory.trees._cart_entropy import entropy, measure_gains
+from irtheory.trees._cart_scatter import fill_scatter
+from irtheory.trees._cart_sums import TABLES
+from irtheory.trees._lanes import LANES, add_block, aligned_zeros
+from irtheory.trees._statistics import BAD, FAST
+
+# Above this many rows, products of rows never pay.
+_MOST_GRAM = 384
+
+
+class Data(NamedTuple):
+    """Samples of a fit: joint codes, targets [m, k], the same in blocks, entropy per row."""
+
+    joints: tuple[np.ndarray, ...]
+    targets: np.ndarray
+    y: np.ndarray  # [blocks * m * 8]; centred for squared error
+    row_entropy: np.ndarray  # [m]; empty for squared error
+    least: int
+    tie: float
+    slack: float
+
+
+class Node(NamedTuple):
+    """Target sum and output weights of the node being split, [blocks * 8]."""
+
+    total: np.ndarray
+    weight: np.ndarray
+
+
+class Scores(NamedTuple):
+    """Distance, rows on the left and gain of every split, [columns, levels]."""
+
+    q: np.ndarray
+    n_left: np.ndarray
+    gains: np.ndarray
+
+
+class Space(NamedTuple):
+    """Scratch memory of one thread."""
+
+    tables: np.ndarray
+    spare: np.ndarray
+    sums: np.ndarray
+    left: np.ndarray
+    table_counts: np.ndarray
+    counts: np.ndarray
+    bounds: np.ndarray
+    z: np.ndarray
+    gram: np.ndarray
+    reach: np.ndarray
+    order: np.ndarray
+    ends: np.ndarray
+    rows: np.ndarray
+
+
+class Step(NamedTuple):
+    """Nodes of one level, as ranges of rows, and what becomes of them."""
+
+    start: np.ndarray
+    stop: np.ndarray
+    column: np.ndarray  # −1 where no split is allowed
+    level: np.ndarray
+    middle: np.ndarray
+    value: np.ndarray  # [2 * nodes, k]: of the left and right children
+    loss: np.ndarray
+    mixed: np.ndarray
+
+
+def new_space(codes: CodeColumns, width: int) -> Space:
+    """Scratch memory for the columns of `codes` and target rows of `width` doubles."""
+    padded, m = codes.rank.shape
+    levels, joined = codes.levels, codes.joined
+    cells, gram = levels**joined, min(m, _MOST_GRAM)
+    lanes = -(-gram // LANES) * LANES
+    return Space(
+        aligned_zeros(TABLES * max(cells, LEVELS) * LANES),
+        aligned_zeros(max(cells, LEVELS) * LANES),
+        np.zeros(TABLES * joined * levels * width),
+        np.zeros(width),
+        np.zeros(LEVELS, np.int64),
+        np.zeros((JOINED, levels), np.int64),
+        np.zeros(padded),
+        np.zeros(gram * width),
+        aligned_zeros(gram * lanes),
+        aligned_zeros(lanes),
+        np.zeros(gram, np.int64),
+        np.zeros(levels, np.int64),
+        np.zeros(m, np.uint32),
+    )
+
+
+def new_scores(codes: CodeColumns) -> Scores:
+    """Room for the scores of every split of every column."""
+    shape = (codes.rank.shape[0], codes.levels)
+    return Scores(np.zeros(shape), np.zeros(shape), np.zeros(shape))
+
+
+def new_node(width: int) -> Node:
+    """Room for the sums of a node."""
+    return Node(aligned_zeros(width), np.zeros(width))
+
+
+def new_step(start: np.ndarray, stop: np.ndarray, k: int) -> Step:
+    """Room for the outcome of a level whose nodes hold the rows start … stop − 1."""
+    n = len(start)
+    places = (np.full(n, -1, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64))
+    return Step(
+        start, stop, *places, np.zeros((2 * n, k)), np.zeros(2 * n), np.zeros(2 * n, np.bool_)
+    )
+
+
+@njit(nogil=True, cache=True)
+def _enter_node(data, rows, node):
+    """Sum the targets of `rows` and weigh the outputs: 1, or for entropy 1 / mean label."""
+    total, weight = node
+    m, n = len(data.targets), len(rows)
+    total[:] = 0.0
+    for b in range(np.uintp(len(total) // LANES)):
+        for t in range(np.uintp(n)):
+            add_block(total, b, data.y, b * np.uintp(m) + rows[t])  # pyright: ignore[reportCallIssue]
+    weight[:] = 1.0
+    if len(data.row_entropy):
+        for c in range(len(total)):
+            weight[c] = n / total[c] if total[c] > 0.0 else 0.0
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _squared_gains(q, n_left, n, least, gains):
+    for j in range(len(q)):
+        for v in range(q.shape[1]):
+            low, high = n_left[j, v], n - n_left[j, v]
+            gain = q[j, v] * n / max(low * high, 1.0)
+            gains[j, v] = gain if (low >= least) & (high >= least) else BAD
+
+
+@njit(nogil=True, cache=True)
+def _score_columns(data, first, stop, rows, node, space, scores):
+    """Fill the gains of columns first … stop − 1 (multiples of 8)."""
+    q, n_left, gains = scores
+    rule = (data.least, len(data.row_entropy) > 0)
+    known = fill_scatter(data.joints, first, stop, rows, data.y, node, rule, space, scores)
+    if known:
+        return
+    if rule[1]:
+        measure = (data.least, data.tie, data.slack)
+        measure_gains(
+            data.joints[0], first, stop, rows, data.targets, node.total, measure, space, scores
+        )
+    else:
+        n = len(rows)
+        _squared_gains(q[first:stop], n_left[first:stop], n, data.least, gains[first:stop])
+
+
+@njit(nogil=True, cache=True)
+def _pick(gains, tie):
+    """Lowest column, then lowest level, among the splits within `tie` of the best gain."""
+    best = gains.max()
+    if best > BAD:
+        for j in range(len(gains)):
+            for v in range(gains.shape[1]):
+                if gains[j, v] >= best - tie and gains[j, v] > BAD:
+                    return j, v
+    return -1, 0
+
+
+@njit(nogil=True, cache=True)
+def _part(rank, level, rows, spare):
+    """Move the rows with codes up to `level` to the front, both sides in order."""
+    n_left, n_right = 0, 0
+    for t in range(len(rows)):
+        r = rows[t]
+        if rank[r] <= level:
+            rows[n_left] = r
+            n_left += 1
+        else:
+            spare[n_right] = r
+            n_right += 1
+    rows[n_left:] = spare[:n_right]
+    return n_left
+
+
+@njit(nogil=True, cache=True)
+def describe(targets, row_entropy, tie, rows, mean):
+    """Fill the mean target [k]; returns the node's loss, and whether its targets differ.
+
+    The loss is Σ‖y − mean‖², or for entropy n H(mean), of which Σ H(y) no split takes off.
+    """
+    n, k = len(rows), len(mean)
+    mean[:] = 0.0
+    for t in range(n):
+        own = targets[rows[t]]
+        for c in range(k):
+            mean[c] += own[c]
+    if len(row_entropy):
+        loss, kept = entropy(mean, n), 0.0
+        for t in range(n):
+            kept += row_entropy[rows[t]]
+        mean /= n
+        return loss, loss - kept > tie
+    mean /= n
+    loss = 0.0
+    for t in range(n):
+        own = targets[rows[t]]
+        for c in range(k):
+            loss += (own[c] - mean[c]) ** 2
+    return loss, loss > tie
+
+
+@njit(nogil=True, cache=True)
+def divide(data, rows, i, column, level, spare, step):
+    """Part the rows of node i by codes up to `level` of `column`; describe its children."""
+    start, stop = step.start[i], step.stop[i]
+    middle = start + _part(data.joints[0][column], level, rows[start:stop], spare)
+    step.column[i], step.level[i], step.middle[i] = column, level, middle
+    for side in range(2):
+        own = rows[start:middle] if side == 0 else rows[middle:stop]
+        child = 2 * i + side
+        step.loss[child], step.mixed[child] = describe(
+            data.targets, data.row_entropy, data.tie, own, step.value[child]
+        )
+
+
+@njit(nogil=True, cache=True)
+def _settle(data, rows, i, space, scores, step):
+    """Divide node i by the best split, if there is one."""
+    column, level = _pick(scores.gains, data.tie)
+    if column >= 0:
+        divide(data, rows, i, column, level, space.rows, step)
+
+
+@njit(nogil=True, cache=True)
+def split_nodes(data, nodes, first, stop, rows, node, space, scores, step):
+    """Score columns first … stop − 1 in some nodes of a level, one after the other.
+
+    If those are all columns the nodes are split too. An empty range of columns splits
+    nodes whose columns were scored piece by piece.
+    """
+    for i in nodes:
+        own = rows[step.start[i] : step.stop[i]]
+        if stop > first:
+            _enter_node(data, own, node)
+            _score_columns(data, first, stop, own, node, space, scores)
+        if stop == first or stop - first == len(scores.q):
+            _settle(data, rows, i, space, scores, step)

@@ -1,0 +1,119 @@
+"""The record of a greedy growth, level by level, and the `Tree` that is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, UInt32
+
+from irtheory.trees import _cart_grow as grow
+from irtheory.trees._cart_codes import CodeColumns
+from irtheory.trees.tree import Tree
+
+# Finds the best splits of a level's nodes, ranges of the rows, and fills the step.
+Split = Callable[[grow.Step, UInt32[np.ndarray, " m"]], None]
+
+
+@dataclass
+class Growth:
+    """Nodes in the order of their creation; the right child follows the left.
+
+    Attributes:
+        column, level: tested column of the `CodeColumns`, and last code rank that goes left;
+            −1 at a leaf.
+        left: the left child; −1 at a leaf.
+        value, loss, count: mean target [k], loss and samples.
+    """
+
+    column: list[int] = field(default_factory=list)
+    level: list[int] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
+    value: list[Float[np.ndarray, " k"]] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    count: list[int] = field(default_factory=list)
+
+    def add(self, value: Float[np.ndarray, " k"], loss: float, count: int) -> int:
+        """Add a leaf; returns its number."""
+        for place in (self.column, self.level, self.left):
+            place.append(-1)
+        self.value.append(value)
+        self.loss.append(loss)
+        self.count.append(count)
+        return len(self.left) - 1
+
+    def collapse(self, tie: float) -> None:
+        """Make leaves, bottom up, of nodes whose subtree gains no more than `tie`."""
+        below = list(self.loss)
+        for node in reversed(range(len(self.left))):
+            if (left := self.left[node]) >= 0:
+                below[node] = below[left] + below[left + 1]
+                if self.loss[node] - below[node] <= tie:
+                    self.left[node], below[node] = -1, self.loss[node]
+
+    def preorder(self) -> list[int]:
+        """The nodes that the root reaches, a node before its left before its right subtree."""
+        order, pending = [], [0]
+        while pending:
+            order.append(node := pending.pop())
+            if (left := self.left[node]) >= 0:
+                pending += [left + 1, left]
+        return order
+
+    def tree(self, codes: CodeColumns) -> Tree:
+        """The tree on all columns, its thresholds half-way between codes."""
+        order = np.array(self.preorder())
+        place = np.full(len(self.left), -1)
+        place[order] = np.arange(len(order))
+        left = np.array(self.left)[order]
+        inner = left >= 0
+        column, level = np.array(self.column)[order], np.array(self.level)[order]
+        feature, threshold = np.full(len(order), -1), np.zeros(len(order))
+        feature[inner] = codes.column[column[inner]]
+        threshold[inner] = codes.threshold[column[inner], level[inner]]
+        return Tree(
+            feature,
+            threshold,
+            np.where(inner, place[left], -1),
+            np.where(inner, place[np.where(inner, left + 1, 0)], -1),
+            np.array(self.value)[order],
+            np.array(self.count, np.float64)[order],
+            codes.n_columns,
+        )
+
+
+def grow_levels(codes: CodeColumns, data: grow.Data, max_depth: int, split: Split) -> Tree:
+    """Grow a tree level by level, down to `max_depth`, and collapse what gains nothing."""
+    m, k = data.targets.shape
+    rows, mean, growth = np.arange(m, dtype=np.uint32), np.zeros(k), Growth()
+    loss, mixed = grow.describe(data.targets, data.row_entropy, data.tie, rows, mean)
+    level = [(growth.add(mean, loss, m), 0, m)] if mixed and len(codes.column) else []
+    if not level:
+        return Tree.leaf(mean, m, codes.n_columns)
+    for _ in range(max_depth):
+        level = [node for node in level if node[2] - node[1] >= 2 * data.least]
+        if not level:
+            break
+        names, start, stop = np.array(level).T.copy()
+        step = grow.new_step(start, stop, k)
+        split(step, rows)
+        level = _record(growth, step, names.tolist())
+    growth.collapse(data.tie)
+    return growth.tree(codes)
+
+
+def _record(growth: Growth, step: grow.Step, names: list[int]) -> list[tuple[int, int, int]]:
+    """Add the children to the growth; returns those whose targets differ."""
+    mixed = []
+    for i, node in enumerate(names):
+        if step.column[i] < 0:
+            continue
+        growth.column[node], growth.level[node] = int(step.column[i]), int(step.level[i])
+        growth.left[node] = len(growth.left)
+        cuts = (int(step.start[i]), int(step.middle[i]), int(step.stop[i]))
+        for child, start, stop in ((2 * i, *cuts[:2]), (2 * i + 1, *cuts[1:])):
+            name = growth.add(step.value[child], float(step.loss[child]), stop - start)
+            if step.mixed[child]:
+                mixed.append((name, start, stop))
+    return mixed

@@ -1,0 +1,148 @@
+"""Sums of target rows per column and code, from tables of jointly coded columns (numba).
+
+Rows are blocks of eight outputs (see `_lanes`), block by block: the table of one block of
+256 joint codes stays in the first-level cache. A table is halved until it holds one column:
+a table over (a, b) gives the table of a by summing over b, and the other way round.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from irtheory.trees._lanes import LANES, add_block
+
+# Tables filled side by side, so that a tile of target rows is read from memory once.
+TABLES = 8
+_TILE = 4096
+
+
+@njit(nogil=True, cache=True)
+def _add_rows(joint, rows, y, offset, table, first):
+    for t in range(np.uintp(len(rows))):
+        r = np.uintp(rows[t])
+        add_block(table, first + np.uintp(joint[r]), y, offset + r)  # pyright: ignore[reportCallIssue]
+
+
+@njit(nogil=True, cache=True)
+def _add_rows_to_four(one, two, three, four, rows, y, offset, table, first, cells):
+    """Fill four tables in one pass: additions to one place wait, those to others do not."""
+    second, third = first + cells, first + cells + cells
+    fourth = third + cells
+    for t in range(np.uintp(len(rows))):
+        r = np.uintp(rows[t])
+        add_block(table, first + np.uintp(one[r]), y, offset + r)  # pyright: ignore[reportCallIssue]
+        add_block(table, second + np.uintp(two[r]), y, offset + r)  # pyright: ignore[reportCallIssue]
+        add_block(table, third + np.uintp(three[r]), y, offset + r)  # pyright: ignore[reportCallIssue]
+        add_block(table, fourth + np.uintp(four[r]), y, offset + r)  # pyright: ignore[reportCallIssue]
+
+
+@njit(nogil=True, cache=True)
+def _add_tile(joint, rows, y, offset, table, cells):
+    """Fill one table a group of joined columns, four at a time."""
+    groups = len(joint)
+    fours = groups // 4 * 4
+    for g in range(0, fours, 4):
+        first = np.uintp(g) * cells
+        _add_rows_to_four(
+            joint[g], joint[g + 1], joint[g + 2], joint[g + 3], rows, y, offset, table, first, cells
+        )
+    for g in range(fours, groups):
+        _add_rows(joint[g], rows, y, offset, table, np.uintp(g) * cells)
+
+
+@njit(nogil=True, cache=True)
+def _add_blocks(out, at, stride, table, first, step, n):
+    """out[at + stride i] += table[first + step i] for i < n, all of them blocks."""
+    for i in range(n):
+        add_block(out, at + stride * i, table, first + step * i)  # pyright: ignore[reportCallIssue]
+
+
+@njit(nogil=True, cache=True)
+def _halve(table, first, count, side, out):
+    """Tables of side × side blocks, `count` of them from `first` on, into twice as many."""
+    # Neighbouring additions go to different blocks: one block's would wait for each other.
+    one = np.uintp(1)
+    for t in range(count):
+        start, high = first + t * side * side, (one + one) * t * side
+        for b in range(side):
+            _add_blocks(out, high, one, table, start + b, side, side)
+        for a in range(side):
+            _add_blocks(out, high + side, one, table, start + a * side, one, side)
+
+
+@njit(nogil=True, cache=True)
+def _split(table, first, joined, levels, spare):
+    """Turn the table of `joined` columns at block `first` into one table a column."""
+    count = np.uintp(1)
+    while joined > 1:
+        joined //= 2
+        side = np.uintp(levels**joined)
+        size = np.uintp(2) * count * side * np.uintp(LANES)
+        spare[:size] = 0.0
+        _halve(table, first, count, side, spare)
+        start = first * np.uintp(LANES)
+        table[start : start + size] = spare[:size]
+        count *= np.uintp(2)
+
+
+@njit(nogil=True, cache=True)
+def fill_sums(joint, rows, y, blocks, joined, levels, tables, spare, sums):
+    """Sums over `rows` for at most TABLES groups of `joined` columns.
+
+    `joint` holds joint codes [groups, m], `y` targets [blocks * m * 8], block by block;
+    `tables` has room for TABLES tables of levels**joined blocks, `spare` for one. Fills
+    `sums`, [groups * joined, levels, blocks * 8] as one flat array.
+    """
+    groups, m = joint.shape
+    cells = np.uintp(levels**joined)
+    per_table = joined * levels
+    for b in range(blocks):
+        tables[: groups * levels**joined * LANES] = 0.0
+        for begin in range(0, len(rows), _TILE):
+            tile = rows[begin : begin + _TILE]
+            _add_tile(joint, tile, y, np.uintp(b * m), tables, cells)
+        for g in range(groups):
+            _split(tables, np.uintp(g) * cells, joined, levels, spare)
+            start = g * levels**joined
+            for cell in range(per_table):
+                read, into = (start + cell) * LANES, ((g * per_table + cell) * blocks + b) * LANES
+                for c in range(LANES):
+                    sums[into + c] = tables[read + c]
+
+
+@njit(nogil=True, cache=True)
+def fill_counts(rank, rows, counts):
+    """Rows per code of one column; counts [levels] is overwritten."""
+    counts[:] = 0
+    for t in range(len(rows)):
+        counts[rank[rows[t]]] += 1
+
+
+@njit(nogil=True, cache=True)
+def fill_joint_counts(joint, rows, joined, levels, table, counts):
+    """Rows per column and code, counts [joined, levels], of one group of joined columns."""
+    cells = levels**joined
+    table[:cells] = 0
+    for t in range(len(rows)):
+        table[joint[rows[t]]] += 1
+    counts[:] = 0
+    for cell in range(cells):
+        rest = cell
+        for j in range(joined - 1, -1, -1):
+            counts[j, rest % levels] += table[cell]
+            rest //= levels
+
+
+@njit(nogil=True, cache=True)
+def sort_rows(rank, rows, counts, ends, order):
+    """Places of `rows` by ascending code; ends[v] is where code v ends."""
+    fill_counts(rank, rows, counts)
+    start = 0
+    for v in range(len(counts)):
+        ends[v] = start
+        start += counts[v]
+    for i in range(len(rows)):
+        v = rank[rows[i]]
+        order[ends[v]] = i
+        ends[v] += 1

@@ -1,0 +1,231 @@
+"""Greedy trees (CART) on integer codes, with m × k targets.
+
+The splits of a node come from sums of targets per code (a histogram), not from sorted
+columns; `_cart_sums` and `_cart_scatter` say how those are taken quickly. Memory is that of
+codes (up to 2 bytes each) and targets (two copies), plus a few MB a thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Num, UInt32
+
+from irtheory.trees import _cart_grow as grow
+from irtheory.trees._cart_codes import JOINED, CodeColumns, arrange, check_codes, check_columns
+from irtheory.trees._cart_entropy import row_entropies
+from irtheory.trees._cart_growth import grow_levels
+from irtheory.trees._lanes import LANES, aligned_zeros
+from irtheory.trees._workers import run_each
+from irtheory.trees.tree import Tree
+
+Criterion = Literal["entropy", "squared_error"]
+
+# Additions above which the columns of one node are shared out among threads.
+_LARGE = 4e6
+# Additions below which starting threads costs more than it saves.
+_SMALL = 3e5
+_TIE = 1e-12
+# Rounding in a sum of squares, relative to Σ‖y‖²: below it a spread is no spread.
+_ROUNDING = 1e-26
+
+
+def fit_cart(
+    codes: Any,
+    targets: Any,
+    max_depth: int,
+    *,
+    criterion: Criterion = "entropy",
+    min_samples_leaf: int = 1,
+    columns: Sequence[int] | None = None,
+    threads: int | None = None,
+) -> Tree:
+    """Grow a tree from the root by the best single split of every node.
+
+    The gain of a split is what it takes off the squared error Σ‖y − mean‖², or, for
+    "entropy", the information gain of the mean soft label, n H(p) − n_L H(p_L) − n_R H(p_R).
+    A node is split while its targets differ and depth and `min_samples_leaf` allow, even if
+    the best split gains nothing; then splits whose subtree gains nothing over a leaf are
+    collapsed, bottom up. Thresholds lie half-way between consecutive codes of a column.
+
+    Gains within 1e-12 of the root's total (its squared error, or m H(p) for "entropy"; for
+    rounding, 1e-26 Σ‖y‖² more) are ties: the lowest column wins, then the lowest threshold,
+    with any number of threads.
+
+    Args:
+        codes: m × n whole numbers 0 … 255. As a torch tensor, like the targets, it is
+            searched on its device; the tree is the same.
+        targets: m × k (or m) numbers; for "entropy" rows that are ≥ 0 and sum to 1.
+        max_depth: largest number of tests on a path.
+        criterion: "entropy" or "squared_error".
+        min_samples_leaf: samples a leaf must hold.
+        columns: the columns that may be tested; None is all.
+        threads: threads of the search; None takes the machine's cores.
+
+    Returns:
+        The tree; a node's value is the mean target of its samples, its count their number.
+
+    Raises:
+        ValueError: bad codes, targets or settings, named.
+    """
+    check_settings(max_depth, criterion, min_samples_leaf, threads)
+    device = None
+    if _is_tensor(codes) or _is_tensor(targets):
+        from irtheory.trees._cart_torch import as_arrays
+
+        device, codes, targets = as_arrays(codes, targets)
+    small = check_codes(codes)
+    arranged = arrange(small, check_columns(columns, small.shape[1]))
+    targets = check_targets(targets, len(small), criterion)
+    data = prepare(arranged, targets, criterion, int(min_samples_leaf))
+    if device is not None:
+        from irtheory.trees._cart_torch import DeviceSearch
+
+        on_device = DeviceSearch(arranged, data, device)
+        return grow_levels(arranged, data, int(max_depth), on_device.split)
+    searching = _Threads(arranged, data, threads or os.cpu_count() or 1)
+    return grow_levels(arranged, data, int(max_depth), searching.split)
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from numba's cache."""
+    codes = 1 + (np.arange(8)[:, None] >> np.arange(3) & 1)
+    fit_cart(codes, np.eye(4)[codes.sum(axis=1) - 3], 2, threads=1)
+
+
+def _is_tensor(found: Any) -> bool:
+    return type(found).__module__.partition(".")[0] == "torch"
+
+
+def _check_whole(name: str, found: object, least: int) -> None:
+    if isinstance(found, bool) or not isinstance(found, int | np.integer) or int(found) < least:
+        raise ValueError(f"{name}: expected a whole number ≥ {least}, found {found!r}")
+
+
+def check_settings(
+    max_depth: object, criterion: object, min_samples_leaf: object, threads: object = None
+) -> None:
+    """Refuse settings out of range (ValueError, named)."""
+    _check_whole("max_depth", max_depth, 0)
+    _check_whole("min_samples_leaf", min_samples_leaf, 1)
+    if threads is not None:
+        _check_whole("threads", threads, 1)
+    if criterion not in ("entropy", "squared_error"):
+        raise ValueError(f"criterion: expected 'entropy' or 'squared_error', found {criterion!r}")
+
+
+def check_targets(
+    targets: Num[np.ndarray, "m k"], m: int, criterion: str
+) -> Float[np.ndarray, "m k"]:
+    """Targets as float64 [m, k].
+
+    Raises:
+        ValueError: no finite numbers below 1e140 in size, not m rows, or, for "entropy", a
+            row that is negative somewhere or does not sum to 1 within 1e-6.
+    """
+    targets = np.asarray(targets)
+    if targets.dtype.kind not in "biuf":
+        raise ValueError(f"targets: expected numbers, found dtype {targets.dtype}")
+    targets = np.ascontiguousarray(targets, dtype=np.float64)
+    if targets.ndim == 1:
+        targets = targets[:, None]
+    if targets.ndim != 2 or len(targets) != m or targets.shape[1] == 0:
+        raise ValueError(f"targets: expected {m} × k numbers, found shape {targets.shape}")
+    largest = max(-targets.min(), targets.max())
+    if not largest < 1e140:
+        raise ValueError(f"targets: expected finite numbers below 1e140, found {largest}")
+    if criterion == "entropy":
+        _check_labels(targets)
+    return targets
+
+
+def _check_labels(targets: Float[np.ndarray, "m k"]) -> None:
+    if targets.min() < 0:
+        row, column = np.argwhere(targets < 0)[0]
+        found = f"{targets[row, column]} in row {row}"
+        raise ValueError(f"targets: expected no negative share for entropy, found {found}")
+    total = targets.sum(axis=1)
+    if (off := np.abs(total - 1)).max() > 1e-6:
+        row = int(np.argmax(off > 1e-6))
+        found = f"{total[row]} in row {row}"
+        raise ValueError(f"targets: expected rows that sum to 1 for entropy, found {found}")
+
+
+def in_blocks(targets: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " blocks_m_8"]:
+    """Targets as blocks of eight outputs, [blocks, m, 8] flat, padded with 0."""
+    m, k = targets.shape
+    blocks = -(-k // LANES)
+    y = aligned_zeros(blocks * m * LANES)
+    for b, part in enumerate(y.reshape(blocks, m, LANES)):
+        own = targets[:, b * LANES : (b + 1) * LANES]
+        part[:, : own.shape[1]] = own
+    return y
+
+
+def prepare(
+    codes: CodeColumns, targets: Float[np.ndarray, "m k"], criterion: str, least: int
+) -> grow.Data:
+    """What the kernels read; targets are centred where that keeps sums accurate."""
+    m, k = targets.shape
+    row_entropy, mean = np.zeros(0), np.zeros(k)
+    slack, floor = 0.0, 0.0
+    if criterion == "entropy":
+        row_entropy = np.zeros(m)
+        row_entropies(targets, row_entropy)
+        slack = 1e-11 + 10 * float(np.abs(targets.sum(axis=1) - 1).max())
+    else:
+        floor = _ROUNDING * float(np.einsum("ij,ij->", targets, targets))
+    everyone = np.arange(m, dtype=np.uint32)
+    total, _ = grow.describe(targets, row_entropy, 0.0, everyone, mean)
+    y = in_blocks(targets if criterion == "entropy" else targets - mean)
+    return grow.Data(codes.joints, targets, y, row_entropy, least, _TIE * total + floor, slack)
+
+
+class _Threads:
+    """Splits the nodes of a level on threads: large nodes by columns, small ones by nodes."""
+
+    def __init__(self, codes: CodeColumns, data: grow.Data, threads: int) -> None:
+        padded, m = codes.rank.shape
+        width = len(data.y) // m
+        self.data, self.padded, self.blocks = data, padded, width // LANES
+        self.threads = 1 if m * padded * self.blocks < _SMALL else threads
+        self.spaces = [
+            (grow.new_space(codes, width), grow.new_scores(codes), grow.new_node(width))
+            for _ in range(self.threads)
+        ]
+
+    def split(self, step: grow.Step, rows: UInt32[np.ndarray, " m"]) -> None:
+        """Find the best split of every node and fill `step`."""
+        size = step.stop - step.start
+        order = np.argsort(-size, kind="stable")
+        large = (size[order] * self.padded * self.blocks > _LARGE) & (
+            self.threads > 1 and self.padded > JOINED
+        )
+        for i in order[large]:
+            self._split_large(int(i), step, rows)
+        small = order[~large]
+        n_batches = min(4 * self.threads, len(small))
+        batches = [small[b::n_batches] for b in range(n_batches)]
+
+        def split(b: int, space: Any) -> None:
+            own, scores, node = space
+            every = (0, self.padded)
+            grow.split_nodes(self.data, batches[b], *every, rows, node, own, scores, step)
+
+        run_each(n_batches, split, self.spaces[: max(1, n_batches)], None, None)
+
+    def _split_large(self, i: int, step: grow.Step, rows: UInt32[np.ndarray, " m"]) -> None:
+        """One node whose columns are shared out among the threads."""
+        parts = min(4 * self.threads, self.padded // JOINED)
+        cuts = np.arange(parts + 1) * (self.padded // JOINED) // parts * JOINED
+        this, (space, shared, node) = np.array([i]), self.spaces[0]
+
+        def score(part: int, mine: Any) -> None:
+            some = (int(cuts[part]), int(cuts[part + 1]))
+            grow.split_nodes(self.data, this, *some, rows, mine[2], mine[0], shared, step)
+
+        run_each(parts, score, self.spaces, None, None)
+        grow.split_nodes(self.data, this, 0, 0, rows, node, space, shared, step)

@@ -1,0 +1,213 @@
+"""Refining a tree in place: its structure kept, one node's test changed at a time.
+
+Alternating optimisation of trees (Carreira-Perpiñán & Tavallali, 2018) with squared error,
+on integer codes. Each step is the exact best test of a node while all else stands, so the
+error never rises; where it ends depends on the tree it starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from irtheory.trees import _refine as kernel
+from irtheory.trees._cart_codes import check_codes, check_columns
+from irtheory.trees.cart import check_targets
+from irtheory.trees.tree import Tree
+
+_TIE = 1e-12
+# A sweep that lowers the error by less than this share of it is the last.
+_PROGRESS = 1e-9
+# Rounding in a sum of squares, relative to Σ‖y‖².
+_ROUNDING = 1e-26
+_LARGEST = 1e140
+
+
+def refine_tree(
+    tree: Tree,
+    codes: Num[np.ndarray, "m n"],
+    targets: Num[np.ndarray, "m k"],
+    *,
+    sweeps: int = 10,
+    min_samples_leaf: int = 1,
+    columns: Sequence[int] | None = None,
+) -> Tree:
+    """Lower the squared error Σ‖y − T(x)‖² of a tree by changing its tests one at a time.
+
+    Leaf values become the means of their samples. Then every sweep gives each node, from the
+    deepest to the root, the best test of all columns and thresholds while all other tests
+    and the leaf values stand; leaf values follow after each depth. Both sides of a new test
+    hold `min_samples_leaf` samples. In the end a leaf with fewer gives them to the subtree
+    beside it, and splits between leaves of equal value go, so no leaf is empty. The error is
+    never above that of the given tree, unless that tree itself has leaves too small.
+
+    Costs within 1e-12 of the error of a single leaf are ties: the present test stays, or
+    else the lowest column wins, then the lowest threshold. New thresholds are v + 0.5.
+
+    Args:
+        tree: where to start; of its values only those of empty leaves matter.
+        codes: m × n whole numbers 0 … 255.
+        targets: m × k (or m) numbers.
+        sweeps: most sweeps; fewer if one lowers the error by less than 1e-9 of it.
+        min_samples_leaf: samples a leaf must hold.
+        columns: the columns that new tests may use; None is all.
+
+    Returns:
+        The tree; a node's value is the mean target of its samples, its count their number.
+
+    Raises:
+        ValueError: bad codes, targets or settings, or a tree that does not fit them, named.
+    """
+    _check_whole("sweeps", sweeps, 0)
+    _check_whole("min_samples_leaf", min_samples_leaf, 1)
+    small = check_codes(codes)
+    column = check_columns(columns, small.shape[1])
+    y = check_targets(np.asarray(targets), len(small), "squared_error")
+    _check_tree(tree, small.shape[1], y.shape[1])
+    mean = y.mean(axis=0)
+    samples = _samples(small, column, y - mean, int(min_samples_leaf))
+    return _written(tree, _descent(tree, mean, samples, int(sweeps)), y)
+
+
+def warm_up_refine() -> None:
+    """Compile every kernel of `refine_tree`, or load it from numba's cache."""
+    codes = np.arange(4, dtype=np.uint8)[:, None]
+    leaf = Tree.leaf([0.0], 4, 1)
+    stump = Tree.grow(0, 0.5, leaf, leaf, [0.0], 4)
+    refine_tree(stump, codes, np.arange(4.0), min_samples_leaf=2)
+
+
+def _check_whole(name: str, found: object, least: int) -> None:
+    if isinstance(found, bool) or not isinstance(found, int | np.integer) or int(found) < least:
+        raise ValueError(f"{name}: expected a whole number ≥ {least}, found {found!r}")
+
+
+def _check_tree(tree: Any, n: int, k: int) -> None:
+    if not isinstance(tree, Tree):
+        raise ValueError(f"tree: expected a Tree, found {type(tree).__name__}")
+    if (tree.n_features, tree.n_outputs) != (n, k):
+        found = f"{tree.n_features} and {tree.n_outputs}"
+        raise ValueError(f"tree: expected {n} features and {k} outputs, found {found}")
+    if not (largest := np.abs(tree.value).max()) < _LARGEST:
+        raise ValueError(f"tree: expected values below {_LARGEST:g}, found {largest:g}")
+
+
+def _samples(codes: np.ndarray, column: np.ndarray, y: np.ndarray, least: int) -> kernel.Samples:
+    """What the kernels read; `y` [m, k] is centred."""
+    every = len(column) == codes.shape[1]
+    own = np.ascontiguousarray(codes, dtype=np.uint8)
+    tested = own if every else np.ascontiguousarray(own[:, column])
+    total = float(np.einsum("ij,ij->", y, y))
+    return kernel.Samples(own, tested, column, y, least, _TIE * total)
+
+
+def _tests_of(tree: Tree) -> kernel.Tests:
+    """The tests in whole levels: q ≤ threshold iff q ≤ ⌊threshold⌋."""
+    level = np.floor(np.clip(tree.threshold, -1, 255)).astype(np.int64)
+    above = np.full((tree.depth, tree.n_nodes), -1, np.int32)
+    depth = np.zeros(tree.n_nodes, np.int64)
+    for node in np.flatnonzero(tree.feature >= 0):
+        above[depth[node], node] = node
+        for child in (tree.left[node], tree.right[node]):
+            above[:, child] = above[:, node]
+            depth[child] = depth[node] + 1
+    return kernel.Tests(tree.feature.copy(), level, tree.left.copy(), tree.right.copy(), above)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A tree without leaves too small: its tests from `root` on, its leaves, its error."""
+
+    tests: kernel.Tests
+    leaves: kernel.Leaves
+    root: int
+    error: float
+
+
+def _descent(tree: Tree, mean: Float[np.ndarray, " k"], samples: kernel.Samples, n: int) -> _Fit:
+    """The best fit among the given tree and those after each of at most n sweeps."""
+    tests, m = _tests_of(tree), len(samples.y)
+    leaf, count = np.zeros(m, np.int64), np.zeros(tree.n_nodes, np.int64)
+    leaves = kernel.Leaves(leaf, tree.value - mean, count)
+    kernel.place(samples.codes, tests, leaf)
+    kernel.refit(samples.y, leaves)
+    best, space = _tidied(samples, tests, leaves), kernel.new_space(samples, tree.n_nodes)
+    error = kernel.squared_error(samples.y, leaf, leaves.value)
+    for _ in range(n):
+        if not kernel.sweep(samples, tests, leaves, space):
+            break
+        before, error = error, kernel.squared_error(samples.y, leaf, leaves.value)
+        best = min(best, _tidied(samples, tests, leaves), key=lambda fit: fit.error)
+        if before - error <= _PROGRESS * before:
+            break
+    return best
+
+
+def _tidied(samples: kernel.Samples, tests: kernel.Tests, leaves: kernel.Leaves) -> _Fit:
+    """A copy in which every leaf too small has given its samples to the subtree beside it."""
+    tests = kernel.Tests(*(array.copy() for array in tests))
+    leaves = kernel.Leaves(*(array.copy() for array in leaves))
+    stands = np.arange(len(tests.feature))
+    if (leaves.count[tests.feature < 0] < samples.least).any():
+        for node in np.flatnonzero(tests.feature >= 0)[::-1]:
+            low, high = stands[tests.left[node]], stands[tests.right[node]]
+            tests.left[node], tests.right[node] = low, high
+            for giver, taker in ((low, high), (high, low)):
+                if tests.feature[giver] < 0 and leaves.count[giver] < samples.least:
+                    kernel.hand_over(samples.codes, tests, giver, taker, leaves)
+                    stands[node] = taker
+                    break
+        kernel.refit(samples.y, leaves)
+    error = kernel.squared_error(samples.y, leaves.leaf, leaves.value)
+    return _Fit(tests, leaves, int(stands[0]), error)
+
+
+def _preorder(tests: kernel.Tests, root: int) -> list[int]:
+    """The nodes that `root` reaches, a node before its left before its right subtree."""
+    order, pending = [], [root]
+    while pending:
+        order.append(node := pending.pop())
+        if tests.feature[node] >= 0:
+            pending += [tests.right[node], tests.left[node]]
+    return order
+
+
+def _summarise(fit: _Fit, y: Float[np.ndarray, "m k"]) -> None:
+    """Fill values and counts of all nodes, bottom up; leaves of equal value become one."""
+    tests, (_, value, count) = fit.tests, fit.leaves
+    kernel.refit(y, fit.leaves)
+    rounding = _ROUNDING * float(np.einsum("ij,ij->", y, y))
+    for node in reversed(_preorder(tests, fit.root)):
+        if tests.feature[node] < 0:
+            continue
+        low, high = tests.left[node], tests.right[node]
+        count[node] = n = count[low] + count[high]
+        value[node] = (count[low] * value[low] + count[high] * value[high]) / n
+        gain = count[low] * count[high] / n * float(((value[low] - value[high]) ** 2).sum())
+        if gain <= rounding and tests.feature[low] < 0 and tests.feature[high] < 0:
+            tests.feature[node] = -1
+
+
+def _written(tree: Tree, fit: _Fit, y: Float[np.ndarray, "m k"]) -> Tree:
+    """The fit as a `Tree`; tests that did not change keep the thresholds of the given one."""
+    _summarise(fit, y)
+    tests, given = fit.tests, _tests_of(tree)
+    same = (tests.feature == given.feature) & (tests.level == given.level)
+    threshold = np.where(same, tree.threshold, tests.level + 0.5)
+    order = np.array(_preorder(tests, fit.root))
+    inner = tests.feature[order] >= 0
+    name = np.full(tree.n_nodes, -1)
+    name[order] = np.arange(len(order))
+    return Tree(
+        tests.feature[order],
+        np.where(inner, threshold[order], 0.0),
+        np.where(inner, name[tests.left[order]], -1),
+        np.where(inner, name[tests.right[order]], -1),
+        fit.leaves.value[order],
+        fit.leaves.count[order],
+        tree.n_features,
+    )
