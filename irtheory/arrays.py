@@ -1,0 +1,261 @@
+"""Algorithm 1 on an array: networks, optimisers and batches for a `Method`, trained to the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Num, UInt8
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from irtheory.growers import Grower
+from irtheory.intersection import Batches, Intersection, Network, collect
+from irtheory.methods import Method
+from irtheory.networks import Activation, Head, SoftTreeHead, Standardise, representation
+from irtheory.quantize import Range, UniformQuantizer
+from irtheory.records import Collected, Epoch
+from irtheory.trees.tree import Tree
+
+# Small sets see more epochs: at least so many steps are taken by default.
+STEPS, FEWEST_EPOCHS = 1500, 20
+EVALUATION_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class ArraySettings:
+    """How to train on an array.
+
+    Attributes:
+        dim: d, number of codes.
+        bits: r.
+        max_depth: d_max; None is ⌈log2 k⌉ + 2.
+        hidden: widths of F's hidden layers.
+        head_hidden: width of G's hidden layer, where the method has one.
+        criterion: of the greedy splits of T.
+        min_samples_leaf: samples a leaf of T must hold.
+        epochs: None is enough for about 1500 steps, at least 20.
+        batch_size: s.
+        learning_rate: at the start; falls to 0 along a cosine.
+        weight_decay: of AdamW.
+        dropout: in F.
+        activation: of F, before q.
+        range: of the quantiser; None is "unit" after a sigmoid, "running" after a ReLU.
+        drops: stopping rule of `Intersection`; needs a validation set.
+        seed: of every draw.
+        device: of the network and the data.
+    """
+
+    dim: int = 64
+    bits: int = 1
+    max_depth: int | None = None
+    hidden: tuple[int, ...] = (64,)
+    head_hidden: int = 512
+    criterion: Literal["entropy", "squared_error"] = "entropy"
+    min_samples_leaf: int = 1
+    epochs: int | None = None
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+    dropout: float = 0.0
+    activation: Activation = "sigmoid"
+    range: Range | None = None
+    drops: int | None = None
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse sizes below 1 and shares outside [0, 1)."""
+        sizes = {name: getattr(self, name) for name in ("dim", "head_hidden", "batch_size")}
+        for name in ("min_samples_leaf", "max_depth", "epochs", "drops"):
+            if getattr(self, name) is not None:
+                sizes[name] = getattr(self, name)
+        sizes |= {"hidden": min(self.hidden, default=1)}
+        for name, found in sizes.items():
+            if isinstance(found, bool) or not isinstance(found, int | np.integer) or found < 1:
+                raise ValueError(f"{name}: expected a whole number ≥ 1, found {found!r}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: expected a share in [0, 1), found {self.dropout!r}")
+        for name in ("learning_rate", "weight_decay"):
+            found = getattr(self, name)
+            if not 0 <= found < math.inf:
+                raise ValueError(f"{name}: expected a number ≥ 0, found {found!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """F, G and T after training.
+
+    Attributes:
+        network: G∘q∘F in eval mode.
+        kept: the codes that count, ascending; all d of them unless the method prunes.
+        tree: T over the kept codes.
+        records: one an epoch.
+    """
+
+    network: Network
+    kept: Int[np.ndarray, " kept"]
+    tree: Tree
+    records: tuple[Epoch, ...]
+
+    def apply(
+        self, x: Num[np.ndarray, "m p"]
+    ) -> tuple[UInt8[np.ndarray, "m kept"], Float[np.ndarray, "m k"]]:
+        """Kept codes of x, and the class probabilities that G gives."""
+        inputs = _inputs(x, next(self.network.parameters()).device)
+        unknown = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
+        seen = collect(self.network, in_order(inputs, unknown)(0))
+        return seen.codes.cpu().numpy()[:, self.kept], seen.outputs.cpu().numpy()
+
+
+def default_depth(classes: int) -> int:
+    """d_max = ⌈log2 k⌉ + 2."""
+    return math.ceil(math.log2(max(classes, 2))) + 2
+
+
+def shuffled(x: Tensor, y: Tensor, batch_size: int, seed: int) -> Batches:
+    """Batches of an epoch in an order that depends on the seed and its number alone."""
+
+    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        order = torch.randperm(len(x), generator=generator).to(x.device)
+        for rows in order.split(batch_size):
+            yield x[rows], y[rows]
+
+    return batches
+
+
+def in_order(x: Tensor, y: Tensor) -> Batches:
+    """All samples in order, in large batches."""
+    return lambda _: zip(x.split(EVALUATION_BATCH), y.split(EVALUATION_BATCH), strict=True)
+
+
+def build_network(
+    x: Float[Tensor, "m p"], classes: int, method: Method, settings: ArraySettings
+) -> Network:
+    """Fresh F, q and G; F begins with the standardisation of `x`. Draws from torch's state."""
+    standardise = Standardise.of(x)
+    f = representation(
+        x.shape[1], settings.hidden, settings.dim, settings.activation, settings.dropout
+    )
+    levels = 2**settings.bits
+    if method.head == "soft-tree":
+        depth = settings.max_depth or default_depth(classes)
+        g: nn.Module = SoftTreeHead(settings.dim, classes, levels, depth)
+    else:
+        hidden = settings.head_hidden if method.head == "two-layer" else 0
+        g = Head(settings.dim, classes, levels, hidden)
+    natural = "unit" if settings.activation == "sigmoid" else "running"
+    q = UniformQuantizer(settings.bits, settings.range or natural)
+    return Network(nn.Sequential(standardise, f), q, g).to(x.device)
+
+
+def fit_arrays(
+    x: Num[np.ndarray, "m p"],
+    y: Int[np.ndarray, " m"],
+    classes: int,
+    method: Method,
+    settings: ArraySettings,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    on_epoch: Callable[[Epoch, Intersection], None] | None = None,
+) -> Fitted:
+    """Train F, G and T on x [m, p] with classes y [m] in 0 … k − 1.
+
+    Same arguments, same result on CPU; torch's global random state is left as it was.
+
+    Args:
+        x: of the training set, checked by the caller.
+        y: its classes.
+        classes: k.
+        method: one of `irtheory.methods.METHODS`, or your own.
+        settings: everything else.
+        validation: x and y of a validation set, for the records and the stopping rule.
+        on_epoch: called with every record and the engine as it then is.
+
+    Raises:
+        FloatingPointError: a loss is not finite.
+    """
+    device = torch.device(settings.device)
+    inputs, labels = _inputs(x, device), _labels(y, device)
+    held = None
+    if validation is not None:
+        held = in_order(_inputs(validation[0], device), _labels(validation[1], device))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(settings.seed)
+        network = build_network(inputs, classes, method, settings)
+        steps = math.ceil(len(inputs) / settings.batch_size)
+        epochs = settings.epochs or max(FEWEST_EPOCHS, math.ceil(STEPS / steps))
+        grower = _grower(classes, method, settings)
+        engine = _engine(network, method, settings, grower, steps * epochs)
+        batches = shuffled(inputs, labels, settings.batch_size, settings.seed)
+        records = []
+        for record in engine.run(batches, epochs, held):
+            records.append(record)
+            if on_epoch is not None:
+                on_epoch(record, engine)
+    network.eval()
+    seen = collect(network, in_order(inputs, labels)(0))
+    return _finish(engine, seen, method, grower, tuple(records))
+
+
+def _inputs(x: np.ndarray, device: torch.device) -> Tensor:
+    # Standardised in double precision first: columns may lie far from 0.
+    return torch.as_tensor(np.ascontiguousarray(x), dtype=torch.float64, device=device)
+
+
+def _labels(y: np.ndarray, device: torch.device) -> Tensor:
+    return torch.as_tensor(np.ascontiguousarray(y), dtype=torch.int64, device=device)
+
+
+def _grower(classes: int, method: Method, settings: ArraySettings) -> Grower:
+    return Grower(
+        settings.max_depth or default_depth(classes),
+        settings.criterion,
+        settings.min_samples_leaf,
+        method.search,
+    )
+
+
+def _engine(
+    network: Network, method: Method, settings: ArraySettings, grower: Grower, steps: int
+) -> Intersection:
+    optimisers = [
+        AdamW(part.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        for part in (network.represent, network.classify)
+    ]
+    return Intersection(
+        network,
+        method.weights,
+        grower,
+        *optimisers,
+        schedulers=[CosineAnnealingLR(optimiser, steps) for optimiser in optimisers],
+        drops=settings.drops,
+    )
+
+
+def _finish(
+    engine: Intersection,
+    seen: Collected,
+    method: Method,
+    grower: Grower,
+    records: tuple[Epoch, ...],
+) -> Fitted:
+    """T of the result, and the codes that count."""
+    tree = engine.tree
+    assert tree is not None
+    if method.final != "last":
+        tree = replace(grower, targets=method.final)(seen, tree)
+    kept = np.arange(seen.codes.shape[1])
+    if method.prune:
+        varies = (seen.codes != seen.codes[:1]).any(dim=0).cpu().numpy()
+        varies[list(tree.used_features)] = True
+        # A network that says the same of every sample keeps one code.
+        kept = np.flatnonzero(varies) if varies.any() else kept[:1]
+    place = np.where(tree.feature >= 0, np.searchsorted(kept, tree.feature), -1)
+    tree = replace(tree, feature=place, n_features=len(kept))
+    return Fitted(engine.network, kept, tree, records)

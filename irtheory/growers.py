@@ -1,0 +1,79 @@
+"""A of Algorithm 1: how the tree T is grown from what an epoch collected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from irtheory.records import Collected
+from irtheory.trees.cart import Criterion, fit_cart
+from irtheory.trees.exact import fit_exact_tree
+from irtheory.trees.refine import refine_tree
+from irtheory.trees.tree import Tree
+
+Search = Literal["greedy", "refined", "best"]
+# The exact search answers within a fraction of a second up to so many tests and levels.
+EXACT_TESTS, EXACT_DEPTH = 48, 3
+
+
+@dataclass(frozen=True)
+class Grower:
+    """Grows T on codes toward the outputs of G, or toward the labels.
+
+    Attributes:
+        max_depth: d_max, largest number of tests on a path.
+        criterion: of the greedy splits, "entropy" (the paper's information gain) or
+            "squared_error".
+        min_samples_leaf: samples a leaf must hold.
+        search: "greedy" grows a fresh CART, as the paper does. "refined" improves that tree
+            and the previous one by changing one test at a time, and takes the better.
+            "best" takes the globally optimal tree where it can be found at once (at most
+            48 tests, depth 3), else "refined". Both judge trees by squared error.
+        targets: what T is fitted to, "outputs" of G or one-hot "labels".
+    """
+
+    max_depth: int
+    criterion: Criterion = "entropy"
+    min_samples_leaf: int = 1
+    search: Search = "greedy"
+    targets: Literal["outputs", "labels"] = "outputs"
+
+    def __call__(self, seen: Collected, previous: Tree | None) -> Tree:
+        """T for the samples seen; `previous` is the tree of the epoch before."""
+        targets = seen.outputs if self.targets == "outputs" else _one_hot(seen)
+        codes, wanted = seen.codes.cpu().numpy(), targets.cpu().numpy().astype(np.float64)
+        if self.search == "greedy":
+            on_device = seen.codes.is_cuda
+            return self._greedy(*(seen.codes, targets) if on_device else (codes, wanted))
+        if self.search == "best" and self._exactly(codes):
+            leaf = self.min_samples_leaf
+            return fit_exact_tree(
+                codes, wanted, self.max_depth, min_samples_leaf=leaf, threads=1
+            ).tree
+        starts = [self._greedy(codes, wanted)]
+        if previous is not None and previous.depth <= self.max_depth:
+            starts.append(previous)
+        leaf = self.min_samples_leaf
+        trees = [refine_tree(t, codes, wanted, min_samples_leaf=leaf) for t in starts]
+        return min(trees, key=lambda tree: ((tree.predict(codes) - wanted) ** 2).sum())
+
+    def _greedy(self, codes: Any, targets: Any) -> Tree:
+        return fit_cart(
+            codes,
+            targets,
+            self.max_depth,
+            criterion=self.criterion,
+            min_samples_leaf=self.min_samples_leaf,
+        )
+
+    def _exactly(self, codes: np.ndarray) -> bool:
+        tests = int((codes.max(axis=0) - codes.min(axis=0)).astype(np.int64).sum())
+        return self.max_depth <= EXACT_DEPTH and tests <= EXACT_TESTS
+
+
+def _one_hot(seen: Collected) -> Tensor:
+    return torch.nn.functional.one_hot(seen.labels, seen.outputs.shape[1]).to(seen.outputs.dtype)

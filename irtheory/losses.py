@@ -1,0 +1,69 @@
+"""The terms of Algorithm 1's objective, one function each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+# Share of the uniform distribution mixed into T(q), whose leaves may rule a class out.
+ROUTE_SMOOTHING = 0.01
+
+
+@dataclass(frozen=True)
+class Weights:
+    """λ of every term; a weight of 0 leaves its term out.
+
+    Attributes:
+        label: λ1, of L[G∘F_q, y]; not 0, or G would have nothing to learn before T is there.
+        tree: λ2, of L[G∘F_q, T∘F_q], from the second epoch.
+        sparsity: λ3, of R[F].
+        route: λ4, of L[T∘F_q, y] with gradients through the tests of T. Not in the paper.
+    """
+
+    label: float = 2.0
+    tree: float = 1.0
+    sparsity: float = 0.001
+    route: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse negative and non-finite weights."""
+        if not self.label:
+            raise ValueError("lambda_label: expected a number > 0, found 0")
+        for field in fields(self):
+            found = getattr(self, field.name)
+            if not 0 <= found < float("inf"):
+                raise ValueError(f"lambda_{field.name}: expected a number ≥ 0, found {found!r}")
+
+    @property
+    def coupling(self) -> str:
+        """How T acts on F: "route" if its tests pass gradients, "paper" if it is a constant."""
+        return "route" if self.route else "paper"
+
+
+def label_loss(logits: Float[Tensor, "m k"], y: Int[Tensor, " m"]) -> Float[Tensor, ""]:
+    """L[G, y] = −mean log u_y, u = softmax of the logits."""
+    return functional.cross_entropy(logits, y)
+
+
+def tree_loss(logits: Float[Tensor, "m k"], leaf: Float[Tensor, "m k"]) -> Float[Tensor, ""]:
+    """L[G, T] = −mean Σ_i v_i log u_i, v the distribution of T's leaf (Eq. 5)."""
+    return -(leaf * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
+
+
+def sparsity_loss(codes: Float[Tensor, "m d"]) -> Float[Tensor, ""]:
+    """R[F] = mean ‖F_q(x)‖₁ (Eq. 6, divided by the size of the batch).
+
+    Codes are not negative, so the norm is their sum, whose gradient also pushes on codes at 0.
+    """
+    return codes.sum(dim=1).mean()
+
+
+def route_loss(routed: Float[Tensor, "m k"], y: Int[Tensor, " m"]) -> Float[Tensor, ""]:
+    """L[T, y] = −mean log T(q)_y of the routed tree, smoothed so that it stays finite."""
+    chosen = routed.gather(1, y[:, None])[:, 0]
+    uniform = 1.0 / routed.shape[1]
+    return -torch.log((1 - ROUTE_SMOOTHING) * chosen + ROUTE_SMOOTHING * uniform).mean()

@@ -1,0 +1,71 @@
+"""The named ways to learn F, G and T that are compared: rows of Table 1 and our own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from irtheory.growers import Search
+from irtheory.losses import Weights
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to train.
+
+    Attributes:
+        title: for tables and figures.
+        weights: λ of every term.
+        head: G, "two-layer" as in the paper, "linear", or a "soft-tree" of depth d_max.
+        search: how T is grown after every epoch, see `irtheory.growers.Grower`.
+        final: what T of the result is: "last", that of the last epoch; or one grown anew from
+            the codes of the finished network, toward its "outputs" or the "labels".
+        prune: leave codes out of the result that are the same for every training sample.
+        extension: whether it goes beyond the paper.
+    """
+
+    title: str
+    weights: Weights
+    head: Literal["two-layer", "linear", "soft-tree"] = "two-layer"
+    search: Search = "greedy"
+    final: Literal["last", "outputs", "labels"] = "last"
+    prune: bool = False
+    extension: bool = False
+
+
+METHODS: dict[str, Method] = {
+    "quantised": Method("quantised network", Weights(tree=0, sparsity=0)),
+    "quantised+l1": Method("quantised + L1", Weights(tree=0)),
+    "quantised+dt": Method("quantised + tree", Weights(tree=0, sparsity=0), final="labels"),
+    "soft-tree": Method("soft tree head", Weights(tree=0, sparsity=0), head="soft-tree"),
+    "paper": Method("Algorithm 1", Weights()),
+    "paper+route": Method("Algorithm 1 + route", Weights(route=1), extension=True),
+    "route": Method("route alone", Weights(tree=0, route=1), extension=True),
+    "route+best": Method(
+        "route, best trees",
+        Weights(tree=0, route=1),
+        search="best",
+        final="outputs",
+        extension=True,
+    ),
+    "ira": Method(
+        "ira",
+        Weights(tree=1, sparsity=0.006, route=1),
+        head="linear",
+        search="best",
+        final="outputs",
+        prune=True,
+        extension=True,
+    ),
+}
+
+
+def method_named(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        ValueError: no such method; lists those there are.
+    """
+    if name not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {name!r}")
+    return METHODS[name]

@@ -1,0 +1,179 @@
+"""The uniform quantiser q (Alg. 2) and the binarisation b of its codes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal, get_args, overload
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Num
+from torch import Tensor, nn
+
+Range = Literal["running", "batch", "unit"]
+MOST_BITS = 8
+# Above this share of codes without variation in a batch the features are likely dead.
+CONSTANT_SHARE = 0.95
+# Fewer samples often agree by chance.
+FEWEST_TO_WARN = 32
+# A range this many times smaller than its ends is one number up to rounding.
+FLAT = 1e-6
+
+
+def check_bits(bits: int) -> int:
+    """`bits` itself; ValueError unless it is a whole number from 1 to 8."""
+    whole = isinstance(bits, int | np.integer) and not isinstance(bits, bool)
+    if not whole or not 1 <= bits <= MOST_BITS:
+        raise ValueError(f"bits: expected a whole number from 1 to {MOST_BITS}, found {bits!r}")
+    return int(bits)
+
+
+class UniformQuantizer(nn.Module):
+    """Alg. 2: x ↦ round(clamp(z̃ + x/s, 0, 2^r − 1)) with straight-through gradients.
+
+    s = (x_max − x_min)/(2^r − 1) and z̃ = round(clamp(−x_min/s, 0, 2^r − 1)), where x_min and
+    x_max are those of the whole tensor. Gradients pass where an argument lies strictly inside
+    its range, also through s, x_min and x_max. A constant tensor gets codes 0 and gradient 0.
+
+    The features must not be negative (ReLU, sigmoid): with zero-centred ones the zero point
+    lies in the middle of the codes and at one bit hardly a code ever fires.
+
+    Args:
+        bits: r, from 1 to 8; codes are 0 … 2^r − 1.
+        range: "running" keeps averages of x_min and x_max while training and quantises with
+            them in eval mode, so that the code of a sample does not depend on its batch;
+            "batch" always takes the range of the tensor at hand, as the paper prints it;
+            "unit" is 0 … 1 always, for features that end in a sigmoid. (The range of such
+            features need not begin at 0, and Alg. 2 then gives the largest code to them all.)
+        momentum: weight of the newest batch in the running range.
+
+    Buffers (saved in the state dict): low, high: running range; seen: batches that made it.
+    """
+
+    low: Tensor
+    high: Tensor
+    seen: Tensor
+
+    def __init__(self, bits: int, range: Range = "running", momentum: float = 0.1) -> None:
+        super().__init__()
+        if range not in get_args(Range):
+            names = ", ".join(map(repr, get_args(Range)))
+            raise ValueError(f"range: expected one of {names}, found {range!r}")
+        if not 0 < momentum <= 1:
+            raise ValueError(f"momentum: expected a number in (0, 1], found {momentum!r}")
+        self.bits, self.range, self.momentum = check_bits(bits), range, momentum
+        self.register_buffer("low", torch.zeros(()))
+        self.register_buffer("high", torch.zeros(()))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+        self._warned = False
+
+    @property
+    def levels(self) -> int:
+        """Number 2^r of codes."""
+        return 2**self.bits
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Codes 0 … 2^r − 1 as floats, differentiable by the straight-through rule.
+
+        Raises:
+            ValueError: an empty tensor.
+        """
+        if not x.numel():
+            raise ValueError(f"x: expected at least one number, found shape {tuple(x.shape)}")
+        low, high = self._limits(x)
+        # Far below float's resolution of the ends a range is noise, and 1/s would explode.
+        flat = high - low <= FLAT * torch.maximum(low.abs(), high.abs())
+        scale = torch.where(flat, torch.ones_like(high), high - low) / (self.levels - 1)
+        zero_point = self._round(-low / scale)
+        codes = self._round(zero_point + x / scale)
+        codes = torch.where(flat, torch.zeros_like(codes), codes)
+        if self.training and not self._warned:
+            self._warn_if_constant(codes)
+        return codes
+
+    def _round(self, x: Tensor) -> Tensor:
+        """round(clamp(x)); identity gradient strictly inside the codes, else none."""
+        top = float(self.levels - 1)
+        inside = (x > 0) & (x < top)
+        rounded = x.detach().clamp(0.0, top).round()
+        return torch.where(inside, rounded + (x - x.detach()), rounded)
+
+    def _limits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.range == "unit":
+            return x.new_zeros(()), x.new_ones(())
+        if self.range == "running" and not self.training and self.seen > 0:
+            return self.low.to(x.dtype), self.high.to(x.dtype)
+        low, high = torch.aminmax(x)
+        if self.range == "running" and self.training:
+            self._observe(low.detach(), high.detach())
+        return low, high
+
+    @torch.no_grad()
+    def _observe(self, low: Tensor, high: Tensor) -> None:
+        # The first batches are averaged evenly, so that the start at 0 leaves no trace.
+        self.seen += 1
+        weight = torch.clamp(1.0 / self.seen, min=self.momentum)
+        self.low.lerp_(low.to(self.low.dtype), weight.to(self.low.dtype))
+        self.high.lerp_(high.to(self.high.dtype), weight.to(self.high.dtype))
+
+    def _warn_if_constant(self, codes: Tensor) -> None:
+        if codes.ndim != 2 or len(codes) < FEWEST_TO_WARN:
+            return
+        share = (codes == codes[:1]).all(dim=0).float().mean().item()
+        if share > CONSTANT_SHARE:
+            self._warned = True
+            warnings.warn(
+                f"{share:.0%} of {codes.shape[1]} codes are constant over {len(codes)} samples; "
+                "the quantiser expects non-negative features of comparable size "
+                "(end F with ReLU or a sigmoid)",
+                stacklevel=3,
+            )
+
+
+@overload
+def binarize(codes: np.ndarray, bits: int) -> Bool[np.ndarray, "m D"]: ...
+@overload
+def binarize(codes: Tensor, bits: int) -> Bool[Tensor, "m D"]: ...
+def binarize(codes: Num[np.ndarray, "m d"] | Tensor, bits: int) -> np.ndarray | Tensor:
+    """b(v) = u¹ ‖ u² with u¹ = 1[v_i = j], u² = 1[v_i ≠ j]: m × 2^(r+1)·d (Sec. 5).
+
+    Column i·2^r + j of u¹ belongs to code i and level j; u² follows in the same order. `Column`
+    names are given by `column_name`.
+
+    Raises:
+        ValueError: codes that are not an m × d array of whole numbers 0 … 2^r − 1.
+    """
+    levels = 2 ** check_bits(bits)
+    check_codes(codes, levels)
+    if isinstance(codes, Tensor):
+        equal = (codes[:, :, None] == torch.arange(levels, device=codes.device)).flatten(1)
+        return torch.cat([equal, ~equal], dim=1)
+    equal = (codes[:, :, None] == np.arange(levels)).reshape(len(codes), -1)
+    return np.concatenate([equal, ~equal], axis=1)
+
+
+def column_name(column: int, bits: int, dim: int) -> str:
+    """What a column of `binarize` says of d = `dim` codes, such as "code 3 = 1".
+
+    Raises:
+        ValueError: no such column.
+    """
+    levels = 2 ** check_bits(bits)
+    if not 0 <= column < 2 * levels * dim:
+        raise ValueError(f"column: expected 0 … {2 * levels * dim - 1}, found {column}")
+    code, level = divmod(column % (levels * dim), levels)
+    return f"code {code} {'=' if column < levels * dim else '≠'} {level}"
+
+
+def check_codes(codes: Num[np.ndarray, "m d"] | Tensor, levels: int) -> None:
+    """ValueError, naming the first culprit, unless codes are m × d whole numbers below `levels`."""
+    if codes.ndim != 2:
+        raise ValueError(f"codes: expected an m × d array, found shape {tuple(codes.shape)}")
+    wrong = ~((codes >= 0) & (codes < levels) & (codes == (codes // 1)))
+    if wrong.any():
+        where = torch.argwhere(wrong) if isinstance(wrong, Tensor) else np.argwhere(wrong)
+        row, column = where[0].tolist()
+        raise ValueError(
+            f"codes: expected whole numbers 0 … {levels - 1}, "
+            f"found {codes[row, column].item()} in row {row}, column {column}"
+        )
