@@ -1,0 +1,300 @@
+"""Algorithm 1 with the interface of scikit-learn."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float, Int
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin as NamedColumns
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from irtheory.arrays import ArraySettings, fit_arrays
+from irtheory.console import Pulse, make_console, progress_bar
+from irtheory.intersection import TERMS, Intersection
+from irtheory.methods import Method, method_named
+from irtheory.quantize import check_bits
+from irtheory.records import Epoch
+from irtheory.trees.cart import Criterion
+from irtheory.trees.export import to_key
+
+# Its annotations know neither array-likes nor that it returns a pair where y is given.
+_validate: Any = validate_data
+# The paper stops at the second epoch whose validation accuracy falls.
+DROPS = 2
+OnEpoch = Callable[[Epoch, Intersection], None]
+
+
+class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, BaseEstimator):
+    """Learns discrete codes of X from which a network G and a shallow tree T name the class.
+
+    G∘q∘F is trained toward the labels and toward T, which is grown on the codes q(F(x)) after
+    every epoch (Algorithm 1). `predict` asks G, `predict_tree` asks T, and `transform` gives
+    the codes that T tests. Columns are standardised inside; binary columns may be given as they
+    are. Equal settings, data and `random_state` give equal results on CPU.
+
+    Args:
+        n_features: d, number of codes to learn; "ira" drops those that come out constant.
+        bits: r, from 1 to 8; codes are 0 … 2^r − 1.
+        max_depth: largest number of tests on a path of T; None is ⌈log2 k⌉ + 2 for k classes.
+        method: a name of `irtheory.methods.METHODS`; "paper" is Algorithm 1 as printed.
+        lambda_label, lambda_tree, lambda_sparsity, lambda_route: λ1 … λ4, the weights of the
+            four losses (`irtheory.losses.Weights`); None is the method's own.
+        hidden: widths of the hidden layers of F; () makes every code a cut of one linear
+            function of the columns.
+        epochs: passes over the data; None is enough for about 1500 steps, at least 20.
+        batch_size: samples a step; None is 64, on small sets 1/16 of the samples but 8 or more.
+        learning_rate: of AdamW at the start; it falls to 0 along a cosine.
+        weight_decay: of AdamW.
+        dropout: share of inputs of every layer of F left out while training.
+        criterion: of greedy splits of T, "entropy" or "squared_error".
+        min_samples_leaf: samples a leaf of T must hold.
+        early_stopping: hold out a validation set and stop at the second epoch at which the
+            accuracy of G on it falls, with F, G and T of the epoch before.
+        validation_fraction: share of samples held out then; stratified where every class has
+            two samples or more.
+        random_state: seed, or source of one.
+        device: of torch, such as "cpu" or "cuda".
+        verbose: 1 shows progress, 0 is silent.
+
+    Attributes:
+        classes_: class labels, ascending [k].
+        tree_: T, a `Tree` over the columns of `transform` whose values are class probabilities
+            in the order of `classes_`.
+        kept_: which of the d codes are the columns of `transform`, ascending.
+        network_: G∘q∘F, a torch module from X to logits.
+        history_: a record of every epoch (`irtheory.records.Epoch`).
+        n_iter_: epochs done.
+        n_features_in_, feature_names_in_: number of columns of X, and their names if any.
+    """
+
+    def __init__(
+        self,
+        n_features: int = 64,
+        bits: int = 1,
+        max_depth: int | None = None,
+        method: str = "ira",
+        lambda_label: float | None = None,
+        lambda_tree: float | None = None,
+        lambda_sparsity: float | None = None,
+        lambda_route: float | None = None,
+        hidden: Sequence[int] = (64,),
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.01,
+        dropout: float = 0.0,
+        criterion: Criterion = "entropy",
+        min_samples_leaf: int = 1,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "cpu",
+        verbose: int = 0,
+    ) -> None:
+        """Keep the settings; `fit` checks them."""
+        self.n_features, self.bits, self.max_depth = n_features, bits, max_depth
+        self.method = method
+        self.lambda_label, self.lambda_tree = lambda_label, lambda_tree
+        self.lambda_sparsity, self.lambda_route = lambda_sparsity, lambda_route
+        self.hidden, self.dropout = hidden, dropout
+        self.epochs, self.batch_size = epochs, batch_size
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.criterion: Criterion = criterion
+        self.min_samples_leaf = min_samples_leaf
+        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
+        self.random_state, self.device, self.verbose = random_state, device, verbose
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Train F, G and T on X [m, p] and class labels y [m].
+
+        Raises:
+            ValueError: X is not a finite numeric array, y does not hold a label a row or only
+                one class, or a setting is out of range.
+            FloatingPointError: training diverged.
+        """
+        x, labels = _validate(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        settings, method = self._settings(len(x)), self._method()
+        check_classification_targets(labels)
+        self.classes_, encoded = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y: expected two classes or more, found one class, {labels[0]!r}")
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        train, held = np.arange(len(x)), None
+        if self.early_stopping:
+            train, rows = held_out(encoded, self.validation_fraction, seed)
+            held = x[rows], encoded[rows]
+        settings, k = replace(settings, seed=seed), len(self.classes_)
+        with _unwarned(method), _progress(self.verbose, self.epochs) as on_epoch:
+            fitted = fit_arrays(x[train], encoded[train], k, method, settings, held, on_epoch)
+        self._fitted, self._binary = fitted, settings.bits == 1
+        self.network_, self.tree_, self.kept_ = fitted.network, fitted.tree, fitted.kept
+        self.history_, self.n_iter_ = fitted.records, len(fitted.records)
+        return self
+
+    def predict_proba(self, X: npt.ArrayLike) -> Float[np.ndarray, "m k"]:
+        """Class probabilities that G gives for X [m, p], in the order of `classes_`: [m, k]."""
+        outputs = self._apply(X)[1].astype(np.float64)
+        return outputs / outputs.sum(axis=1, keepdims=True)
+
+    def predict(self, X: npt.ArrayLike) -> np.ndarray:
+        """Class labels [m] that G gives for X [m, p]."""
+        return self._likeliest(self._apply(X)[1])
+
+    def predict_tree(self, X: npt.ArrayLike) -> np.ndarray:
+        """Class labels [m] that T gives for X [m, p]."""
+        codes, _ = self._apply(X)
+        return self._likeliest(self.tree_.predict(codes))
+
+    def score_tree(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> float:
+        """Accuracy of T on X [m, p] with labels y [m]; `score` is that of G."""
+        return float(accuracy_score(y, self.predict_tree(X), sample_weight=sample_weight))
+
+    def transform(self, X: npt.ArrayLike) -> Int[np.ndarray, "m kept"]:
+        """The codes of X [m, p] that are kept, 0 … 2^bits − 1: int64 [m, kept]."""
+        return self._apply(X)[0].astype(np.int64)
+
+    def get_feature_names_out(self, input_features: Iterable[str] | None = None) -> np.ndarray:
+        """Names of the columns of `transform`, such as "code 3".
+
+        Raises:
+            ValueError: `input_features` are not the names of the columns seen by `fit`.
+        """
+        super().get_feature_names_out(input_features)  # refuses other names
+        return np.array([f"code {code}" for code in self.kept_], dtype=object)
+
+    def key(self, feature_names: Iterable[str] | None = None) -> str:
+        """T as a dichotomous key, with a class and its probability at every end.
+
+        Args:
+            feature_names: of the columns of `transform`; those of `get_feature_names_out`
+                without.
+
+        Raises:
+            ValueError: a wrong number of names.
+        """
+        names = self.get_feature_names_out() if feature_names is None else feature_names
+        return to_key(self.tree_, names, map(str, self.classes_), binary=self._binary)
+
+    def _settings(self, samples: int) -> ArraySettings:
+        """Everything but λ, checked; the seed is drawn later."""
+        batch = min(64, max(8, samples // 16)) if self.batch_size is None else self.batch_size
+        if self.criterion not in get_args(Criterion):
+            expected = " or ".join(map(repr, get_args(Criterion)))
+            raise ValueError(f"criterion: expected {expected}, found {self.criterion!r}")
+        return ArraySettings(
+            dim=_whole("n_features", self.n_features),
+            bits=check_bits(self.bits),
+            max_depth=self.max_depth,
+            hidden=_widths(self.hidden),
+            criterion=self.criterion,
+            min_samples_leaf=self.min_samples_leaf,
+            epochs=self.epochs,
+            batch_size=batch,
+            learning_rate=_number("learning_rate", self.learning_rate),
+            weight_decay=_number("weight_decay", self.weight_decay),
+            dropout=_number("dropout", self.dropout),
+            drops=DROPS if self.early_stopping else None,
+            device=self.device,
+        )
+
+    def _method(self) -> Method:
+        """The named method with the λ that were given."""
+        method = method_named(self.method)
+        asked = {name: getattr(self, f"lambda_{name}") for name in TERMS}
+        given = {n: _number(f"lambda_{n}", v) for n, v in asked.items() if v is not None}
+        return replace(method, weights=replace(method.weights, **given))
+
+    def _apply(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Kept codes of X and the probabilities of G."""
+        check_is_fitted(self)
+        return self._fitted.apply(_validate(self, X, dtype=np.float64, reset=False))
+
+    def _likeliest(self, probabilities: Float[np.ndarray, "m k"]) -> np.ndarray:
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.kept_)
+
+    def __sklearn_tags__(self) -> Any:
+        """Codes are integers, whatever type X has."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def held_out(
+    labels: Int[np.ndarray, " m"], fraction: float, seed: int
+) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " held"]]:
+    """Rows to train on and rows held out, stratified where classes have samples for both.
+
+    Raises:
+        ValueError: a fraction that is not above 0 or leaves nothing to train on.
+    """
+    expected = _number("validation_fraction", fraction) * len(labels)
+    if not 0 < expected <= len(labels) - 1:
+        found = f"{fraction!r} of {len(labels)} samples"
+        raise ValueError(f"validation_fraction: expected a share that leaves some, found {found}")
+    held, counts = math.ceil(expected), np.bincount(labels)
+    both = counts.min() >= 2 and len(counts) <= min(held, len(labels) - held)
+    groups, rows = labels if both else None, np.arange(len(labels))
+    train, rest = train_test_split(rows, test_size=held, stratify=groups, random_state=seed)
+    return np.asarray(train), np.asarray(rest)
+
+
+@contextmanager
+def _unwarned(method: Method) -> Iterator[None]:
+    """No warning of constant codes where the method drops them anyway."""
+    with warnings.catch_warnings():
+        if method.prune:
+            warnings.filterwarnings("ignore", message=".*codes are constant")
+        yield
+
+
+@contextmanager
+def _progress(verbose: int, epochs: int | None) -> Iterator[OnEpoch | None]:
+    """What to call after every epoch to show it; nothing where `verbose` is 0."""
+    if not verbose:
+        yield None
+        return
+    console = make_console()
+    with progress_bar(console) as bar:
+        pulse = Pulse(console, bar, "fit", epochs)
+
+        def show(record: Epoch, engine: Intersection) -> None:
+            accuracies = f"G {record.accuracy_g:.3f}, T {record.accuracy_t:.3f}"
+            pulse.show(f"epoch {record.epoch}, accuracy {accuracies}", record.epoch)
+
+        yield show
+
+
+def _whole(name: str, found: Any) -> int:
+    if isinstance(found, bool) or not isinstance(found, int | np.integer) or found < 1:
+        raise ValueError(f"{name}: expected a whole number ≥ 1, found {found!r}")
+    return int(found)
+
+
+def _widths(hidden: Any) -> tuple[int, ...]:
+    if isinstance(hidden, str) or not isinstance(hidden, Sequence):
+        raise ValueError(f"hidden: expected a tuple of widths, found {hidden!r}")
+    return tuple(_whole("hidden", width) for width in hidden)
+
+
+def _number(name: str, found: Any) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float | np.number):
+        raise ValueError(f"{name}: expected a number, found {found!r}")
+    return float(found)
