@@ -169,7 +169,7 @@ def fit_arrays(
     Same arguments, same result on CPU; torch's global random state is left as it was.
 
     Args:
-        x: of the training set, checked by the caller.
+        x: of the training set.
         y: its classes.
         classes: k.
         method: one of `irtheory.methods.METHODS`, or your own.
@@ -178,8 +178,13 @@ def fit_arrays(
         on_epoch: called with every record and the engine as it then is.
 
     Raises:
+        ValueError: x is not a finite m × p array, y not m classes, at least two of them seen,
+            or there are fewer samples than classes.
         FloatingPointError: a loss is not finite.
     """
+    _check(x, y, classes)
+    if validation is not None:
+        _check(*validation, classes, training=False)
     device = torch.device(settings.device)
     inputs, labels = _inputs(x, device), _labels(y, device)
     held = None
@@ -201,6 +206,22 @@ def fit_arrays(
     network.eval()
     seen = collect(network, in_order(inputs, labels)(0))
     return _finish(engine, seen, method, grower, tuple(records))
+
+
+def _check(x: np.ndarray, y: np.ndarray, classes: int, training: bool = True) -> None:
+    if x.ndim != 2 or not x.size:
+        raise ValueError(f"x: expected an m × p array, found shape {x.shape}")
+    for row, column in np.argwhere(~np.isfinite(x))[:1]:
+        found = f"{x[row, column]} in row {row}, column {column}"
+        raise ValueError(f"x: expected finite numbers, found {found}")
+    if y.shape != (len(x),):
+        raise ValueError(f"y: expected {len(x)} classes, one a row of x, found shape {y.shape}")
+    for row in np.flatnonzero((y < 0) | (y >= classes) | (y != np.floor(y)))[:1]:
+        raise ValueError(f"y: expected 0 … {classes - 1}, found {y[row]} in row {row}")
+    if training and len(np.unique(y)) < 2:
+        raise ValueError(f"y: expected two classes or more, found class {y[0]} alone")
+    if training and len(x) < classes:
+        raise ValueError(f"x: expected at least {classes} samples, one a class, found {len(x)}")
 
 
 def _inputs(x: np.ndarray, device: torch.device) -> Tensor:

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from irtheory.arrays import ArraySettings, default_depth, fit_arrays, shuffled
+from irtheory.growers import Grower
+from irtheory.intersection import Intersection
+from irtheory.methods import METHODS, method_named
+from irtheory.networks import Head, SoftTreeHead, Standardise, representation
+from irtheory.records import Collected, Epoch
+from irtheory.trees.exact import fit_exact_tree
+from irtheory.trees.tree import Tree
+
+SMALL = ArraySettings(dim=8, hidden=(16,), head_hidden=16, epochs=8, batch_size=32, max_depth=3)
+
+
+def problem(m: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    f = rng.integers(0, 2, (m, 3))
+    x = (2 * f - 1) @ rng.normal(size=(3, 6)) + 0.1 * rng.normal(size=(m, 6))
+    return x, f[:, 0] + 2 * f[:, 1]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_learns_and_repeats_itself(name: str) -> None:
+    x, y = problem()
+    longer = replace(SMALL, epochs=25, learning_rate=0.02)
+    state = torch.get_rng_state()
+    first, second = (fit_arrays(x, y, 4, METHODS[name], longer) for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), state)
+    codes, outputs = first.apply(x)
+    assert codes.shape == (240, len(first.kept)) == (240, first.tree.n_features)
+    # Gates of a soft tree move slowly; chance is 0.25.
+    assert (outputs.argmax(axis=1) == y).mean() > (0.5 if name == "soft-tree" else 0.9)
+    assert (first.tree.predict(codes).argmax(axis=1) == y).mean() > 0.5
+    assert first.tree == second.tree
+    np.testing.assert_array_equal(outputs, second.apply(x)[1])
+
+
+def test_pruning_drops_the_codes_that_never_change_and_no_other() -> None:
+    x, y = problem()
+    heavy = replace(METHODS["ira"], weights=replace(METHODS["ira"].weights, sparsity=0.05))
+    pruned = fit_arrays(x, y, 4, heavy, SMALL)
+    whole = fit_arrays(x, y, 4, replace(heavy, prune=False), SMALL)
+    codes = whole.apply(x)[0]
+    varies = np.flatnonzero((codes != codes[0]).any(axis=0))
+    assert 0 < len(varies) < 8
+    np.testing.assert_array_equal(pruned.kept, varies)
+    np.testing.assert_array_equal(pruned.apply(x)[0], codes[:, varies])
+    np.testing.assert_array_equal(pruned.tree.predict(codes[:, varies]), whole.tree.predict(codes))
+
+
+def test_columns_far_from_zero_are_standardised_in_double_precision() -> None:
+    x, y = problem()
+    near, far = (fit_arrays(z, y, 4, METHODS["ira"], SMALL) for z in (x, x * 1e-3 + 1e6))
+    assert (near.apply(x)[1].argmax(1) == far.apply(x * 1e-3 + 1e6)[1].argmax(1)).mean() > 0.99
+
+
+def test_a_constant_column_is_centred() -> None:
+    x = torch.tensor([[5.0, 1.0], [5.0, 3.0]], dtype=torch.float64)
+    assert Standardise.of(x)(x).tolist() == [[0.0, -1.0], [0.0, 1.0]]
+
+
+def test_validation_fills_the_records_and_the_hook_sees_every_epoch() -> None:
+    x, y = problem()
+    seen: list[tuple[int, Tree | None]] = []
+
+    def hook(record: Epoch, engine: Intersection) -> None:
+        seen.append((record.epoch, engine.tree))
+
+    fitted = fit_arrays(x, y, 4, METHODS["paper"], SMALL, problem(100, 1), hook)
+    assert [epoch for epoch, _ in seen] == list(range(1, 9))
+    assert all(record.validation_g is not None for record in fitted.records)
+    assert seen[-1][1] == fitted.tree
+
+
+@pytest.mark.parametrize(("samples", "epochs"), [(64, 45), (240, 20)])
+def test_small_sets_take_more_epochs_by_default(
+    samples: int, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("irtheory.arrays.STEPS", 90)
+    settings = replace(SMALL, epochs=None)
+    x, y = problem(samples)
+    assert len(fit_arrays(x, y, 4, METHODS["quantised"], settings).records) == epochs
+
+
+def test_batches_depend_on_seed_and_epoch_alone_and_cover_all() -> None:
+    x, y = torch.arange(10.0)[:, None], torch.arange(10)
+    first, again, other = (
+        torch.cat([by for _, by in shuffled(x, y, 3, seed)(epoch)])
+        for seed, epoch in ((0, 1), (0, 1), (0, 2))
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert sorted(first.tolist()) == list(range(10))
+
+
+@pytest.mark.parametrize(("k", "depth"), [(2, 3), (3, 4), (8, 5), (20, 7), (200, 10)])
+def test_default_depth(k: int, depth: int) -> None:
+    assert default_depth(k) == depth
+
+
+def collected(m: int = 60, d: int = 6, k: int = 3) -> Collected:
+    rng = np.random.default_rng(0)
+    codes = torch.tensor(rng.integers(0, 2, (m, d)), dtype=torch.uint8)
+    outputs = torch.tensor(rng.dirichlet(np.ones(k), m), dtype=torch.float32)
+    return Collected(codes, outputs, outputs.argmax(dim=1))
+
+
+def loss(tree: Tree, seen: Collected) -> float:
+    return ((tree.predict(seen.codes.numpy()) - seen.outputs.numpy()) ** 2).sum()
+
+
+def test_growers_get_better_from_greedy_to_best() -> None:
+    seen = collected()
+    trees = [
+        Grower(3, "squared_error", search=search)(seen, None)
+        for search in ("greedy", "refined", "best")
+    ]
+    losses = [loss(tree, seen) for tree in trees]
+    assert losses[0] >= losses[1] >= losses[2] - 1e-9
+    wanted = fit_exact_tree(seen.codes.numpy(), seen.outputs.numpy().astype(float), 3)
+    assert losses[2] == pytest.approx(wanted.loss)
+
+
+def test_refinement_starts_from_the_previous_tree_too() -> None:
+    seen = collected()
+    best = Grower(3, search="best")(seen, None)
+    warm = Grower(3, "squared_error", search="refined")(seen, best)
+    assert loss(warm, seen) == pytest.approx(loss(best, seen))
+
+
+def test_the_best_search_falls_back_where_it_would_take_long() -> None:
+    seen = collected(80, 60)
+    assert Grower(3, search="best")(seen, None) == Grower(3, search="refined")(seen, None)
+
+
+def test_labels_as_targets_make_leaves_of_label_shares() -> None:
+    seen = collected()
+    tree = Grower(2, targets="labels")(seen, None)
+    leaf = tree.apply(seen.codes.numpy())
+    for node in tree.leaves:
+        share = np.bincount(seen.labels.numpy()[leaf == node], minlength=3) / (leaf == node).sum()
+        np.testing.assert_allclose(tree.value[node], share)
+
+
+def test_the_soft_tree_is_a_mixture_of_its_leaves() -> None:
+    torch.manual_seed(0)
+    head = SoftTreeHead(4, 3, 2, 2).double()
+    codes = torch.randint(0, 2, (5, 4)).double()
+    p = torch.sigmoid(head.gates(codes))
+    reach = [(1 - p[:, 0]) * (1 - p[:, 1]), (1 - p[:, 0]) * p[:, 1]]
+    reach += [p[:, 0] * (1 - p[:, 2]), p[:, 0] * p[:, 2]]
+    leaves = head.leaves.softmax(dim=1)
+    wanted = sum(r[:, None] * leaf for r, leaf in zip(reach, leaves, strict=True))
+    torch.testing.assert_close(head(codes).exp(), wanted)
+
+
+def test_a_linear_head_adds_up_what_every_code_says() -> None:
+    head = Head(3, 2, 4, hidden=0)
+    zero, one = torch.zeros(1, 3), torch.tensor([[3.0, 0.0, 1.5]])
+    weight, bias = head[1].weight, head[1].bias
+    torch.testing.assert_close(head(zero)[0], bias)
+    torch.testing.assert_close(head(one)[0], bias + weight[:, 0] + 0.5 * weight[:, 2])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dim": 0}, "dim: expected a whole number ≥ 1, found 0"),
+        ({"max_depth": 0}, "max_depth: expected a whole number ≥ 1, found 0"),
+        ({"hidden": (8, 0)}, "hidden: expected a whole number ≥ 1, found 0"),
+        ({"epochs": 1.5}, "epochs: expected a whole number ≥ 1, found 1.5"),
+        ({"dropout": 1.0}, "dropout: expected a share"),
+        ({"learning_rate": -1.0}, "learning_rate: expected a number ≥ 0"),
+    ],
+)
+def test_settings_out_of_range_are_named(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ArraySettings(**change)
+
+
+def test_bad_arrays_are_named() -> None:
+    x, y = problem(20)
+    method = METHODS["paper"]
+    hole = x.copy()
+    hole[3, 2] = np.inf
+    for bad_x, bad_y, k, message in (
+        (hole, y, 4, "x: expected finite numbers, found inf in row 3, column 2"),
+        (x[0], y, 4, "x: expected an m × p array"),
+        (x, y[:-1], 4, "y: expected 20 classes"),
+        (x, y, 3, "y: expected 0 … 2, found 3"),
+        (x, y * 0, 4, "y: expected two classes or more, found class 0 alone"),
+        (x[:3], np.array([0, 1, 2]), 4, "x: expected at least 4 samples"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit_arrays(bad_x, bad_y, k, method, SMALL)
+    with pytest.raises(ValueError, match="bits: expected a whole number from 1 to 8"):
+        fit_arrays(x, y, 4, method, replace(SMALL, bits=9))
+    with pytest.raises(ValueError, match=r"method: expected one of quantised, .*, found 'no'"):
+        method_named("no")
+    with pytest.raises(ValueError, match="activation: expected 'relu' or 'sigmoid'"):
+        representation(3, (), 2, "tanh")  # type: ignore[arg-type]
