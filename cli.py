@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from irtheory.studies.recovery import options as given
+
 app = typer.Typer(
     help="Find the attributes behind class labels, and test the theory that says one can.",
     no_args_is_help=True,
@@ -179,6 +181,56 @@ def simulate(
     if as_json and code in (0, 1):
         name = "certificate.json" if seeds == 1 else "seeds.json"
         typer.echo((folder / name).read_text(encoding="utf-8"), nl=False)
+    raise typer.Exit(code)
+
+
+@app.command()
+def recover(
+    context: typer.Context,
+    regimes: given.Regimes = "every-path,reused",
+    methods: given.Methods = "all",
+    depth: given.Depth = 3,
+    attributes: given.Attributes = 8,
+    sparsity: given.Sparsity = None,
+    noise: given.Noise = 0.1,
+    samples: given.Samples = 4000,
+    mixing: given.Mixing = "linear",
+    bits: given.Bits = 1,
+    dim: given.Dim = 16,
+    hidden: given.Hidden = "64",
+    epochs: given.Epochs = 20,
+    lambda_tree: given.LambdaTree = None,
+    lambda_sparsity: given.LambdaSparsity = None,
+    lambda_route: given.LambdaRoute = None,
+    sweeps: given.SweepOver = None,
+    seeds: given.Seeds = 5,
+    seed: given.Seed = 0,
+    threads: given.Threads = None,
+    out: given.Out = None,
+    overwrite: given.Overwrite = False,
+    resume: given.Resume = False,
+    as_json: given.AsJson = False,
+    debug: given.Debug = False,
+) -> None:
+    """Measure when attributes are recovered: methods × regimes × seeds on drawn worlds.
+
+    Exit code 0: done; 1: a cell failed; 2: bad input; 130: Ctrl-C, and --resume goes on.
+    """
+    try:
+        from irtheory.console import make_console
+        from irtheory.studies.recovery.command import recover_command
+        from irtheory.studies.recovery.settings import settings_of
+
+        settings = settings_of(context.params)
+        console = make_console(quiet=as_json)
+        code, folder = recover_command(settings, threads, out, overwrite, resume, console)
+    except (ValueError, RuntimeError, ImportError, OSError) as error:
+        raise _fail(error, debug) from None
+    except KeyboardInterrupt:
+        typer.secho("ira: interrupted", err=True)
+        raise typer.Exit(130) from None
+    if as_json and code in (0, 1):
+        typer.echo((folder / "results.json").read_text(encoding="utf-8"), nl=False)
     raise typer.Exit(code)
 
 

@@ -33,6 +33,12 @@ RUNS = {
     "on-saddle": "--setting agreement --start saddle",
     "beside-saddle": "--setting agreement --start saddle --offset 1e-8",
 }
+# Runs of `ira recover`.
+STUDIES = {
+    "recover": "",
+    "recover-phase": "--methods quantised,paper,ira --regimes reused --seeds 3 "
+    "--sweep samples=500,1000,4000 --sweep noise=0.1,0.5,1",
+}
 # file in docs/figures: (run, figure of that run)
 COPIES = {
     "convex-values": ("convex", "values"),
@@ -41,6 +47,10 @@ COPIES = {
     "seeds-bands": ("seeds", "bands"),
     "agreement-gaps": ("agreement", "gaps"),
     "agreement-escape": ("agreement", "escape"),
+    "recovery-methods": ("recover", "recovery"),
+    "recovery-observability": ("recover", "observability"),
+    "recovery-dynamics": ("recover", "dynamics"),
+    "recovery-phase": ("recover-phase", "phase"),
 }
 # file: (column, its unit, title, {label: run})
 COMPARISONS = {
@@ -71,13 +81,13 @@ COMPARISONS = {
 }
 
 
-def run(name: str, arguments: str) -> None:
-    """Run one command; a broken promise (exit 1) is what some of these runs are for."""
-    print(f"ira simulate {arguments}", flush=True)
-    command = [sys.executable, str(ROOT / "cli.py"), "simulate", *shlex.split(arguments)]
+def run(what: str, name: str, arguments: str, codes: tuple[int, ...] = (0,)) -> None:
+    """Run one command, which ends with one of these exit codes."""
+    print(f"ira {what} {arguments}", flush=True)
+    command = [sys.executable, str(ROOT / "cli.py"), what, *shlex.split(arguments)]
     command += ["--out", str(BUILD / name), "--overwrite"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    if done.returncode not in (0, 1):
+    if done.returncode not in codes:
         sys.exit(f"{done.stdout}{done.stderr}\nfailed with exit code {done.returncode}")
 
 
@@ -85,7 +95,10 @@ def main() -> None:
     """Run everything, then copy and draw the figures."""
     TARGET.mkdir(parents=True, exist_ok=True)
     for name, arguments in RUNS.items():
-        run(name, arguments)
+        # A broken promise (exit 1) is what some of these runs are for.
+        run("simulate", name, arguments, (0, 1))
+    for name, arguments in STUDIES.items():
+        run("recover", name, arguments)
     for figure, (name, source) in COPIES.items():
         shutil.copyfile(BUILD / name / f"{source}.svg", TARGET / f"{figure}.svg")
     for figure, (column, unit, title, runs) in COMPARISONS.items():

@@ -27,9 +27,10 @@ CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 RUN_FILES = (
     "certificate.json", "seeds.json", "columns.json", "tree.json", "key.txt",
     "trajectory.csv", "escape.csv", "trajectories/seed-*.csv", "*.svg", "*.png",
+    "results.json", "results.csv", "cells.csv", "attributes.csv", "epochs.csv", "cells/*.json",
     CONFIG, ENVIRONMENT,
 )  # fmt: skip
-RUN_FOLDERS = ("trajectories",)
+RUN_FOLDERS = ("trajectories", "cells")
 
 
 class InputError(ValueError):
@@ -41,7 +42,9 @@ def default_folder(command: str, what: str) -> Path:
     return Path("runs") / f"{command}-{what}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def open_run(folder: Path, settings: dict[str, Any], overwrite: bool, seed: int) -> Path:
+def open_run(
+    folder: Path, settings: dict[str, Any], overwrite: bool, seed: int, resume: bool = False
+) -> Path:
     """Create a run folder and write config.yaml and environment.json into it.
 
     Args:
@@ -49,18 +52,24 @@ def open_run(folder: Path, settings: dict[str, Any], overwrite: bool, seed: int)
         settings: all settings, resolved, of plain YAML types.
         overwrite: remove the files of an earlier run there first, if they are all there is.
         seed: recorded in environment.json.
+        resume: keep the files of an earlier run of the same command there.
 
     Raises:
-        InputError: the folder is in use, is a file, is not a run, holds a file that no run
-            writes, or cannot be written.
+        InputError: the folder is in use, is a file, is not a run (to resume: of this command),
+            holds a file that no run writes, or cannot be written; `overwrite` and `resume`.
     """
+    if overwrite and resume:
+        raise InputError("--overwrite and --resume: expected one of them, found both")
     try:
         if folder.exists() and not folder.is_dir():
             raise InputError(f"--out {folder}: expected a folder, found a file")
         if folder.exists() and any(folder.iterdir()):
-            if not overwrite:
+            if resume:
+                _check_resumed(folder, settings["command"])
+            elif overwrite:
+                _remove_run(folder)
+            else:
                 raise InputError(f"--out {folder}: not empty; pass --overwrite or another folder")
-            _remove_run(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
         write_json(folder / ENVIRONMENT, environment(seed))
@@ -92,14 +101,26 @@ def _remove_run(folder: Path) -> None:
             path.rmdir()
 
 
+def _check_resumed(folder: Path, command: str) -> None:
+    found = _command_of(folder)
+    if found != command:
+        what = "no run" if found is None else f"a run of ira {found}"
+        raise InputError(f"--resume {folder}: expected a run of ira {command}, found {what}")
+
+
 def _is_run(folder: Path) -> bool:
+    return _command_of(folder) is not None
+
+
+def _command_of(folder: Path) -> Any:
+    """The command that made a run folder; None if it is not one."""
     if not all((folder / name).is_file() for name in (CONFIG, ENVIRONMENT)):
-        return False
+        return None
     try:
         settings = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        return False
-    return isinstance(settings, dict) and "command" in settings
+        return None
+    return settings.get("command") if isinstance(settings, dict) else None
 
 
 def _contents(folder: Path) -> Iterator[Path]:

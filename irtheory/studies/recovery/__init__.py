@@ -1,0 +1,1 @@
+"""`ira recover`: when are attributes recovered? Methods × regimes × seeds on drawn worlds."""

@@ -1,0 +1,208 @@
+"""`ira recover` behind the command line: folder, cells side by side, table, exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from joblib import Parallel, delayed
+from rich.console import Console
+from rich.table import Table
+
+from irtheory.console import Pulse, print_plain, print_written, progress_bar
+from irtheory.runs import InputError, default_folder, open_run, write_json
+from irtheory.studies.recovery import cell as cells
+from irtheory.studies.recovery.cell import Failed, Measured, read_cell, write_cell
+from irtheory.studies.recovery.files import write_results
+from irtheory.studies.recovery.grid import Cell, Place, places
+from irtheory.studies.recovery.settings import RecoverySettings
+from irtheory.studies.recovery.table import Interval, Row, sentence, summarise, verdicts
+from irtheory.trees import exact
+from irtheory.trees._compiled import kernels_compiled
+from irtheory.trees.cart import fit_cart
+from irtheory.trees.refine import refine_tree
+
+INTERRUPTED = 130
+CELLS = "cells"
+HEADS = ("recovered by T", "by all codes", "acc T", "acc G", "agree", "tested")
+NOTES = (
+    "recovered: d_D(f‖g) on test samples, f the attributes that the labels depend on",
+    "by T: g are the codes that T tests (tested: how many); by all codes: the kept ones",
+    "± and brackets: 95% t-intervals over seeds; leads are paired by seed, each on its own",
+    "quantised+dt: its classifier is the tree, so its accuracy is that of T",
+)
+
+
+def recover_command(
+    settings: RecoverySettings,
+    threads: int | None,
+    out: Path | None,
+    overwrite: bool,
+    resume: bool,
+    console: Console,
+) -> tuple[int, Path]:
+    """Run what is missing, print, write; returns exit code (0, 1 or 130) and folder.
+
+    Raises:
+        InputError: settings or a folder that cannot be used.
+    """
+    if threads is not None and threads < 1:
+        raise InputError(f"--threads: expected at least 1, found {threads}")
+    if resume and out is None:
+        raise InputError("--resume: expected --out with the folder to go on in, found none")
+    study = places(settings)
+    folder = out or default_folder("recover", "+".join(settings.regimes))
+    open_run(folder, _content(settings), overwrite, settings.seed, resume=resume)
+    (folder / CELLS).mkdir(exist_ok=True)
+    known, missing = _split(study, folder / CELLS)
+    if known:
+        print_plain(console, f"{len(known)} cells are there, {len(missing)} to run")
+    if missing:
+        _compile(console)
+    try:
+        outcomes = known | _run(missing, folder / CELLS, threads, console)
+    except KeyboardInterrupt:
+        left = len(_split(study, folder / CELLS)[1])
+        done = len(known) + len(missing) - left
+        print_plain(
+            console, f"interrupted: {folder}/{CELLS} holds {done} finished cells, {left} are left"
+        )
+        print_plain(console, f"next: run the same command again with --out {folder} --resume")
+        return INTERRUPTED, folder
+    return _report(settings, study, outcomes, folder, console), folder
+
+
+def _content(settings: RecoverySettings) -> dict:
+    """The settings as plain YAML types."""
+    content = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(settings).items()
+    }
+    content["sweeps"] = {sweep.name: list(sweep.values) for sweep in settings.sweeps}
+    return {"command": "recover", **content}
+
+
+def _split(study: Sequence[Place], folder: Path) -> tuple[dict[str, Measured | Failed], list[Cell]]:
+    """Results that are there, by key, and the cells to run, each once, in the study's order."""
+    known: dict[str, Measured | Failed] = {}
+    missing: dict[str, Cell] = {}
+    for key, cell in {place.cell.key: place.cell for place in study}.items():
+        if (found := read_cell(folder, cell)) is None:
+            missing[key] = cell
+        else:
+            known[key] = found
+    return known, list(missing.values())
+
+
+def _compile(console: Console) -> None:
+    """Fill numba's cache here, so that the processes load from it."""
+    if not kernels_compiled():
+        console.print("compiling tree kernels (once, about a minute) …")
+    exact.warm_up()
+    codes = np.arange(8)[:, None] >> np.arange(3) & 1
+    wanted = np.eye(2)[codes[:, 0] ^ codes[:, 1]]
+    refine_tree(fit_cart(codes, wanted, 2, threads=1), codes, wanted)
+
+
+def _work(cell: Cell, folder: Path) -> tuple[str, Measured | Failed]:
+    try:
+        measured = cells.run_cell(cell)
+    except (ArithmeticError, RuntimeError, ValueError) as error:
+        return cell.key, Failed(str(error))
+    write_cell(folder, cell, measured)
+    return cell.key, measured
+
+
+def _outcomes(
+    missing: Sequence[Cell], folder: Path, threads: int | None
+) -> Iterator[tuple[str, Measured | Failed]]:
+    pool = Parallel(
+        n_jobs=threads or -1,
+        backend="loky",
+        inner_max_num_threads=1,
+        return_as="generator_unordered",
+    )
+    made = pool(delayed(_work)(cell, folder) for cell in missing)
+    # What joblib is said to return is for every mode; this one yields what `_work` returns.
+    return cast(Iterator[tuple[str, Measured | Failed]], made)
+
+
+def _run(
+    missing: Sequence[Cell], folder: Path, threads: int | None, console: Console
+) -> dict[str, Measured | Failed]:
+    done: dict[str, Measured | Failed] = {}
+    if not missing:
+        return done
+    with progress_bar(console) as bar:
+        pulse = Pulse(console, bar, f"{len(missing)} cells", len(missing))
+        for key, outcome in _outcomes(missing, folder, threads):
+            done[key] = outcome
+            pulse.show(f"{len(done)} of {len(missing)} cells done", len(done))
+    return done
+
+
+def _report(
+    settings: RecoverySettings,
+    study: Sequence[Place],
+    outcomes: Mapping[str, Measured | Failed],
+    folder: Path,
+    console: Console,
+) -> int:
+    found, failed = [], []
+    for place in study:
+        outcome = outcomes[place.cell.key]
+        if isinstance(outcome, Measured):
+            found.append((place, outcome))
+        else:
+            failed.append((place, outcome))
+    for place, outcome in failed:
+        where = " ".join([place.regime, place.method, *(f"{n}={v:g}" for n, v in place.point)])
+        print_plain(console, f"failed: {where}, seed {place.seed}: {outcome.message}")
+    if not found:
+        write_json(folder / "results.json", {"rows": [], "verdicts": []})
+        print_plain(console, "no cell finished, so there is no table")
+        return 1
+    _print_tables(summarise(found), console)
+    for note in NOTES:
+        print_plain(console, f"· {note}")
+    console.print()
+    for verdict in verdicts(found):
+        print_plain(console, sentence(verdict))
+    written = [folder / CELLS, *write_results(folder, settings, found)]
+    drawn = [path for path in written if path.suffix == ".png"]
+    print_written(console, folder, written, f"look at {(drawn or written)[0]}")
+    return 1 if failed else 0
+
+
+def _print_tables(rows: Sequence[Row], console: Console) -> None:
+    for regime in dict.fromkeys(row.regime for row in rows):
+        console.print(_table(regime, [row for row in rows if row.regime == regime]))
+        console.print()
+
+
+def _table(regime: str, rows: Sequence[Row]) -> Table:
+    table = Table(title=regime, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name, _ in rows[0].point:
+        table.add_column(name, justify="right")
+    table.add_column("method")
+    for head in HEADS:
+        table.add_column(head, justify="right")
+    for row in rows:
+        m = row.metrics
+        table.add_row(
+            *(f"{value:g}" for _, value in row.point),
+            row.method,
+            *(_half_width(m[name]) for name in ("recovered_by_tree", "recovered_by_codes")),
+            *(f"{m[name].mean:.3f}" for name in ("accuracy_t", "accuracy_g", "agreement")),
+            f"{m['codes_used'].mean:.1f}",
+        )
+    return table
+
+
+def _half_width(found: Interval) -> str:
+    if found.n < 2:
+        return f"{found.mean:.3f}"
+    return f"{found.mean:.3f} ± {found.high - found.mean:.3f}"

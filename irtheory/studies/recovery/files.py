@@ -1,0 +1,129 @@
+"""The run folder of `ira recover`: tables, figures, results.json."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from irtheory import plots_recovery, plots_sweeps
+from irtheory.plots import save
+from irtheory.runs import write_json, write_text
+from irtheory.studies.recovery.cell import AttributeRecovery, Measured, Moment
+from irtheory.studies.recovery.settings import Point, RecoverySettings
+from irtheory.studies.recovery.table import (
+    Found,
+    Row,
+    Verdict,
+    by_observability,
+    sentence,
+    summarise,
+    verdicts,
+)
+
+FIGURES = ("recovery", "observability", "dynamics", "phase", "sweep")
+NUMBERS = [f.name for f in fields(Measured) if f.name not in ("attributes", "moments")]
+STATISTICS = ("mean", "sd", "low", "high", "n")
+
+
+def write_results(folder: Path, settings: RecoverySettings, found: Found) -> list[Path]:
+    """Write all tables and figures of the cells; figures of an earlier study there go.
+
+    Args:
+        folder: of the run.
+        settings: of the study.
+        found: every place that has a result, in the order of the study.
+    """
+    rows = summarise(found)
+    names = [sweep.name for sweep in settings.sweeps]
+    tables = {
+        "results.csv": _results(rows, names),
+        "cells.csv": _cells(found, names),
+        "attributes.csv": _parts(found, names, "attributes", AttributeRecovery),
+        "epochs.csv": _parts(found, names, "moments", Moment),
+    }
+    for name, table in tables.items():
+        write_text(folder / name, table)
+    write_json(folder / "results.json", results(rows, verdicts(found)))
+    drawn = write_figures(folder, settings, found, rows)
+    for name in FIGURES:
+        for old in (folder / f"{name}.svg", folder / f"{name}.png"):
+            if old not in drawn:
+                old.unlink(missing_ok=True)
+    return [*(folder / name for name in tables), folder / "results.json", *drawn]
+
+
+def results(rows: Sequence[Row], judged: Sequence[Verdict]) -> dict[str, Any]:
+    """The table and the verdicts as plain data."""
+    return {
+        "rows": [{**asdict(row), "point": dict(row.point)} for row in rows],
+        "verdicts": [
+            {**asdict(verdict), "point": dict(verdict.point), "sentence": sentence(verdict)}
+            for verdict in judged
+        ],
+    }
+
+
+def write_figures(
+    folder: Path, settings: RecoverySettings, found: Found, rows: Sequence[Row]
+) -> list[Path]:
+    """recovery, observability and dynamics; or, with sweeps, phase or sweep."""
+    if len(settings.sweeps) == 2:
+        return save(plots_sweeps.phase_figure(rows, settings.sweeps), folder / "phase")
+    if len(settings.sweeps) == 1:
+        return save(plots_sweeps.sweep_figure(rows, settings.sweeps[0]), folder / "sweep")
+    written = save(plots_recovery.recovery_figure(rows, found), folder / "recovery")
+    if seen := by_observability(found):
+        written += save(plots_recovery.observability_figure(seen), folder / "observability")
+    if any(measured.moments for _, measured in found):
+        written += save(plots_recovery.dynamics_figure(found), folder / "dynamics")
+    return written
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(lines)
+    return stream.getvalue()
+
+
+def _attributes(source: Any, names: Sequence[str]) -> list[Any]:
+    return [getattr(source, name) for name in names]
+
+
+def _values(point: Point) -> list[float]:
+    return [value for _, value in point]
+
+
+def _results(rows: Sequence[Row], names: Sequence[str]) -> str:
+    """Tidy: one line a regime, method, point and metric."""
+    lines = (
+        [row.regime, row.method, *_values(row.point), metric, *_attributes(spread, STATISTICS)]
+        for row in rows
+        for metric, spread in row.metrics.items()
+    )
+    return _table(["regime", "method", *names, "metric", *STATISTICS], lines)
+
+
+def _cells(found: Found, names: Sequence[str]) -> str:
+    """One line a place; places that share a cell share a key."""
+    lines = (
+        [p.regime, p.method, *_values(p.point), p.seed, p.cell.key, *_attributes(m, NUMBERS)]
+        for p, m in found
+    )
+    return _table(["regime", "method", *names, "seed", "key", *NUMBERS], lines)
+
+
+def _parts(found: Found, names: Sequence[str], part: str, kind: type) -> str:
+    """One line for every entry of a field of `Measured` that holds dataclasses of that kind."""
+    columns = [f.name for f in fields(kind)]
+    lines = (
+        [p.regime, p.method, *_values(p.point), p.seed, *_attributes(entry, columns)]
+        for p, m in found
+        for entry in getattr(m, part)
+    )
+    return _table(["regime", "method", *names, "seed", *columns], lines)

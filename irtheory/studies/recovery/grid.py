@@ -1,0 +1,138 @@
+"""The cells of a recovery study: one world, one method, one training each."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from irtheory.arrays import ArraySettings
+from irtheory.losses import Weights
+from irtheory.methods import METHODS, Method
+from irtheory.quantize import check_bits
+from irtheory.runs import InputError
+from irtheory.studies.recovery.settings import Point, RecoverySettings
+from irtheory.worlds import WorldSettings
+
+# Part of every key: a change of what a cell computes needs a new number.
+VERSION = 2
+HEAD_HIDDEN, BATCH_SIZE, LEARNING_RATE = 64, 128, 3e-3
+# What the settings of worlds and networks call what an option calls otherwise.
+OPTIONS = {"max_depth": "depth", "structure": "regimes"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: all that its result depends on.
+
+    Attributes:
+        name: of the method, before its weights were replaced.
+        world, method, array: what is drawn, how it is trained.
+        seed: of the world, the networks and the batches.
+        dynamics: whether recovery is also measured after every epoch.
+    """
+
+    name: str
+    world: WorldSettings
+    method: Method
+    array: ArraySettings
+    seed: int
+    dynamics: bool = False
+
+    @property
+    def key(self) -> str:
+        """Hash of everything the result depends on; how a method is called is not."""
+        text = json.dumps([VERSION, self.content()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def content(self) -> dict[str, Any]:
+        """The settings as plain data, without names and titles."""
+        content = asdict(self)
+        for name in ("title", "extension"):
+            del content["method"][name]
+        del content["name"]
+        return content
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a cell stands in the study; cells that compute the same share a key.
+
+    Attributes:
+        point: (name, value) of every swept setting.
+    """
+
+    regime: str
+    method: str
+    point: Point
+    seed: int
+    cell: Cell
+
+
+def places(settings: RecoverySettings) -> list[Place]:
+    """All cells of the study, seed by seed, all methods of a world together.
+
+    Raises:
+        InputError: a setting, swept or not, that no world or network can have.
+    """
+    return list(_places(settings))
+
+
+def _places(settings: RecoverySettings) -> Iterator[Place]:
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    axes = [[(sweep.name, value) for value in sweep.values] for sweep in settings.sweeps]
+    points = list(itertools.product(*axes))
+    for seed, regime, point in itertools.product(seeds, settings.regimes, points):
+        changed = {name.replace("-", "_"): value for name, value in point}
+        here = replace(settings, sweeps=(), **changed)
+        first = seed == settings.seed and not point
+        for name in settings.methods:
+            yield Place(regime, name, point, seed, _cell(here, regime, name, seed, first))
+
+
+def _cell(s: RecoverySettings, regime: str, name: str, seed: int, dynamics: bool) -> Cell:
+    try:
+        world = WorldSettings(
+            attributes=s.attributes,
+            depth=s.depth,
+            structure=regime,  # pyright: ignore[reportArgumentType]
+            sparsity=s.sparsity,
+            mixing=s.mixing,
+            noise=s.noise,
+            samples=s.samples,
+        )
+        array = ArraySettings(
+            dim=s.dim,
+            bits=check_bits(s.bits),
+            max_depth=s.depth,
+            hidden=s.hidden,
+            head_hidden=HEAD_HIDDEN,
+            epochs=s.epochs,
+            batch_size=BATCH_SIZE,
+            learning_rate=LEARNING_RATE,
+            range="running",
+            seed=seed,
+        )
+        method = replace(METHODS[name], weights=_weights(METHODS[name].weights, s))
+    except ValueError as error:
+        raise InputError(_as_option(str(error))) from error
+    return Cell(name, world, method, array, seed, dynamics)
+
+
+def _weights(own: Weights, s: RecoverySettings) -> Weights:
+    """The method's λs, those above 0 replaced where an option asks for it."""
+    asked = {f.name: getattr(s, f"lambda_{f.name}", None) for f in fields(Weights)}
+    new = {k: v for k, v in asked.items() if v is not None and getattr(own, k)}
+    return replace(own, **new)
+
+
+def _as_option(message: str) -> str:
+    """The message with the argument at its start written as the option."""
+    name, found, rest = message.partition(":")
+    if not found or not re.fullmatch(r"[a-z_]+", name):
+        return message
+    return f"--{OPTIONS.get(name, name).replace('_', '-')}:{rest}"

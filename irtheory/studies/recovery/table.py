@@ -1,0 +1,186 @@
+"""From cells to the table: means with intervals, and who recovers most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from irtheory.studies.recovery.cell import Measured
+from irtheory.studies.recovery.grid import Place
+from irtheory.studies.recovery.settings import Point
+
+METRICS = (
+    "recovered_by_tree",
+    "recovered_by_codes",
+    "accuracy_t",
+    "accuracy_g",
+    "agreement",
+    "features_by_attributes",
+    "score",
+    "constant_code",
+    "leaves",
+    "codes_used",
+    "kept",
+    "density",
+    "seconds",
+)
+MARK = "recovered_by_tree"
+LEVEL = 0.95
+Found = Sequence[tuple[Place, Measured]]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Mean of n values with its standard deviation and 95% t-interval; NaN below two values."""
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method in one regime at one point of the sweeps: an interval over seeds a metric."""
+
+    regime: str
+    method: str
+    point: Point
+    metrics: dict[str, Interval]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """How far the method ahead is ahead of another, over the seeds that both have."""
+
+    method: str
+    difference: Interval
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the interval of the difference lies above 0."""
+        return self.difference.low > 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The method of the highest mean recovery by its tree, and all others against it."""
+
+    regime: str
+    point: Point
+    method: str
+    recovered: Interval
+    rivals: tuple[Rival, ...]
+
+
+def interval(values: Iterable[float]) -> Interval:
+    """Mean, sample sd and the 95% interval mean ± t · sd/√n.
+
+    Raises:
+        ValueError: no values.
+    """
+    array = np.array(list(values), dtype=np.float64)
+    n = len(array)
+    if not n:
+        raise ValueError("values: expected at least one, found none")
+    if n < 2:
+        return Interval(float(array[0]), math.nan, math.nan, math.nan, n)
+    mean, sd = float(array.mean()), float(array.std(ddof=1))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * sd / math.sqrt(n)
+    return Interval(mean, sd, mean - half, mean + half, n)
+
+
+def summarise(found: Found) -> list[Row]:
+    """One row for every (regime, point, method), in the order in which they first appear."""
+    groups: dict[tuple[str, Point, str], list[Measured]] = {}
+    for place, measured in found:
+        groups.setdefault((place.regime, place.point, place.method), []).append(measured)
+    return [
+        Row(regime, method, point, {m: interval(getattr(c, m) for c in cells) for m in METRICS})
+        for (regime, point, method), cells in groups.items()
+    ]
+
+
+def verdicts(found: Found) -> list[Verdict]:
+    """Who recovers most by its tree, for every regime and point; rivals from near to far."""
+    values: dict[tuple[str, Point], dict[str, dict[int, float]]] = {}
+    for place, measured in found:
+        methods = values.setdefault((place.regime, place.point), {})
+        methods.setdefault(place.method, {})[place.seed] = getattr(measured, MARK)
+    return [_verdict(regime, point, m) for (regime, point), m in values.items()]
+
+
+def _verdict(regime: str, point: Point, methods: dict[str, dict[int, float]]) -> Verdict:
+    recovered = {name: interval(by_seed.values()) for name, by_seed in methods.items()}
+    ahead = max(recovered, key=lambda name: recovered[name].mean)
+    rivals = []
+    for name, by_seed in methods.items():
+        shared = [seed for seed in by_seed if seed in methods[ahead]]
+        if name != ahead and shared:
+            lead = interval(methods[ahead][seed] - by_seed[seed] for seed in shared)
+            rivals.append(Rival(name, lead))
+    rivals.sort(key=lambda rival: rival.difference.mean)
+    return Verdict(regime, point, ahead, recovered[ahead], tuple(rivals))
+
+
+def sentence(verdict: Verdict) -> str:
+    """A verdict in words, with its numbers."""
+    where = ", ".join([verdict.regime, *(f"{name} = {value:g}" for name, value in verdict.point)])
+    n = verdict.recovered.n
+    lead = f"{where}: {verdict.method} recovers most, {shown(verdict.recovered)}"
+    if not verdict.rivals:
+        return f"{lead}."
+    if n < 2:
+        nearest = verdict.rivals[0]
+        return f"{lead}, {nearest.method} is {nearest.difference.mean:.3f} behind (one seed)."
+    level = [r.method for r in verdict.rivals if not r.beaten]
+    behind = [f"{r.method} {_lead(r.difference)}" for r in verdict.rivals if r.beaten]
+    parts = [f"ahead of {', '.join(behind)}"] if behind else []
+    parts += [f"not told apart from {', '.join(level)}"] if level else []
+    return f"{lead} ({n} seeds): {'; '.join(parts)}."
+
+
+def shown(found: Interval) -> str:
+    """Mean and interval in three digits, such as 0.931 [0.902, 0.960]."""
+    if math.isnan(found.low):
+        return f"{found.mean:.3f}"
+    return f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def _lead(difference: Interval) -> str:
+    return f"by {difference.mean:.3f} [{difference.low:.3f}, {difference.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Recovery of the attributes of one observability, over worlds."""
+
+    method: str
+    observability: float
+    by_tree: Interval
+    by_codes: Interval
+
+
+# Attributes of all tests of t are always seen: there observability says nothing.
+ALWAYS_SEEN = "every-path"
+STEP = 0.125
+
+
+def by_observability(found: Found) -> list[Seen]:
+    """Recovery against observability, rounded to eighths; regimes where it varies, pooled."""
+    groups: dict[tuple[str, float], list[tuple[float, float]]] = {}
+    for place, measured in found:
+        if place.regime == ALWAYS_SEEN or place.point:
+            continue
+        for each in measured.attributes:
+            at = max(round(each.observability / STEP), 1) * STEP
+            groups.setdefault((place.method, at), []).append((each.by_tree, each.by_codes))
+    return [
+        Seen(method, at, *(interval(values) for values in zip(*pairs, strict=True)))
+        for (method, at), pairs in sorted(groups.items(), key=lambda item: item[0][1])
+    ]
