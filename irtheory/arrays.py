@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,77 +13,18 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from irtheory.array_settings import ArraySettings, default_depth
 from irtheory.growers import Grower
 from irtheory.intersection import Batches, Intersection, Network, collect
 from irtheory.methods import Method
-from irtheory.networks import Activation, Head, SoftTreeHead, Standardise, representation
-from irtheory.quantize import Range, UniformQuantizer
+from irtheory.networks import Head, SoftTreeHead, Standardise, representation
+from irtheory.quantize import UniformQuantizer
 from irtheory.records import Collected, Epoch
 from irtheory.trees.tree import Tree
 
 # Small sets see more epochs: at least so many steps are taken by default.
 STEPS, FEWEST_EPOCHS = 1500, 20
 EVALUATION_BATCH = 4096
-
-
-@dataclass(frozen=True)
-class ArraySettings:
-    """How to train on an array.
-
-    Attributes:
-        dim: d, number of codes.
-        bits: r.
-        max_depth: d_max; None is ⌈log2 k⌉ + 2.
-        hidden: widths of F's hidden layers.
-        head_hidden: width of G's hidden layer, where the method has one.
-        criterion: of the greedy splits of T.
-        min_samples_leaf: samples a leaf of T must hold.
-        epochs: None is enough for about 1500 steps, at least 20.
-        batch_size: s.
-        learning_rate: at the start; falls to 0 along a cosine.
-        weight_decay: of AdamW.
-        dropout: in F.
-        activation: of F, before q.
-        range: of the quantiser; None is "unit" after a sigmoid, "running" after a ReLU.
-        drops: stopping rule of `Intersection`; needs a validation set.
-        seed: of every draw.
-        device: of the network and the data.
-    """
-
-    dim: int = 64
-    bits: int = 1
-    max_depth: int | None = None
-    hidden: tuple[int, ...] = (64,)
-    head_hidden: int = 512
-    criterion: Literal["entropy", "squared_error"] = "entropy"
-    min_samples_leaf: int = 1
-    epochs: int | None = None
-    batch_size: int = 64
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.01
-    dropout: float = 0.0
-    activation: Activation = "sigmoid"
-    range: Range | None = None
-    drops: int | None = None
-    seed: int = 0
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        """Refuse sizes below 1 and shares outside [0, 1)."""
-        sizes = {name: getattr(self, name) for name in ("dim", "head_hidden", "batch_size")}
-        for name in ("min_samples_leaf", "max_depth", "epochs", "drops"):
-            if getattr(self, name) is not None:
-                sizes[name] = getattr(self, name)
-        sizes |= {"hidden": min(self.hidden, default=1)}
-        for name, found in sizes.items():
-            if isinstance(found, bool) or not isinstance(found, int | np.integer) or found < 1:
-                raise ValueError(f"{name}: expected a whole number ≥ 1, found {found!r}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: expected a share in [0, 1), found {self.dropout!r}")
-        for name in ("learning_rate", "weight_decay"):
-            found = getattr(self, name)
-            if not 0 <= found < math.inf:
-                raise ValueError(f"{name}: expected a number ≥ 0, found {found!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,26 +36,28 @@ class Fitted:
         kept: the codes that count, ascending; all d of them unless the method prunes.
         tree: T over the kept codes.
         records: one an epoch.
+        width: columns p of x.
     """
 
     network: Network
     kept: Int[np.ndarray, " kept"]
     tree: Tree
     records: tuple[Epoch, ...]
+    width: int
 
     def apply(
         self, x: Num[np.ndarray, "m p"]
     ) -> tuple[UInt8[np.ndarray, "m kept"], Float[np.ndarray, "m k"]]:
-        """Kept codes of x, and the class probabilities that G gives."""
+        """Kept codes of x, and the class probabilities that G gives.
+
+        Raises:
+            ValueError: x is not a finite array as wide as that of training.
+        """
+        _check_inputs(x, self.width)
         inputs = _inputs(x, next(self.network.parameters()).device)
         unknown = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
         seen = collect(self.network, in_order(inputs, unknown)(0))
         return seen.codes.cpu().numpy()[:, self.kept], seen.outputs.cpu().numpy()
-
-
-def default_depth(classes: int) -> int:
-    """d_max = ⌈log2 k⌉ + 2."""
-    return math.ceil(math.log2(max(classes, 2))) + 2
 
 
 def shuffled(x: Tensor, y: Tensor, batch_size: int, seed: int) -> Batches:
@@ -182,9 +124,15 @@ def fit_arrays(
             or there are fewer samples than classes.
         FloatingPointError: a loss is not finite.
     """
-    _check(x, y, classes)
+    _check_inputs(x)
+    _check_labels(y, len(x), classes)
+    if len(np.unique(y)) < 2:
+        raise ValueError(f"y: expected two classes or more, found class {y[0]} alone")
+    if len(x) < classes:
+        raise ValueError(f"x: expected at least {classes} samples, one a class, found {len(x)}")
     if validation is not None:
-        _check(*validation, classes, training=False)
+        _check_inputs(validation[0], x.shape[1])
+        _check_labels(validation[1], len(validation[0]), classes)
     device = torch.device(settings.device)
     inputs, labels = _inputs(x, device), _labels(y, device)
     held = None
@@ -205,23 +153,22 @@ def fit_arrays(
                 on_epoch(record, engine)
     network.eval()
     seen = collect(network, in_order(inputs, labels)(0))
-    return _finish(engine, seen, method, grower, tuple(records))
+    return _finish(engine, seen, method, grower, tuple(records), x.shape[1])
 
 
-def _check(x: np.ndarray, y: np.ndarray, classes: int, training: bool = True) -> None:
-    if x.ndim != 2 or not x.size:
-        raise ValueError(f"x: expected an m × p array, found shape {x.shape}")
+def _check_inputs(x: np.ndarray, width: int | None = None) -> None:
+    if x.ndim != 2 or not x.size or x.shape[1] != (width or x.shape[1]):
+        raise ValueError(f"x: expected an m × {width or 'p'} array, found shape {x.shape}")
     for row, column in np.argwhere(~np.isfinite(x))[:1]:
         found = f"{x[row, column]} in row {row}, column {column}"
         raise ValueError(f"x: expected finite numbers, found {found}")
-    if y.shape != (len(x),):
-        raise ValueError(f"y: expected {len(x)} classes, one a row of x, found shape {y.shape}")
+
+
+def _check_labels(y: np.ndarray, samples: int, classes: int) -> None:
+    if y.shape != (samples,):
+        raise ValueError(f"y: expected {samples} classes, one a row of x, found shape {y.shape}")
     for row in np.flatnonzero((y < 0) | (y >= classes) | (y != np.floor(y)))[:1]:
         raise ValueError(f"y: expected 0 … {classes - 1}, found {y[row]} in row {row}")
-    if training and len(np.unique(y)) < 2:
-        raise ValueError(f"y: expected two classes or more, found class {y[0]} alone")
-    if training and len(x) < classes:
-        raise ValueError(f"x: expected at least {classes} samples, one a class, found {len(x)}")
 
 
 def _inputs(x: np.ndarray, device: torch.device) -> Tensor:
@@ -265,6 +212,7 @@ def _finish(
     method: Method,
     grower: Grower,
     records: tuple[Epoch, ...],
+    width: int,
 ) -> Fitted:
     """T of the result, and the codes that count."""
     tree = engine.tree
@@ -279,4 +227,4 @@ def _finish(
         kept = np.flatnonzero(varies) if varies.any() else kept[:1]
     place = np.where(tree.feature >= 0, np.searchsorted(kept, tree.feature), -1)
     tree = replace(tree, feature=place, n_features=len(kept))
-    return Fitted(engine.network, kept, tree, records)
+    return Fitted(engine.network, kept, tree, records, width)

@@ -41,7 +41,7 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
 
     G∘q∘F is trained toward the labels and toward T, which is grown on the codes q(F(x)) after
     every epoch (Algorithm 1). `predict` asks G, `predict_tree` asks T, and `transform` gives
-    the codes that T tests. Columns are standardised inside; binary columns may be given as they
+    the codes. Columns are standardised inside; binary columns may be given as they
     are. Equal settings, data and `random_state` give equal results on CPU.
 
     Args:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -43,7 +44,11 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Float[Tensor, "m k"]:
         """Logits of G∘F_q."""
-        return self.classify(self.codes(x))
+        return self.logits(self.codes(x))
+
+    def logits(self, codes: Tensor) -> Float[Tensor, "m k"]:
+        """Logits of G in single precision, which the losses need under any autocast."""
+        return self.classify(codes).float()
 
 
 def collect(
@@ -51,15 +56,16 @@ def collect(
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Collected:
-    """Codes and outputs of a set in eval mode, without gradients; its mode is then restored."""
-    training = network.training
+    """Codes and outputs of a set in eval mode, without gradients; modes are then restored."""
+    training = [module for module in network.modules() if module.training]
     network.eval()
     parts = []
     with torch.inference_mode(), precision():
         for x, y in batches:
             codes = network.codes(x)
-            parts.append((codes, network.classify(codes), y))
-    network.train(training)
+            parts.append((codes, network.logits(codes), y))
+    for module in training:
+        module.training = True
     return Collected.join(parts)
 
 
@@ -75,13 +81,14 @@ class Intersection:
     """A run of Algorithm 1, epoch by epoch.
 
     Args:
-        network: G∘q∘F.
+        network: G∘q∘F; a part of it in eval mode, such as a frozen backbone, stays so.
         weights: λ of every term.
         fit_tree: A of the paper: grows T from what an epoch collected (and the tree of the
             epoch before, if it cares), such as a `irtheory.growers.Grower`.
         optimise_f, optimise_g: optimisers over the parameters of F and of G.
         schedulers: of the learning rates, stepped after every batch.
-        precision: makes the context of every forward pass, such as an autocast.
+        precision: makes the context of every forward pass, such as an autocast to bfloat16;
+            losses are in single precision. (float16 would need its gradients scaled.)
         drops: stop at so many epochs whose validation accuracy of G fell, and go back to the
             epoch before the last of them (the paper's rule is 2); None never stops.
 
@@ -104,6 +111,8 @@ class Intersection:
         precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
         drops: int | None = None,
     ) -> None:
+        if drops is not None and drops < 1:
+            raise ValueError(f"drops: expected a whole number ≥ 1, found {drops}")
         self.network, self.weights, self.fit_tree = network, weights, fit_tree
         self.optimise_f, self.optimise_g = optimise_f, optimise_g
         self.schedulers, self.precision, self.drops = tuple(schedulers), precision, drops
@@ -138,18 +147,22 @@ class Intersection:
 
     def plant(self, tree: Tree) -> None:
         """Make `tree` the T of the next epoch."""
-        device = next(self.network.parameters()).device
-        self.tree, self._routing = tree, Routing.of(tree, device)
+        self.tree, self._routing = tree, Routing.of(tree, self._device)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
 
     def _one_epoch(self, batches: Batches, validation: Batches | None) -> Epoch:
         start = time.perf_counter()
-        self.network.train()
+        if not self.network.training:
+            self.network.train()
         parts, sums = [], {}
         for x, y in batches(self.epoch + 1):
             codes, logits, terms = self._step(x, y)
             parts.append((codes.to(torch.uint8), logits, y))
             for name, value in terms.items():
-                sums[name] = sums.get(name, 0.0) + value.detach() * len(y)
+                sums[name] = sums.get(name, 0.0) + value.detach().double() * len(y)
         seen = Collected.join(parts)
         means = {name: float(value) / len(seen.labels) for name, value in sums.items()}
         _refuse_non_finite(means, self.epoch + 1)
@@ -163,12 +176,13 @@ class Intersection:
     def _step(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Lines 7 to 9 for one batch: a step of G, then one of F, then (F_q(x), G(F_q(x)))."""
         with self.precision():
-            # F stands still while G moves, so one forward pass of it serves both steps.
+            # F stands still while G moves, so one forward pass of it serves both steps; G
+            # runs for each of them, with its own dropout if it has any.
             codes = self.network.codes(x)
-            logits = self.network.classify(codes.detach())
+            logits = self.network.logits(codes.detach())
         self._descend(self.optimise_g, self._terms(codes.detach(), logits, y))
         with self.precision():
-            logits = self.network.classify(codes)
+            logits = self.network.logits(codes)
         terms = self._terms(codes, logits, y) | self._terms_of_f(codes, y)
         self._descend(self.optimise_f, terms)
         for scheduler in self.schedulers:
@@ -230,26 +244,31 @@ class Intersection:
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next epoch depends on: tensors, numbers and strings alone."""
+        device = self._device
         return {
             **self._snapshot(),
-            "optimise_f": self.optimise_f.state_dict(),
-            "optimise_g": self.optimise_g.state_dict(),
-            "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
+            # Copies: torch hands out the moments that the next step will change.
+            "optimise_f": deepcopy(self.optimise_f.state_dict()),
+            "optimise_g": deepcopy(self.optimise_g.state_dict()),
+            "schedulers": [deepcopy(scheduler.state_dict()) for scheduler in self.schedulers],
             "epoch": self.epoch,
             "stopped": self.stopped,
             "fallen": self._fallen,
             "last": self._last,
             "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken; the random state of torch is set too."""
         self.network.load_state_dict(state["network"])
         self._replant(state["tree"])
-        self.optimise_f.load_state_dict(state["optimise_f"])
-        self.optimise_g.load_state_dict(state["optimise_g"])
+        self.optimise_f.load_state_dict(deepcopy(state["optimise_f"]))
+        self.optimise_g.load_state_dict(deepcopy(state["optimise_g"]))
         for scheduler, saved in zip(self.schedulers, state["schedulers"], strict=True):
             scheduler.load_state_dict(saved)
         self.epoch, self.stopped = state["epoch"], state["stopped"]
         self._fallen, self._last = state["fallen"], state["last"]
-        torch.set_rng_state(state["random"])
+        torch.set_rng_state(state["random"].cpu())
+        if self._device.type == "cuda" and state["random_cuda"] is not None:
+            torch.cuda.set_rng_state(state["random_cuda"].cpu(), self._device)

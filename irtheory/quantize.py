@@ -14,8 +14,8 @@ Range = Literal["running", "batch", "unit"]
 MOST_BITS = 8
 # Above this share of codes without variation in a batch the features are likely dead.
 CONSTANT_SHARE = 0.95
-# Fewer samples often agree by chance.
-FEWEST_TO_WARN = 32
+# Batches that are looked at, and samples that these must hold: few agree by chance.
+FIRST_BATCHES, FEWEST_TO_WARN = 16, 32
 # A range this many times smaller than its ends is one number up to rounding.
 FLAT = 1e-6
 
@@ -65,7 +65,8 @@ class UniformQuantizer(nn.Module):
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.zeros(()))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
-        self._warned = False
+        # Looking makes the host wait for the device, so only the first batches are looked at.
+        self._looks = FIRST_BATCHES
 
     @property
     def levels(self) -> int:
@@ -87,7 +88,8 @@ class UniformQuantizer(nn.Module):
         zero_point = self._round(-low / scale)
         codes = self._round(zero_point + x / scale)
         codes = torch.where(flat, torch.zeros_like(codes), codes)
-        if self.training and not self._warned:
+        if self.training and self._looks > 0:
+            self._looks -= 1
             self._warn_if_constant(codes)
         return codes
 
@@ -121,7 +123,7 @@ class UniformQuantizer(nn.Module):
             return
         share = (codes == codes[:1]).all(dim=0).float().mean().item()
         if share > CONSTANT_SHARE:
-            self._warned = True
+            self._looks = 0
             warnings.warn(
                 f"{share:.0%} of {codes.shape[1]} codes are constant over {len(codes)} samples; "
                 "the quantiser expects non-negative features of comparable size "

@@ -192,6 +192,10 @@ def test_a_linear_head_adds_up_what_every_code_says() -> None:
         ({"epochs": 1.5}, "epochs: expected a whole number ≥ 1, found 1.5"),
         ({"dropout": 1.0}, "dropout: expected a share"),
         ({"learning_rate": -1.0}, "learning_rate: expected a number ≥ 0"),
+        ({"bits": 9}, "bits: expected a whole number from 1 to 8, found 9"),
+        ({"seed": 1.5}, "seed: expected a whole number, found 1.5"),
+        ({"criterion": "gini"}, "criterion: expected one of 'entropy', 'squared_error', found"),
+        ({"device": "nowhere"}, "device: expected one of torch's that is here, found 'nowhere'"),
     ],
 )
 def test_settings_out_of_range_are_named(change: dict, message: str) -> None:
@@ -214,8 +218,13 @@ def test_bad_arrays_are_named() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             fit_arrays(bad_x, bad_y, k, method, SMALL)
-    with pytest.raises(ValueError, match="bits: expected a whole number from 1 to 8"):
-        fit_arrays(x, y, 4, method, replace(SMALL, bits=9))
+    with pytest.raises(ValueError, match="x: expected an m × 6 array, found shape"):
+        fit_arrays(x, y, 4, method, SMALL, (x[:, :1], y))
+    fitted = fit_arrays(x, y, 4, method, replace(SMALL, epochs=1))
+    with pytest.raises(ValueError, match="x: expected an m × 6 array, found shape"):
+        fitted.apply(x[:, :1])
+    with pytest.raises(ValueError, match="x: expected finite numbers, found inf"):
+        fitted.apply(hole)
     with pytest.raises(ValueError, match=r"method: expected one of quantised, .*, found 'no'"):
         method_named("no")
     with pytest.raises(ValueError, match="activation: expected 'relu' or 'sigmoid'"):

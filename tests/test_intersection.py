@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -174,6 +175,41 @@ def test_a_resumed_run_is_the_same_bit_for_bit(stop: int) -> None:
     assert whole.tree == resumed.tree
 
 
+def test_a_state_in_memory_stays_what_it_was() -> None:
+    batches = shuffled(*data(), 32, 0)
+    run = engine()
+    list(run.run(batches, 2))
+    state = run.state_dict()
+    first = [record.total for record in run.run(batches, 4)]
+    for _ in range(2):
+        run.load_state_dict(state)
+        assert [record.total for record in run.run(batches, 4)] == first
+
+
+def test_losses_are_in_single_precision_under_an_autocast() -> None:
+    x, y = data(4096)
+    plain, cast = (
+        engine(precision=precision)
+        for precision in (nullcontext, lambda: torch.autocast("cpu", torch.bfloat16))
+    )
+    for run in (plain, cast):
+        for group in (*run.optimise_f.param_groups, *run.optimise_g.param_groups):
+            group["lr"] = 0.0
+        run.schedulers = ()
+    a, b = (next(run.run(shuffled(x, y, 32, 0), 1)) for run in (plain, cast))
+    assert b.losses["label"] == pytest.approx(a.losses["label"], rel=2e-3)
+
+
+def test_a_frozen_part_keeps_its_mode() -> None:
+    run = engine()
+    norm = nn.BatchNorm1d(P).eval()
+    run.network.represent.insert(0, norm)  # type: ignore[operator]
+    before = norm.running_mean.clone()
+    list(run.run(shuffled(*data(), 32, 0), 2, in_order(*data(40, 1))))
+    assert not norm.training and run.network.training
+    assert torch.equal(norm.running_mean, before)
+
+
 def test_the_record_counts_what_a_count_by_hand_gives() -> None:
     run = engine()
     x, y = data()
@@ -246,6 +282,8 @@ def test_bad_input_is_named() -> None:
         Weights(label=0)
     with pytest.raises(ValueError, match="validation: the stopping rule needs"):
         next(engine(drops=2).run(shuffled(*data(), 32, 0), 1))
+    with pytest.raises(ValueError, match="drops: expected a whole number ≥ 1, found 0"):
+        engine(drops=0)
     with pytest.raises(ValueError, match="batches: expected at least one"):
         next(engine().run(lambda epoch: [], 1))
 

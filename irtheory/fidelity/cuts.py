@@ -40,15 +40,10 @@ def quartile_cuts(ascending: npt.NDArray) -> Cuts:
     return Cuts(np.stack([ascending[:, int(q * last)] for q in QUARTILES]), equal=False)
 
 
-def f1_from_counts(both: Floats, first: Floats, second: Floats) -> Floats:
-    """2·both / (first + second), 0/0 := 0."""
-    return 2 * both / np.maximum(first + second, 1)
-
-
 def best_cuts(
     cuts: Cuts, values: npt.NDArray, positive: Floats
 ) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
-    """The binary column or complement of the largest F1 with each attribute.
+    """The binary column or complement of the largest F1 excess with each attribute.
 
     Args:
         cuts: L cuts of d columns.
@@ -68,11 +63,20 @@ def best_cuts(
         indicator = cuts.indicator(values, cut, slice(None)).astype(np.float32)
         on[:, cut, 0] = indicator.sum(0)
         both[:, cut] = indicator.T @ narrow
-    plain = f1_from_counts(both, p, on)
-    complement = f1_from_counts(p - both, p, size - on)
-    flat = np.stack([plain, complement]).reshape(-1, len(p)).argmax(0)
+    plain = _excess_from_counts(both, p, on, size)
+    complement = _excess_from_counts(p - both, p, size - on, size)
+    # Rounded, so that equal excesses of different counts are ties.
+    both_ways = np.stack([plain, complement]).round(12)
+    flat = both_ways.reshape(-1, len(p)).argmax(0)
     complemented, column, cut = np.unravel_index(flat, (2, d, n_cuts))
     return complemented.astype(bool), column, cut
+
+
+def _excess_from_counts(
+    both: npt.NDArray, p: npt.NDArray, on: npt.NDArray, size: int
+) -> npt.NDArray[np.float64]:
+    """F1 minus its mean over permutations, 2 (|f ∧ g| − |f||g|/N) / (|f| + |g|)."""
+    return 2 * (both - p * on / size) / np.maximum(p + on, 1)
 
 
 def f1_excess(positive: npt.NDArray, indicator: npt.NDArray) -> float:

@@ -47,14 +47,22 @@ def permutation_null(blocks: FeatureBlocks, draws: int, seed: int) -> Null:
     return Null(float(np.mean(scores)), float(np.std(scores, ddof=1)) if draws > 1 else None)
 
 
-def bootstrap_interval(blocks: FeatureBlocks, draws: int, seed: int) -> tuple[float, float]:
-    """95% percentile interval of the score, samples drawn with replacement as weights."""
+def bootstrap_interval(
+    blocks: FeatureBlocks, score: float, draws: int, seed: int
+) -> tuple[float, float]:
+    """95% bootstrap interval about the score, samples drawn with replacement as weights.
+
+    Resampling lifts the maxima in the score, so the percentiles are moved by the difference
+    of the score and the mean over resamples. (What maxima add to the score itself is what the
+    null shows.)
+    """
     rng = np.random.default_rng([seed, RESAMPLES])
     m, device = len(blocks.annotation.positive), blocks.features.device
     counts = rng.multinomial(m, np.full(m, 1 / m), size=draws)
     weights = torch.from_numpy(counts).to(device, count_dtype(m))
     resamples = [_weighting(w) for w in weights]
-    return percentile_interval([half.score for half in halves(blocks, resamples)])
+    scores = np.array([half.score for half in halves(blocks, resamples)])
+    return percentile_interval(scores + (score - scores.mean()))
 
 
 def percentile_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:

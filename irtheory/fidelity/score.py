@@ -41,7 +41,7 @@ class FeatureFidelity:
         null_mean: mean score with the rows of f shuffled; None unless asked for.
         null_sd: standard deviation of these scores; None below two draws.
         adjusted: (score − null_mean) / (1 − null_mean); None unless a null is asked for.
-        interval: 95% percentile bootstrap interval of the score over samples, or None.
+        interval: 95% bootstrap interval over samples, centred on the score, or None.
     """
 
     score: float
@@ -119,7 +119,7 @@ def feature_fidelity(
         null_mean=null.mean if null else None,
         null_sd=null.sd if null else None,
         adjusted=null.adjusted(both.score) if null else None,
-        interval=bootstrap_interval(blocks, bootstrap, seed) if bootstrap else None,
+        interval=bootstrap_interval(blocks, both.score, bootstrap, seed) if bootstrap else None,
     )
 
 

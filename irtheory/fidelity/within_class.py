@@ -39,7 +39,7 @@ class WithinClassRecovery:
         column: P columns of the values, largest |AUC − ½| on the first half.
         sign: P signs of AUC − ½ there, +1 for 0.
         auc: P values of the AUC of sign · column.
-        f1_column: P columns of the values behind the binary column of the largest F1.
+        f1_column: P columns of the values behind the binary column of the largest F1 excess.
         f1_excess: P values of its F1 minus the mean F1 over permutations of the attribute.
         mean_auc: mean over pairs; NaN without pairs, as is `mean_f1_excess`.
         auc_interval: 95% bootstrap interval over pairs; None without pairs or if not asked for.

@@ -49,7 +49,15 @@ def test_bootstrap_is_the_score_of_resampled_rows(missing: bool) -> None:
     counts = np.random.default_rng([5, RESAMPLES]).multinomial(m, np.full(m, 1 / m), size=6)
     rows = [np.repeat(np.arange(m), c) for c in counts]
     scores = [feature_fidelity(f[r], g[r]).score for r in rows]
-    assert found.interval == pytest.approx(np.percentile(scores, [2.5, 97.5]), abs=1e-12)
+    centred = np.percentile(scores, [2.5, 97.5]) + found.score - np.mean(scores)
+    assert found.interval == pytest.approx(centred, abs=1e-12)
+
+
+def test_the_interval_holds_its_score_where_resampling_lifts_the_maxima() -> None:
+    rng = np.random.default_rng(0)
+    f, g = rng.random((200, 6)) < 0.3, rng.random((200, 300)) < 0.3
+    found = feature_fidelity(f, g, bootstrap=60)
+    assert found.interval is not None and found.interval[0] < found.score < found.interval[1]
 
 
 def test_independent_columns_score_like_their_null() -> None:

@@ -47,11 +47,13 @@ def by_hand(first: Half, test: Half, bits: int | None) -> dict[tuple[int, int], 
             aucs = np.array([roc_auc_score(a, column) for column in v[rows].T])
             k = int(np.argmax(np.round(np.abs(aucs - 0.5), 12)))
             auc = roc_auc_score(b, vt[other, k] * (1 if aucs[k] >= 0.5 else -1))
-            best = (-1.0, -1, np.zeros(1))
+            best = (-2.0, -1, np.zeros(1))
             for flip in (False, True):
                 for j, (column, tested) in enumerate(zip(v[rows].T, vt[other].T, strict=True)):
                     for on, on_test in binary(column, tested, bits):
+                        p, ons = a.sum(), (on ^ flip).sum()
                         score = f1_score(a, on ^ flip, zero_division=ZERO)
+                        score -= 2 * p * ons / len(a) / (p + ons)
                         if score > best[0] + 1e-12:
                             best = (score, j, on_test ^ flip)
             p, on = b.sum(), best[2].sum()
@@ -187,3 +189,17 @@ def test_bad_input(changes: dict[str, Any], message: str) -> None:
     good |= {f"test_{k}": v for k, v in zip(names, half(rng, "codes"), strict=True)}
     with pytest.raises(ValueError, match=message):
         within_class_recovery(**(good | changes))
+
+
+def test_a_dead_code_does_not_take_the_place_of_a_live_one() -> None:
+    # Where an attribute is common, a column that is always on has the larger F1 and no content.
+    rng = np.random.default_rng(0)
+    m, y = 2000, np.zeros(2000, dtype=int)
+    f = (rng.random((m, 1)) < 0.8).astype(int)
+    code = np.where(rng.random((m, 1)) < 0.2, 1 - f, f)
+    dead = np.hstack([code, np.zeros((m, 1), dtype=int)])
+    a, b = slice(0, 1000), slice(1000, None)
+    alone, both = (
+        within_class_recovery(f[a], y[a], v[a], f[b], y[b], v[b], bits=1) for v in (code, dead)
+    )
+    assert alone.mean_f1_excess == both.mean_f1_excess > 0.1
