@@ -30,6 +30,8 @@ RUN_FILES = (
     "results.json", "results.csv", "cells.csv", "attributes.csv", "epochs.csv", "cells/*.json",
     CONFIG, ENVIRONMENT,
 )  # fmt: skip
+# Commands that go on where an earlier run stopped.
+RESUMABLE = ("recover",)
 RUN_FOLDERS = ("trajectories", "cells")
 
 
@@ -69,7 +71,8 @@ def open_run(
             elif overwrite:
                 _remove_run(folder)
             else:
-                raise InputError(f"--out {folder}: not empty; pass --overwrite or another folder")
+                ways = "--resume, --overwrite" if _resumable(folder, settings) else "--overwrite"
+                raise InputError(f"--out {folder}: not empty; pass {ways} or another folder")
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
         write_json(folder / ENVIRONMENT, environment(seed))
@@ -77,6 +80,10 @@ def open_run(
         why = error.strerror or str(error) or type(error).__name__
         raise InputError(f"--out {folder}: cannot write there ({why})") from error
     return folder
+
+
+def _resumable(folder: Path, settings: dict[str, Any]) -> bool:
+    return settings.get("command") in RESUMABLE and _is_run(folder)
 
 
 def _remove_run(folder: Path) -> None:
