@@ -203,7 +203,7 @@ def recover(
     lambda_sparsity: given.LambdaSparsity = None,
     lambda_route: given.LambdaRoute = None,
     sweeps: given.SweepOver = None,
-    seeds: given.Seeds = 5,
+    seeds: given.Seeds = 4,
     seed: given.Seed = 0,
     threads: given.Threads = None,
     out: given.Out = None,

@@ -74,7 +74,7 @@ class RecoverySettings:
     lambda_sparsity: float | None = None
     lambda_route: float | None = None
     sweeps: tuple[Sweep, ...] = ()
-    seeds: int = 5
+    seeds: int = 4
     seed: int = 0
 
     def __post_init__(self) -> None:
