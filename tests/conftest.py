@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 os.environ["MPLBACKEND"] = "Agg"
+# A background job inherits an ignored SIGINT; what it starts could then not be interrupted.
+_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+if _ignored and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("ira", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("ira")
 
