@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,6 @@ from irtheory.arrays import ArraySettings, fit_arrays
 from irtheory.console import Pulse, make_console, progress_bar
 from irtheory.intersection import TERMS, Intersection
 from irtheory.methods import Method, method_named
-from irtheory.quantize import check_bits
 from irtheory.records import Epoch
 from irtheory.trees.cart import Criterion
 from irtheory.trees.export import to_key
@@ -191,13 +190,12 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
 
     def _settings(self, samples: int) -> ArraySettings:
         """Everything but λ, checked; the seed is drawn later."""
+        if not isinstance(self.early_stopping, bool | np.bool_):
+            raise ValueError(f"early_stopping: expected a bool, found {self.early_stopping!r}")
         batch = min(64, max(8, samples // 16)) if self.batch_size is None else self.batch_size
-        if self.criterion not in get_args(Criterion):
-            expected = " or ".join(map(repr, get_args(Criterion)))
-            raise ValueError(f"criterion: expected {expected}, found {self.criterion!r}")
         return ArraySettings(
             dim=_whole("n_features", self.n_features),
-            bits=check_bits(self.bits),
+            bits=self.bits,
             max_depth=self.max_depth,
             hidden=_widths(self.hidden),
             criterion=self.criterion,

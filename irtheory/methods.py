@@ -21,7 +21,6 @@ class Method:
         final: what T of the result is: "last", that of the last epoch; or one grown anew from
             the codes of the finished network, toward its "outputs" or the "labels".
         prune: leave codes out of the result that are the same for every training sample.
-        extension: whether it goes beyond the paper.
     """
 
     title: str
@@ -30,7 +29,6 @@ class Method:
     search: Search = "greedy"
     final: Literal["last", "outputs", "labels"] = "last"
     prune: bool = False
-    extension: bool = False
 
 
 METHODS: dict[str, Method] = {
@@ -39,14 +37,13 @@ METHODS: dict[str, Method] = {
     "quantised+dt": Method("quantised + tree", Weights(tree=0, sparsity=0), final="labels"),
     "soft-tree": Method("soft tree head", Weights(tree=0, sparsity=0), head="soft-tree"),
     "paper": Method("Algorithm 1", Weights()),
-    "paper+route": Method("Algorithm 1 + route", Weights(route=1), extension=True),
-    "route": Method("route alone", Weights(tree=0, route=1), extension=True),
+    "paper+route": Method("Algorithm 1 + route", Weights(route=1)),
+    "route": Method("route alone", Weights(tree=0, route=1)),
     "route+best": Method(
         "route, best trees",
         Weights(tree=0, route=1),
         search="best",
         final="outputs",
-        extension=True,
     ),
     "ira": Method(
         "ira",
@@ -55,7 +52,6 @@ METHODS: dict[str, Method] = {
         search="best",
         final="outputs",
         prune=True,
-        extension=True,
     ),
 }
 

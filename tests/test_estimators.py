@@ -256,7 +256,11 @@ def test_labels_of_any_kind():
         ({"batch_size": 0}, "batch_size: expected a whole number ≥ 1, found 0"),
         ({"dropout": 1}, "dropout: expected a share in"),
         ({"learning_rate": float("nan")}, "learning_rate: expected a number ≥ 0, found nan"),
-        ({"criterion": "gini"}, "criterion: expected 'entropy' or 'squared_error', found 'gini'"),
+        ({"early_stopping": "x"}, "early_stopping: expected a bool, found 'x'"),
+        (
+            {"criterion": "gini"},
+            "criterion: expected one of 'entropy', 'squared_error', found 'gini'",
+        ),
         ({"min_samples_leaf": 0}, "min_samples_leaf: expected a whole number ≥ 1, found 0"),
         (
             {"early_stopping": True, "validation_fraction": 1.0},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from irtheory.trees._cart_codes import LEVELS
 from irtheory.trees.cart import Criterion, fit_cart
-from irtheory.trees.estimators import codes_of, cut_points
+from irtheory.trees.estimators import codes_of, cut_points, in_units_of_x
 
 # Its annotations know neither array-likes nor that it returns a pair where y is given.
 _validate: Any = validate_data
@@ -67,7 +66,7 @@ class CodeTreeRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             criterion=self.criterion,
             min_samples_leaf=self.min_samples_leaf,
         )
-        self.tree_ = _in_units_of_x(tree, cuts)
+        self.tree_ = in_units_of_x(tree, cuts)
         self.n_outputs_ = tree.n_outputs
         self._one_dimensional = targets.ndim == 1
         return self
@@ -77,11 +76,3 @@ class CodeTreeRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         predicted = self.tree_.predict(_validate(self, X, dtype=np.float64, reset=False))
         return predicted[:, 0] if self._one_dimensional else predicted
-
-
-def _in_units_of_x(tree: Any, cuts: list[npt.NDArray[np.float64]]) -> Any:
-    """Cut points for thresholds: x ≤ cuts[c] iff its code is ≤ c."""
-    threshold = tree.threshold.copy()
-    for node in np.flatnonzero(tree.feature >= 0):
-        threshold[node] = cuts[tree.feature[node]][int(threshold[node])]
-    return replace(tree, threshold=threshold)

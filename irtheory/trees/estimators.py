@@ -80,7 +80,7 @@ class OptimalTreeRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             time_limit=self.time_limit,
             threads=self.threads,
         )
-        self.tree_ = _in_units_of_x(fit.tree, cuts)
+        self.tree_ = in_units_of_x(fit.tree, cuts)
         self.loss_, self.lower_bound_, self.status_ = fit.loss, fit.lower_bound, fit.status
         self.n_outputs_ = self.tree_.n_outputs
         self._one_dimensional = targets.ndim == 1
@@ -127,7 +127,8 @@ def codes_of(
     return np.stack(columns, axis=1)
 
 
-def _in_units_of_x(tree: Tree, cuts: list[Float[np.ndarray, " cuts"]]) -> Tree:
+def in_units_of_x(tree: Tree, cuts: list[Float[np.ndarray, " cuts"]]) -> Tree:
+    """The tree on codes with cut points for thresholds: x ≤ cuts[c] iff its code is ≤ c."""
     threshold = tree.threshold.copy()
     for node in np.flatnonzero(tree.feature >= 0):
         threshold[node] = cuts[tree.feature[node]][int(threshold[node])]

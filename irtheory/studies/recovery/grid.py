@@ -52,8 +52,7 @@ class Cell:
     def content(self) -> dict[str, Any]:
         """The settings as plain data, without names and titles."""
         content = asdict(self)
-        for name in ("title", "extension"):
-            del content["method"][name]
+        del content["method"]["title"]
         del content["name"]
         return content
 
