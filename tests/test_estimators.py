@@ -257,10 +257,7 @@ def test_labels_of_any_kind():
         ({"dropout": 1}, "dropout: expected a share in"),
         ({"learning_rate": float("nan")}, "learning_rate: expected a number ≥ 0, found nan"),
         ({"early_stopping": "x"}, "early_stopping: expected a bool, found 'x'"),
-        (
-            {"criterion": "gini"},
-            "criterion: expected one of 'entropy', 'squared_error', found 'gini'",
-        ),
+        ({"criterion": "gini"}, "criterion: expected one of 'entropy', .*, found 'gini'"),
         ({"min_samples_leaf": 0}, "min_samples_leaf: expected a whole number ≥ 1, found 0"),
         (
             {"early_stopping": True, "validation_fraction": 1.0},

@@ -92,11 +92,12 @@ def check_columns(columns: Sequence[int] | None, n: int) -> Int[np.ndarray, " d"
 @njit(nogil=True, cache=True)
 def transpose(codes, columns, by_column, present):
     """Fill by_column [d, m] = codes [m, n] at `columns`, and which codes each column holds."""
-    for first in range(0, len(columns), _TILE):
-        stop = min(first + _TILE, len(columns))
-        for i in range(len(codes)):
-            for j in range(first, stop):
-                by_column[j, i] = codes[i, columns[j]]
+    for begin in range(0, len(codes), _TILE):
+        end = min(begin + _TILE, len(codes))
+        for j in range(len(columns)):
+            own, column = by_column[j], np.uintp(columns[j])
+            for i in range(np.uintp(begin), np.uintp(end)):
+                own[i] = codes[i, column]
     for j in range(len(columns)):
         column, held = by_column[j], present[j]
         for i in range(np.uintp(len(column))):
@@ -109,6 +110,16 @@ def rank_codes(by_column, place):
     for j in range(len(by_column)):
         for i in range(by_column.shape[1]):
             by_column[j, i] = place[j, by_column[j, i]]
+
+
+@njit(nogil=True, cache=True)
+def reorder(rank, rows, begins, ends, first, stop, out):
+    """out[j, t] = rank[j, rows[t]] for columns j = first … stop − 1 and some ranges of t."""
+    for j in range(first, stop):
+        column, own = rank[j], out[j]
+        for i in range(len(begins)):
+            for t in range(np.uintp(begins[i]), np.uintp(ends[i])):
+                own[t] = column[rows[t]]
 
 
 def arrange(codes: UInt8[np.ndarray, "m n"], columns: Int[np.ndarray, " c"]) -> CodeColumns:
@@ -134,11 +145,11 @@ def arrange(codes: UInt8[np.ndarray, "m n"], columns: Int[np.ndarray, " c"]) -> 
 
 
 def _half_way(present: np.ndarray, levels: int) -> Float[np.ndarray, "d gaps"]:
-    threshold = np.full((len(present), levels - 1), np.nan)
-    for row, held in zip(threshold, present, strict=True):
-        codes = np.flatnonzero(held)
-        row[: len(codes) - 1] = (codes[:-1] + codes[1:]) / 2
-    return threshold
+    column, code = np.nonzero(present)
+    rank = np.arange(len(code)) - np.searchsorted(column, column)
+    value = np.full((len(present), levels), np.nan)
+    value[column, rank] = code
+    return (value[:, :-1] + value[:, 1:]) / 2
 
 
 def _joined(rank: UInt8[np.ndarray, "d m"], levels: int) -> tuple[np.ndarray, ...]:

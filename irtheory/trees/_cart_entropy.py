@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from irtheory.trees._cart_sums import sort_rows
+from irtheory.trees._cart_sums import sort_codes
 from irtheory.trees._statistics import BAD, FAST
 
 _LN2 = 0.6931471805599453
@@ -62,9 +62,9 @@ def log(x):
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def entropy(s, n):
     """Entropy n H(s / n) = −Σ s log(s / n) of a label sum s of n rows; 0 log 0 = 0."""
-    total = 0.0
-    for c in range(len(s)):
-        total -= s[c] * log(max(s[c] / n, _TINY))
+    total, share = 0.0, 1.0 / n
+    for c in range(np.uintp(len(s))):
+        total -= s[c] * log(max(s[c] * share, _TINY))
     return total
 
 
@@ -77,10 +77,10 @@ def row_entropies(targets, out):
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def _entropy_of_rest(s, total, n):
-    lost = 0.0
-    for c in range(len(s)):
+    lost, share = 0.0, 1.0 / n
+    for c in range(np.uintp(len(s))):
         rest = max(total[c] - s[c], 0.0)
-        lost -= rest * log(max(rest / n, _TINY))
+        lost -= rest * log(max(rest * share, _TINY))
     return lost
 
 
@@ -116,11 +116,11 @@ def gains_of_sums(counts, sums, first, n, total, whole, least, left, gains):
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def _measure(rank, rows, targets, total, space, whole, floor, gains):
+def _measure(codes, rows, targets, total, space, whole, floor, gains):
     """Replace the bounds of one column that reach `floor` by gains, the others by BAD."""
     n, k, levels = len(rows), targets.shape[1], len(gains)
     left, ends = space.left, space.ends
-    sort_rows(rank, rows, space.counts[0], ends, space.order)
+    sort_codes(codes, space.counts[0], ends, space.order)
     left[:] = 0.0
     begin, best = 0, BAD
     for v in range(levels):
@@ -138,7 +138,7 @@ def _measure(rank, rows, targets, total, space, whole, floor, gains):
 
 
 @njit(nogil=True, cache=True)
-def measure_gains(rank, first, stop, rows, targets, total, rule, space, scores):
+def measure_gains(codes, first, stop, rows, targets, total, rule, space, scores):
     """Information gains of columns first … stop − 1; BAD for splits that cannot be the best.
 
     Columns are measured from the largest bound down, until no bound reaches the best gain
@@ -151,11 +151,13 @@ def measure_gains(rank, first, stop, rows, targets, total, rule, space, scores):
         bounds[j] = _bound_column(scores.q[j], scores.n_left[j], n, least, scores.gains[j])
     best = BAD
     for _ in range(first, stop):
-        j = first + np.argmax(bounds[first:stop])
+        j = first
+        for other in range(first, stop):
+            j = other if bounds[other] > bounds[j] else j
         floor = best - tie - slack * (n + whole)
         if bounds[j] < floor or bounds[j] == BAD:
             break
-        gain = _measure(rank[j], rows, targets, total, space, whole, floor, scores.gains[j])
+        gain = _measure(codes[j], rows, targets, total, space, whole, floor, scores.gains[j])
         best, bounds[j] = max(best, gain), BAD
     for j in range(first, stop):
         if bounds[j] != BAD:

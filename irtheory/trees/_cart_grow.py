@@ -9,13 +9,15 @@ from numba import njit
 
 from irtheory.trees._cart_codes import JOINED, LEVELS, CodeColumns
 from irtheory.trees._cart_entropy import entropy, measure_gains
-from irtheory.trees._cart_scatter import fill_scatter
+from irtheory.trees._cart_scatter import choose_way, fill_scatter
 from irtheory.trees._cart_sums import TABLES
 from irtheory.trees._lanes import LANES, add_block, aligned_zeros
 from irtheory.trees._statistics import BAD, FAST
 
-# Above this many rows, products of rows never pay.
-_MOST_GRAM = 384
+# Rows that are gathered at most, bytes they take at most, and rows that are rotated at most.
+_MOST_ROWS = 4096
+_MOST_GATHERED = 2**23
+_MOST_ROTATED = 256
 
 
 class Data(NamedTuple):
@@ -28,6 +30,13 @@ class Data(NamedTuple):
     least: int
     tie: float
     slack: float
+
+
+class Plan(NamedTuple):
+    """How the nodes of a level are scored, and the codes of those whose rows are gathered."""
+
+    ways: np.ndarray
+    codes: np.ndarray  # [columns, m]: ranks of the rows in their order
 
 
 class Node(NamedTuple):
@@ -57,7 +66,8 @@ class Space(NamedTuple):
     bounds: np.ndarray
     z: np.ndarray
     gram: np.ndarray
-    reach: np.ndarray
+    rest: np.ndarray
+    held: np.ndarray
     order: np.ndarray
     ends: np.ndarray
     rows: np.ndarray
@@ -80,20 +90,21 @@ def new_space(codes: CodeColumns, width: int) -> Space:
     """Scratch memory for the columns of `codes` and target rows of `width` doubles."""
     padded, m = codes.rank.shape
     levels, joined = codes.levels, codes.joined
-    cells, gram = levels**joined, min(m, _MOST_GRAM)
-    lanes = -(-gram // LANES) * LANES
+    cells, most = levels**joined, min(m, _MOST_ROWS, _MOST_GATHERED // (8 * width))
+    rotated = min(most, width, _MOST_ROTATED)
     return Space(
         aligned_zeros(TABLES * max(cells, LEVELS) * LANES),
         aligned_zeros(max(cells, LEVELS) * LANES),
         np.zeros(TABLES * joined * levels * width),
-        np.zeros(width),
+        aligned_zeros(width),
         np.zeros(LEVELS, np.int64),
         np.zeros((JOINED, levels), np.int64),
         np.zeros(padded),
-        np.zeros(gram * width),
-        aligned_zeros(gram * lanes),
-        aligned_zeros(lanes),
-        np.zeros(gram, np.int64),
+        aligned_zeros(most * width),
+        np.zeros(rotated**2),
+        np.zeros(rotated),
+        np.zeros(levels, np.int64),
+        np.zeros(levels * most, np.uint32),
         np.zeros(levels, np.int64),
         np.zeros(m, np.uint32),
     )
@@ -144,18 +155,28 @@ def _squared_gains(q, n_left, n, least, gains):
 
 
 @njit(nogil=True, cache=True)
-def _score_columns(data, first, stop, rows, node, space, scores):
+def choose_ways(data, step, space, levels, ways):
+    """Choose the way to score each node of a level."""
+    width, by_entropy = len(space.left), len(data.row_entropy) > 0
+    most = (len(space.z) // width, len(space.rest))
+    for i in range(len(ways)):
+        n = step.stop[i] - step.start[i]
+        ways[i] = choose_way(n, levels, data.joints, width // LANES, by_entropy, *most)
+
+
+@njit(nogil=True, cache=True)
+def _score_columns(data, codes, way, first, stop, rows, node, space, scores):
     """Fill the gains of columns first … stop − 1 (multiples of 8)."""
     q, n_left, gains = scores
     rule = (data.least, len(data.row_entropy) > 0)
-    known = fill_scatter(data.joints, first, stop, rows, data.y, node, rule, space, scores)
+    known = fill_scatter(
+        data.joints, codes, way, first, stop, rows, data.y, node, rule, space, scores
+    )
     if known:
         return
     if rule[1]:
         measure = (data.least, data.tie, data.slack)
-        measure_gains(
-            data.joints[0], first, stop, rows, data.targets, node.total, measure, space, scores
-        )
+        measure_gains(codes, first, stop, rows, data.targets, node.total, measure, space, scores)
     else:
         n = len(rows)
         _squared_gains(q[first:stop], n_left[first:stop], n, data.least, gains[first:stop])
@@ -164,7 +185,10 @@ def _score_columns(data, first, stop, rows, node, space, scores):
 @njit(nogil=True, cache=True)
 def _pick(gains, tie):
     """Lowest column, then lowest level, among the splits within `tie` of the best gain."""
-    best = gains.max()
+    best = BAD
+    for j in range(len(gains)):
+        for v in range(gains.shape[1]):
+            best = max(best, gains[j, v])
     if best > BAD:
         for j in range(len(gains)):
             for v in range(gains.shape[1]):
@@ -185,7 +209,8 @@ def _part(rank, level, rows, spare):
         else:
             spare[n_right] = r
             n_right += 1
-    rows[n_left:] = spare[:n_right]
+    for t in range(n_right):  # numba compiles a slice assignment for seconds
+        rows[n_left + t] = spare[t]
     return n_left
 
 
@@ -239,16 +264,18 @@ def _settle(data, rows, i, space, scores, step):
 
 
 @njit(nogil=True, cache=True)
-def split_nodes(data, nodes, first, stop, rows, node, space, scores, step):
+def split_nodes(data, plan, nodes, first, stop, rows, node, space, scores, step):
     """Score columns first … stop − 1 in some nodes of a level, one after the other.
 
     If those are all columns the nodes are split too. An empty range of columns splits
     nodes whose columns were scored piece by piece.
     """
     for i in nodes:
-        own = rows[step.start[i] : step.stop[i]]
+        start, end = step.start[i], step.stop[i]
+        own = rows[start:end]
         if stop > first:
             _enter_node(data, own, node)
-            _score_columns(data, first, stop, own, node, space, scores)
+            way, codes = plan.ways[i], plan.codes[:, start:end]
+            _score_columns(data, codes, way, first, stop, own, node, space, scores)
         if stop == first or stop - first == len(scores.q):
             _settle(data, rows, i, space, scores, step)

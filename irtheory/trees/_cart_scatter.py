@@ -7,8 +7,7 @@ weights of the outputs, every split is measured by
 
 With w = 1, q n / (n_L n_R) is what the split takes off the squared error; with w = 1/p, p
 the mean label, q bounds the information gain (see `_cart_entropy`). Large nodes read S from
-sums per code. In small ones Gram products of the rows, centred and weighted, give q: they
-cost less than to read a table, and nothing per split.
+sums per code, small ones add up their rows, centred and weighted (see `_cart_rows`).
 """
 
 from __future__ import annotations
@@ -17,9 +16,13 @@ import numpy as np
 from numba import njit
 
 from irtheory.trees._cart_entropy import entropy, gains_of_sums
-from irtheory.trees._cart_sums import TABLES, fill_joint_counts, fill_sums, sort_rows
-from irtheory.trees._lanes import LANES, add_block
+from irtheory.trees._cart_rows import REGISTERS, n_blocks, score_rows
+from irtheory.trees._cart_sums import TABLES, fill_joint_counts, fill_sums
+from irtheory.trees._lanes import LANES
 from irtheory.trees._statistics import FAST
+
+# Ways to score a node other than by tables of joint codes: see `_cart_rows`.
+ROWS, ROTATED = -1, -2
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -80,59 +83,9 @@ def _by_sums(joint, joined, first, stop, rows, y, node, rule, space, scores):
                     )
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def _fill_gram(rows, y, m, node, z, gram, lanes):
-    """Products of the rows less their mean, weighted: gram [n * lanes], padding 0."""
-    n, width = np.uintp(len(rows)), np.uintp(len(node.total))
-    size = np.uintp(LANES)
-    for c in range(width):
-        mean, scale = node.total[c] / n, np.sqrt(node.weight[c])
-        first, lane = (c // size) * np.uintp(m), c % size
-        for i in range(n):
-            z[i * width + c] = (y[(first + rows[i]) * size + lane] - mean) * scale
-    gram[: n * lanes] = 0.0
-    for i in range(n):
-        for j in range(i + np.uintp(1)):
-            product = 0.0
-            for c in range(width):
-                product += z[i * width + c] * z[j * width + c]
-            gram[i * lanes + j] = product
-            gram[j * lanes + i] = product
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def _scan_gram(order, ends, gram, lanes, n, reach, q, n_left):
-    """Scan with q = ‖Σ of rows‖², which a row adds 2 ⟨row, Σ⟩ + ‖row‖² to."""
-    reach[:lanes] = 0.0
-    begin, square, blocks = 0, 0.0, lanes // np.uintp(LANES)
-    for v in range(len(ends) - 1):
-        end = ends[v]
-        if end == begin:
-            continue
-        if end == n:
-            return
-        for t in range(begin, end):
-            i = np.uintp(order[t])
-            square += 2.0 * reach[i] + gram[i * lanes + i]
-            for b in range(blocks):
-                add_block(reach, b, gram, i * blocks + b)  # pyright: ignore[reportCallIssue]
-        q[v], n_left[v], begin = max(square, 0.0), end, end
-
-
 @njit(nogil=True, cache=True)
-def _by_gram(rank, first, stop, rows, y, node, space, q, n_left):
-    n, levels = len(rows), q.shape[1]
-    lanes = np.uintp(-(-n // LANES) * LANES)
-    _fill_gram(rows, y, rank.shape[1], node, space.z, space.gram, lanes)
-    ends, counts = space.ends[:levels], space.counts[0]
-    for j in range(first, stop):
-        sort_rows(rank[j], rows, counts, ends, space.order)
-        _scan_gram(space.order, ends, space.gram, lanes, n, space.reach, q[j], n_left[j])
-
-
-@njit(nogil=True, cache=True)
-def _cheapest(n, levels, blocks, joints, columns, most_gram):
-    """−1 for Gram products, else which joint codes to use, by a rough time per column in ns.
+def _cheapest_table(n, levels, blocks, joints):
+    """Which joint codes to use, and a rough time per column in ns.
 
     In a small table, additions to the same place wait for each other.
     """
@@ -146,25 +99,49 @@ def _cheapest(n, levels, blocks, joints, columns, most_gram):
         cost = (n * (2 + add * blocks) + (3 * cells + 28 * joined) * blocks) / joined
         if cost < best:
             best, choice = cost, s
-    gram = n * (14 + 0.2 * n) + 0.5 * n * n * blocks / columns
-    return -1 if n <= most_gram and gram < best + 2 * blocks * levels else choice
+    return best + 2 * blocks * levels, choice
 
 
 @njit(nogil=True, cache=True)
-def fill_scatter(joints, first, stop, rows, y, node, rule, space, scores):
+def _time_of_rows(n, levels, blocks):
+    """Rough time of a column from gathered rows, in ns."""
+    read = 0.5 if blocks <= REGISTERS else 0.7
+    return 20 + n * (2 + read * blocks * (1 - 1 / levels)) + 0.5 * blocks * min(n, levels)
+
+
+@njit(nogil=True, cache=True)
+def _time_of_rotation(n, blocks):
+    return 0.5 * n * n * (3 + blocks) + 0.5 * n * n * (3 + n / LANES)
+
+
+@njit(nogil=True, cache=True)
+def choose_way(n, levels, joints, blocks, by_entropy, most_rows, most_rotated):
+    """How a node of n rows is scored: ROWS, ROTATED, or by tables, of which joint codes."""
+    table, choice = _cheapest_table(n, levels, blocks, joints)
+    plain, rotated = _time_of_rows(n, levels, blocks), 1e300
+    if n <= most_rotated:
+        once = _time_of_rotation(n, blocks) / len(joints[0])
+        rotated = _time_of_rows(n, levels, n_blocks(n)) + once
+    again = n * (3 + blocks) if by_entropy else 0.0  # to measure what a bound lets through
+    if n <= most_rows and min(plain, rotated) + again < table:
+        return ROTATED if rotated < plain else ROWS
+    return choice
+
+
+@njit(nogil=True, cache=True)
+def fill_scatter(joints, codes, way, first, stop, rows, y, node, rule, space, scores):
     """Score the splits in columns first … stop − 1; returns whether that gave gains already.
 
-    Fills q and n_L (0 where no split is), or, for entropy from sums, the gains. `rule` is
-    (least samples in a leaf, whether by entropy).
+    Fills q and n_L (0 where no split is), or, for entropy from tables, the gains. `codes`
+    are the ranks of the rows, `way` is that of `choose_way`, and `rule` (least samples in a leaf,
+    whether by entropy).
     """
     q, n_left, _ = scores
-    levels = q.shape[1]
     q[first:stop] = 0.0
     n_left[first:stop] = 0.0
-    blocks, most = len(node.total) // LANES, len(space.order)
-    choice = _cheapest(len(rows), levels, blocks, joints, stop - first, most)
-    if choice < 0:
-        _by_gram(joints[0], first, stop, rows, y, node, space, q, n_left)
+    if way < 0:
+        m, rotated = joints[0].shape[1], way == ROTATED
+        score_rows(codes, first, stop, rows, y, m, node, rotated, space, q, n_left)
         return False
-    _by_sums(joints[choice], 2**choice, first, stop, rows, y, node, rule, space, scores)
+    _by_sums(joints[way], 2**way, first, stop, rows, y, node, rule, space, scores)
     return rule[1]

@@ -82,7 +82,8 @@ def _split(table, first, joined, levels, spare):
         spare[:size] = 0.0
         _halve(table, first, count, side, spare)
         start = first * np.uintp(LANES)
-        table[start : start + size] = spare[:size]
+        for i in range(size):
+            table[start + i] = spare[i]
         count *= np.uintp(2)
 
 
@@ -112,14 +113,6 @@ def fill_sums(joint, rows, y, blocks, joined, levels, tables, spare, sums):
 
 
 @njit(nogil=True, cache=True)
-def fill_counts(rank, rows, counts):
-    """Rows per code of one column; counts [levels] is overwritten."""
-    counts[:] = 0
-    for t in range(len(rows)):
-        counts[rank[rows[t]]] += 1
-
-
-@njit(nogil=True, cache=True)
 def fill_joint_counts(joint, rows, joined, levels, table, counts):
     """Rows per column and code, counts [joined, levels], of one group of joined columns."""
     cells = levels**joined
@@ -135,14 +128,16 @@ def fill_joint_counts(joint, rows, joined, levels, table, counts):
 
 
 @njit(nogil=True, cache=True)
-def sort_rows(rank, rows, counts, ends, order):
-    """Places of `rows` by ascending code; ends[v] is where code v ends."""
-    fill_counts(rank, rows, counts)
+def sort_codes(codes, counts, ends, order):
+    """Places of a node's codes in ascending order; ends[v] is where code v ends."""
+    counts[:] = 0
+    for v in codes:
+        counts[v] += 1
     start = 0
     for v in range(len(counts)):
         ends[v] = start
         start += counts[v]
-    for i in range(len(rows)):
-        v = rank[rows[i]]
+    for i in range(len(codes)):
+        v = codes[i]
         order[ends[v]] = i
         ends[v] += 1

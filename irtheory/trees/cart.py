@@ -2,7 +2,7 @@
 
 The splits of a node come from sums of targets per code (a histogram), not from sorted
 columns; `_cart_sums` and `_cart_scatter` say how those are taken quickly. Memory is that of
-codes (up to 2 bytes each) and targets (two copies), plus a few MB a thread.
+codes (up to 3 bytes each) and targets (two copies), plus a few MB a thread.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ import numpy as np
 from jaxtyping import Float, Num, UInt32
 
 from irtheory.trees import _cart_grow as grow
-from irtheory.trees._cart_codes import JOINED, CodeColumns, arrange, check_codes, check_columns
+from irtheory.trees._cart_codes import (
+    JOINED,
+    CodeColumns,
+    arrange,
+    check_codes,
+    check_columns,
+    reorder,
+)
 from irtheory.trees._cart_entropy import row_entropies
 from irtheory.trees._cart_growth import grow_levels
 from irtheory.trees._lanes import LANES, aligned_zeros
@@ -27,7 +34,7 @@ Criterion = Literal["entropy", "squared_error"]
 # Additions above which the columns of one node are shared out among threads.
 _LARGE = 4e6
 # Additions below which starting threads costs more than it saves.
-_SMALL = 3e5
+_SMALL = 1e7
 _TIE = 1e-12
 # Rounding in a sum of squares, relative to Σ‖y‖²: below it a spread is no spread.
 _ROUNDING = 1e-26
@@ -192,6 +199,8 @@ class _Threads:
         width = len(data.y) // m
         self.data, self.padded, self.blocks = data, padded, width // LANES
         self.threads = 1 if m * padded * self.blocks < _SMALL else threads
+        self.plan = grow.Plan(np.zeros(0, np.int64), np.empty_like(codes.rank))
+        self.levels = codes.levels
         self.spaces = [
             (grow.new_space(codes, width), grow.new_scores(codes), grow.new_node(width))
             for _ in range(self.threads)
@@ -199,11 +208,12 @@ class _Threads:
 
     def split(self, step: grow.Step, rows: UInt32[np.ndarray, " m"]) -> None:
         """Find the best split of every node and fill `step`."""
+        self._make_plan(step, rows)
         size = step.stop - step.start
         order = np.argsort(-size, kind="stable")
-        large = (size[order] * self.padded * self.blocks > _LARGE) & (
-            self.threads > 1 and self.padded > JOINED
-        )
+        large = size[order] > _LARGE / (self.padded * self.blocks)
+        large &= size[order] * 4 * self.threads > size.sum()  # else there are nodes enough
+        large &= self.threads > 1 and self.padded > JOINED
         for i in order[large]:
             self._split_large(int(i), step, rows)
         small = order[~large]
@@ -213,9 +223,27 @@ class _Threads:
         def split(b: int, space: Any) -> None:
             own, scores, node = space
             every = (0, self.padded)
-            grow.split_nodes(self.data, batches[b], *every, rows, node, own, scores, step)
+            grow.split_nodes(
+                self.data, self.plan, batches[b], *every, rows, node, own, scores, step
+            )
 
         run_each(n_batches, split, self.spaces[: max(1, n_batches)], None, None)
+
+    def _make_plan(self, step: grow.Step, rows: UInt32[np.ndarray, " m"]) -> None:
+        """Choose how to score each node, and put codes that are read one by one in order."""
+        ways, codes = np.zeros(len(step.start), np.int64), self.plan.codes
+        grow.choose_ways(self.data, step, self.spaces[0][0], self.levels, ways)
+        self.plan = grow.Plan(ways, codes)
+        if not (own := ways < 0).any():
+            return
+        begins, ends = step.start[own], step.stop[own]
+        cuts = np.arange(self.threads + 1) * self.padded // self.threads
+
+        def some(part: int, _: Any) -> None:
+            mine = (int(cuts[part]), int(cuts[part + 1]))
+            reorder(self.data.joints[0], rows, begins, ends, *mine, codes)
+
+        run_each(self.threads, some, self.spaces, None, None)
 
     def _split_large(self, i: int, step: grow.Step, rows: UInt32[np.ndarray, " m"]) -> None:
         """One node whose columns are shared out among the threads."""
@@ -225,7 +253,9 @@ class _Threads:
 
         def score(part: int, mine: Any) -> None:
             some = (int(cuts[part]), int(cuts[part + 1]))
-            grow.split_nodes(self.data, this, *some, rows, mine[2], mine[0], shared, step)
+            grow.split_nodes(
+                self.data, self.plan, this, *some, rows, mine[2], mine[0], shared, step
+            )
 
         run_each(parts, score, self.spaces, None, None)
-        grow.split_nodes(self.data, this, 0, 0, rows, node, space, shared, step)
+        grow.split_nodes(self.data, self.plan, this, 0, 0, rows, node, space, shared, step)

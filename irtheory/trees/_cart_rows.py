@@ -1,0 +1,232 @@
+"""Small nodes: rows by code, and their running sum in vector registers (numba).
+
+The rows of a node are gathered, centred on its mean and weighted, so that the distance q of
+`_cart_scatter` is ‖S‖², S the sum of either side. Adding a row to registers is one read,
+where a table of sums takes two and a write. As n rows span fewer than n dimensions, rows of
+more outputs are first replaced by others with the same inner products.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from irtheory.trees._lanes import LANES
+from irtheory.trees._statistics import FAST
+
+# Registers for a running sum; wider rows are added in parts.
+REGISTERS = 8
+_VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+# Rotated rows may miss this share of a node's squares: rounding.
+_ROUNDING = 1e-16
+
+
+def _add_rows_of(blocks: int) -> Any:
+    """The kernel that adds `blocks` blocks of rows to as many of a sum."""
+
+    @intrinsic
+    def add_rows(typing_context, left, first, z, row_blocks, order, begin, end):
+        """left[first : …] += Σ z[order[t], first : …] for t = begin … end − 1, in blocks."""
+
+        def generate(context, builder, signature, args):
+            def data(i):
+                return context.make_array(signature.args[i])(context, builder, args[i]).data
+
+            def block(base, at):
+                at = builder.mul(at, ir.Constant(at.type, LANES))
+                return builder.bitcast(builder.gep(base, [at]), _VECTOR.as_pointer())
+
+            def register(u):
+                place = cgutils.alloca_once(builder, _VECTOR)
+                into = block(data(0), builder.add(args[1], ir.Constant(args[1].type, u)))
+                builder.store(builder.load(into, align=64), place)
+                return place, into
+
+            registers = [register(u) for u in range(blocks)]
+            rows, order = data(2), data(4)
+            one = ir.Constant(args[5].type, 1)
+            with cgutils.for_range_slice(builder, args[5], args[6], one) as (t, _):
+                row = builder.zext(builder.load(builder.gep(order, [t])), args[3].type)
+                start = builder.add(builder.mul(row, args[3]), args[1])
+                for u, (place, _) in enumerate(registers):
+                    read = block(rows, builder.add(start, ir.Constant(start.type, u)))
+                    own = builder.load(read, align=64)
+                    builder.store(builder.fadd(builder.load(place), own), place)
+            for place, into in registers:
+                builder.store(builder.load(place), into, align=64)
+            return context.get_dummy_value()
+
+        place = types.uintp
+        return types.void(left, place, z, place, order, types.intp, types.intp), generate
+
+    return add_rows
+
+
+_add1, _add2, _add3, _add4, _add5, _add6, _add7, _add8 = map(_add_rows_of, range(1, 9))
+
+
+@njit(nogil=True, cache=True)
+def _add_rows(left, z, blocks, order, begin, end):
+    """Add the rows z[order[t]], t = begin … end − 1, to `left`; all have `blocks` blocks."""
+    rest, first = blocks, np.uintp(0)
+    while rest > 0:
+        passes = -(-rest // REGISTERS)
+        size = -(-rest // passes)
+        wide = np.uintp(blocks)
+        if size == 8:
+            _add8(left, first, z, wide, order, begin, end)
+        elif size == 7:
+            _add7(left, first, z, wide, order, begin, end)
+        elif size == 6:
+            _add6(left, first, z, wide, order, begin, end)
+        elif size == 5:
+            _add5(left, first, z, wide, order, begin, end)
+        elif size == 4:
+            _add4(left, first, z, wide, order, begin, end)
+        elif size == 3:
+            _add3(left, first, z, wide, order, begin, end)
+        elif size == 2:
+            _add2(left, first, z, wide, order, begin, end)
+        else:
+            _add1(left, first, z, wide, order, begin, end)
+        first += np.uintp(size)
+        rest -= size
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _gather(rows, y, m, node, z):
+    """Rows less their mean, times the root of the weights: z [n * width]."""
+    n, width = np.uintp(len(rows)), np.uintp(len(node.total))
+    size = np.uintp(LANES)
+    for i in range(n):
+        for c in range(width):
+            value = y[((c // size) * np.uintp(m) + rows[i]) * size + c % size]
+            z[i * width + c] = (value - node.total[c] / n) * np.sqrt(node.weight[c])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _dot(z, first, second, width):
+    product = 0.0
+    for c in range(np.uintp(width)):
+        product += z[first + c] * z[second + c]
+    return product
+
+
+@njit(nogil=True, cache=True)
+def _multiply(z, n, width, gram):
+    """Inner products of n rows, gram [n * n]; returns the sum of squares."""
+    n, width, total = np.uintp(n), np.uintp(width), 0.0
+    for i in range(n):
+        for j in range(i + np.uintp(1)):
+            product = _dot(z, i * width, j * width, width)
+            gram[i * n + j], gram[j * n + i] = product, product
+        total += gram[i * n + i]
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _rotate(z, n, width, gram, rest):
+    """Replace the rows of z by shorter ones with their inner products; returns the blocks.
+
+    By Cholesky's method with pivots, stopped where what is left of every row is rounding.
+    """
+    floor = _ROUNDING * _multiply(z, n, width, gram)
+    size, width = np.uintp(n), np.uintp(-(-n // LANES) * LANES)
+    z[: size * width] = 0.0
+    for i in range(size):
+        rest[i] = gram[i * size + i]
+    for s in range(size):
+        pivot = np.uintp(0)
+        for i in range(size):
+            pivot = i if rest[i] > rest[pivot] else pivot
+        if rest[pivot] <= floor:
+            break
+        root = np.sqrt(rest[pivot])
+        for i in range(size):
+            if rest[i] >= 0.0 and i != pivot:
+                known = _dot(z, i * width, pivot * width, s)
+                value = (gram[i * size + pivot] - known) / root
+                z[i * width + s] = value
+                rest[i] = max(rest[i] - value * value, 0.0)
+        z[pivot * width + s], rest[pivot] = root, -1.0
+    return n_blocks(n)
+
+
+@njit(nogil=True, cache=True)
+def n_blocks(n):
+    """Blocks that n doubles take."""
+    return -(-n // LANES)
+
+
+@njit(nogil=True, cache=True)
+def _sort(codes, counts, order):
+    """Places of `codes` by code: those with code v from order[v n] on, counts[v] of them."""
+    n = np.uintp(len(codes))
+    counts[:] = 0
+    for t in range(n):
+        v = np.uintp(codes[t])
+        order[v * n + np.uintp(counts[v])] = t
+        counts[v] += 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _square(left):
+    total = 0.0
+    for c in range(np.uintp(len(left))):
+        total += left[c] * left[c]
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _scan_up(counts, order, n, z, left, q, n_left):
+    """Fill q and n_L of every split of one column from sums of the left sides."""
+    below, blocks = 0, len(left) // LANES
+    for v in range(len(counts)):
+        if counts[v] == 0:
+            continue
+        below += counts[v]
+        if below == n:
+            return
+        _add_rows(left, z, blocks, order, v * n, v * n + counts[v])
+        q[v], n_left[v] = _square(left), below
+
+
+@njit(nogil=True, cache=True)
+def _scan_down(counts, order, n, z, left, q, n_left):
+    """The same from sums of the right sides."""
+    below, blocks = n, len(left) // LANES
+    for v in range(len(counts) - 1, -1, -1):
+        if counts[v] == 0:
+            continue
+        if below < n:
+            q[v], n_left[v] = _square(left), below
+        below -= counts[v]
+        if below == 0:
+            return
+        _add_rows(left, z, blocks, order, v * n, v * n + counts[v])
+
+
+@njit(nogil=True, cache=True)
+def score_rows(codes, first, stop, rows, y, m, node, rotated, space, q, n_left):
+    """Fill q and n_L of columns first … stop − 1; they are 0 on entry."""
+    n, width, counts = len(rows), len(node.total), space.held
+    _gather(rows, y, m, node, space.z)
+    blocks = width // LANES
+    if rotated:
+        blocks = _rotate(space.z, n, width, space.gram, space.rest)
+    left = space.left[: blocks * LANES]
+    for j in range(first, stop):
+        _sort(codes[j], counts, space.order)
+        left[:] = 0.0
+        highest = len(counts) - 1
+        while counts[highest] == 0:
+            highest -= 1
+        if counts[0] > counts[highest]:
+            _scan_down(counts, space.order, n, space.z, left, q[j], n_left[j])
+        else:
+            _scan_up(counts, space.order, n, space.z, left, q[j], n_left[j])
