@@ -98,21 +98,32 @@ def _bound_column(q, n_left, n, least, gains):
     return most
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def gains_of_sums(counts, sums, first, n, total, whole, least, left, gains):
-    """Gains of every split of one column whose label sums start at `first`; else BAD."""
-    left[:] = 0.0
-    below = 0
-    gains[:] = BAD
-    for v in range(len(counts) - 1):
-        if counts[v] == 0:
+@njit(nogil=True, cache=True)
+def allow(below, n, least, gains):
+    """0 for the splits of one column that part the rows and leave enough, BAD for the others."""
+    before = 0
+    for v in range(len(below)):
+        low = below[v]
+        gains[v] = 0.0 if low > before and low >= least and n - low >= least else BAD
+        before = low
+
+
+@njit(nogil=True, cache=True)
+def gains_of_sums(below, sums, first, n, total, whole, floor, gains):
+    """Replace entries of one column that reach `floor` by gains, the others by BAD.
+
+    Its sums, of the rows up to each code, start at `first`. Returns the largest gain.
+    """
+    best, width = BAD, len(total)
+    for v in range(len(below)):
+        if gains[v] < floor or gains[v] == BAD:
+            gains[v] = BAD
             continue
-        below += counts[v]
-        start = np.uintp(first + v * len(left))
-        for c in range(np.uintp(len(left))):
-            left[c] += sums[start + c]
-        if below >= least and n - below >= least:
-            gains[v] = whole - entropy(left, below) - _entropy_of_rest(left, total, n - below)
+        left = sums[first + v * width : first + (v + 1) * width]
+        rest = _entropy_of_rest(left, total, n - below[v])
+        gains[v] = whole - entropy(left, below[v]) - rest
+        best = max(best, gains[v])
+    return best
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -120,7 +131,7 @@ def _measure(codes, rows, targets, total, space, whole, floor, gains):
     """Replace the bounds of one column that reach `floor` by gains, the others by BAD."""
     n, k, levels = len(rows), targets.shape[1], len(gains)
     left, ends = space.left, space.ends
-    sort_codes(codes, space.counts[0], ends, space.order)
+    sort_codes(codes, space.counts, ends, space.order)
     left[:] = 0.0
     begin, best = 0, BAD
     for v in range(levels):
@@ -138,8 +149,10 @@ def _measure(codes, rows, targets, total, space, whole, floor, gains):
 
 
 @njit(nogil=True, cache=True)
-def measure_gains(codes, first, stop, rows, targets, total, rule, space, scores):
+def measure_gains(codes, first, stop, rows, targets, total, rule, space, scores, sums, below):
     """Information gains of columns first … stop − 1; BAD for splits that cannot be the best.
+
+    From the rows and their codes, or, where they are held (not empty), from `sums` and `below`.
 
     Columns are measured from the largest bound down, until no bound reaches the best gain
     less `tie` and `slack` (per row): what rounding, and rows that do not quite sum to 1,
@@ -157,7 +170,12 @@ def measure_gains(codes, first, stop, rows, targets, total, rule, space, scores)
         floor = best - tie - slack * (n + whole)
         if bounds[j] < floor or bounds[j] == BAD:
             break
-        gain = _measure(codes[j], rows, targets, total, space, whole, floor, scores.gains[j])
+        own = scores.gains[j]
+        if len(sums):
+            at = j * below.shape[1] * len(total)
+            gain = gains_of_sums(below[j], sums, at, n, total, whole, floor, own)
+        else:
+            gain = _measure(codes[j], rows, targets, total, space, whole, floor, own)
         best, bounds[j] = max(best, gain), BAD
     for j in range(first, stop):
         if bounds[j] != BAD:

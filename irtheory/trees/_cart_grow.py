@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from irtheory.trees._cart_codes import JOINED, LEVELS, CodeColumns
+from irtheory.trees._cart_codes import LEVELS, CodeColumns
 from irtheory.trees._cart_entropy import entropy, measure_gains
-from irtheory.trees._cart_scatter import choose_way, fill_scatter
+from irtheory.trees._cart_held import Held
+from irtheory.trees._cart_scatter import fill_scatter
 from irtheory.trees._cart_sums import TABLES
 from irtheory.trees._lanes import LANES, add_block, aligned_zeros
 from irtheory.trees._statistics import BAD, FAST
@@ -33,10 +34,13 @@ class Data(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How the nodes of a level are scored, and the codes of those whose rows are gathered."""
+    """How the nodes of a level are scored."""
 
     ways: np.ndarray
-    codes: np.ndarray  # [columns, m]: ranks of the rows in their order
+    place: np.ndarray  # of a node's sums in `held`; −1 for none
+    other: np.ndarray  # the place of the sibling's sums, which come off those at `place`
+    held: Held
+    codes: np.ndarray  # [columns, m]: ranks of the rows in their order, where they are read
 
 
 class Node(NamedTuple):
@@ -62,12 +66,12 @@ class Space(NamedTuple):
     sums: np.ndarray
     left: np.ndarray
     table_counts: np.ndarray
-    counts: np.ndarray
+    below: np.ndarray
     bounds: np.ndarray
     z: np.ndarray
     gram: np.ndarray
     rest: np.ndarray
-    held: np.ndarray
+    counts: np.ndarray
     order: np.ndarray
     ends: np.ndarray
     rows: np.ndarray
@@ -98,7 +102,7 @@ def new_space(codes: CodeColumns, width: int) -> Space:
         np.zeros(TABLES * joined * levels * width),
         aligned_zeros(width),
         np.zeros(LEVELS, np.int64),
-        np.zeros((JOINED, levels), np.int64),
+        np.zeros((TABLES * joined, levels), np.int64),
         np.zeros(padded),
         aligned_zeros(most * width),
         np.zeros(rotated**2),
@@ -155,28 +159,19 @@ def _squared_gains(q, n_left, n, least, gains):
 
 
 @njit(nogil=True, cache=True)
-def choose_ways(data, step, space, levels, ways):
-    """Choose the way to score each node of a level."""
-    width, by_entropy = len(space.left), len(data.row_entropy) > 0
-    most = (len(space.z) // width, len(space.rest))
-    for i in range(len(ways)):
-        n = step.stop[i] - step.start[i]
-        ways[i] = choose_way(n, levels, data.joints, width // LANES, by_entropy, *most)
-
-
-@njit(nogil=True, cache=True)
-def _score_columns(data, codes, way, first, stop, rows, node, space, scores):
-    """Fill the gains of columns first … stop − 1 (multiples of 8)."""
+def _score_columns(data, plan, i, codes, first, stop, rows, node, space, scores):
+    """Fill the gains of columns first … stop − 1 (multiples of 8) of node i."""
     q, n_left, gains = scores
-    rule = (data.least, len(data.row_entropy) > 0)
-    known = fill_scatter(
-        data.joints, codes, way, first, stop, rows, data.y, node, rule, space, scores
-    )
+    known = fill_scatter(data, plan, i, codes, first, stop, rows, node, space, scores)
     if known:
         return
-    if rule[1]:
-        measure = (data.least, data.tie, data.slack)
-        measure_gains(codes, first, stop, rows, data.targets, node.total, measure, space, scores)
+    if len(data.row_entropy):
+        rule, held, place = (data.least, data.tie, data.slack), plan.held, plan.place[i]
+        sums = held.sums[place] if place >= 0 else held.sums[0][:0]
+        below = held.below[max(place, 0)]
+        measure_gains(
+            codes, first, stop, rows, data.targets, node.total, rule, space, scores, sums, below
+        )
     else:
         n = len(rows)
         _squared_gains(q[first:stop], n_left[first:stop], n, data.least, gains[first:stop])
@@ -275,7 +270,7 @@ def split_nodes(data, plan, nodes, first, stop, rows, node, space, scores, step)
         own = rows[start:end]
         if stop > first:
             _enter_node(data, own, node)
-            way, codes = plan.ways[i], plan.codes[:, start:end]
-            _score_columns(data, codes, way, first, stop, own, node, space, scores)
+            codes = plan.codes[:, start:end]
+            _score_columns(data, plan, i, codes, first, stop, own, node, space, scores)
         if stop == first or stop - first == len(scores.q):
             _settle(data, rows, i, space, scores, step)

@@ -109,6 +109,17 @@ def _gather(rows, y, m, node, z):
             z[i * width + c] = (value - node.total[c] / n) * np.sqrt(node.weight[c])
 
 
+@njit(nogil=True, cache=True)
+def _collect(rows, y, m, width, z):
+    """The rows as they are: z [n * width]."""
+    size, width = np.uintp(LANES), np.uintp(width)
+    for i in range(np.uintp(len(rows))):
+        for b in range(width // size):
+            start = (b * np.uintp(m) + rows[i]) * size
+            for c in range(size):
+                z[i * width + b * size + c] = y[start + c]
+
+
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def _dot(z, first, second, width):
     product = 0.0
@@ -214,7 +225,7 @@ def _scan_down(counts, order, n, z, left, q, n_left):
 @njit(nogil=True, cache=True)
 def score_rows(codes, first, stop, rows, y, m, node, rotated, space, q, n_left):
     """Fill q and n_L of columns first … stop − 1; they are 0 on entry."""
-    n, width, counts = len(rows), len(node.total), space.held
+    n, width, counts = len(rows), len(node.total), space.counts
     _gather(rows, y, m, node, space.z)
     blocks = width // LANES
     if rotated:
@@ -230,3 +241,42 @@ def score_rows(codes, first, stop, rows, y, m, node, rotated, space, q, n_left):
             _scan_down(counts, space.order, n, space.z, left, q[j], n_left[j])
         else:
             _scan_up(counts, space.order, n, space.z, left, q[j], n_left[j])
+
+
+@njit(nogil=True, cache=True)
+def _copy(left, sums, first):
+    for c in range(np.uintp(len(left))):
+        sums[first + c] = left[c]
+
+
+@njit(nogil=True, cache=True)
+def _copy_rest(total, right, sums, first):
+    for c in range(np.uintp(len(right))):
+        sums[first + c] = total[c] - right[c]
+
+
+@njit(nogil=True, cache=True)
+def sum_rows(codes, first, stop, rows, y, m, total, space, sums, below):
+    """Fill the sums and rows up to every code but the last, columns first … stop − 1.
+
+    `sums` and `below` are those of one place of `Held`; `total` is the node's sum.
+    """
+    n, width, counts = len(rows), len(total), space.counts
+    _collect(rows, y, m, width, space.z)
+    left, levels = space.left[:width], len(counts)
+    for j in range(first, stop):
+        _sort(codes[j], counts, space.order)
+        begin = np.uintp(j * levels * width)
+        left[:] = 0.0
+        from_right, low = counts[levels - 1] < counts[0], 0
+        for v in range(levels - 1):
+            low += counts[v]
+            below[j, v] = low
+        below[j, levels - 1] = n
+        for step in range(levels - 1):
+            v = levels - 1 - step if from_right else step
+            _add_rows(left, space.z, width // LANES, space.order, v * n, v * n + counts[v])
+            if from_right:
+                _copy_rest(total, left, sums, begin + np.uintp((v - 1) * width))
+            else:
+                _copy(left, sums, begin + np.uintp(v * width))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from irtheory.trees._cart_held import accumulate
 from irtheory.trees._lanes import LANES, add_block
 
 # Tables filled side by side, so that a tile of target rows is read from memory once.
@@ -88,7 +89,7 @@ def _split(table, first, joined, levels, spare):
 
 
 @njit(nogil=True, cache=True)
-def fill_sums(joint, rows, y, blocks, joined, levels, tables, spare, sums):
+def _fill_sums(joint, rows, y, blocks, joined, levels, tables, spare, sums):
     """Sums over `rows` for at most TABLES groups of `joined` columns.
 
     `joint` holds joint codes [groups, m], `y` targets [blocks * m * 8], block by block;
@@ -113,7 +114,7 @@ def fill_sums(joint, rows, y, blocks, joined, levels, tables, spare, sums):
 
 
 @njit(nogil=True, cache=True)
-def fill_joint_counts(joint, rows, joined, levels, table, counts):
+def _fill_counts(joint, rows, joined, levels, table, counts):
     """Rows per column and code, counts [joined, levels], of one group of joined columns."""
     cells = levels**joined
     table[:cells] = 0
@@ -125,6 +126,22 @@ def fill_joint_counts(joint, rows, joined, levels, table, counts):
         for j in range(joined - 1, -1, -1):
             counts[j, rest % levels] += table[cell]
             rest //= levels
+
+
+@njit(nogil=True, cache=True)
+def sum_tables(joint, rows, y, blocks, joined, space, sums, below):
+    """Target sums and rows up to every code, for at most TABLES groups of joined columns.
+
+    `joint` and `y` are those of `_fill_sums`. Fills `sums`, [groups * joined, levels,
+    blocks * 8] as one flat array, and `below` [groups * joined, levels].
+    """
+    levels, width = below.shape[1], blocks * LANES
+    _fill_sums(joint, rows, y, blocks, joined, levels, space.tables, space.spare, sums)
+    for g in range(len(joint)):
+        own = below[g * joined : (g + 1) * joined]
+        _fill_counts(joint[g], rows, joined, levels, space.table_counts, own)
+    for j in range(len(joint) * joined):
+        accumulate(sums, j * levels * width, width, below[j])
 
 
 @njit(nogil=True, cache=True)

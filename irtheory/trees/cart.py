@@ -1,8 +1,9 @@
 """Greedy trees (CART) on integer codes, with m × k targets.
 
 The splits of a node come from sums of targets per code (a histogram), not from sorted
-columns; `_cart_sums` and `_cart_scatter` say how those are taken quickly. Memory is that of
-codes (up to 3 bytes each) and targets (two copies), plus a few MB a thread.
+columns; `_cart_scatter` says how those are taken quickly. Memory is that of codes (up to
+3 bytes each) and targets (two copies), a few MB a thread, and at most 128 MB of sums that are
+held for the next level.
 """
 
 from __future__ import annotations
@@ -12,29 +13,18 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Num, UInt32
+from jaxtyping import Float, Num
 
 from irtheory.trees import _cart_grow as grow
-from irtheory.trees._cart_codes import (
-    JOINED,
-    CodeColumns,
-    arrange,
-    check_codes,
-    check_columns,
-    reorder,
-)
+from irtheory.trees._cart_codes import CodeColumns, arrange, check_codes, check_columns
 from irtheory.trees._cart_entropy import row_entropies
 from irtheory.trees._cart_growth import grow_levels
+from irtheory.trees._cart_threads import Threads
 from irtheory.trees._lanes import LANES, aligned_zeros
-from irtheory.trees._workers import run_each
 from irtheory.trees.tree import Tree
 
 Criterion = Literal["entropy", "squared_error"]
 
-# Additions above which the columns of one node are shared out among threads.
-_LARGE = 4e6
-# Additions below which starting threads costs more than it saves.
-_SMALL = 1e7
 _TIE = 1e-12
 # Rounding in a sum of squares, relative to Σ‖y‖²: below it a spread is no spread.
 _ROUNDING = 1e-26
@@ -93,7 +83,7 @@ def fit_cart(
 
         on_device = DeviceSearch(arranged, data, device)
         return grow_levels(arranged, data, int(max_depth), on_device.split)
-    searching = _Threads(arranged, data, threads or os.cpu_count() or 1)
+    searching = Threads(arranged, data, int(max_depth), threads or os.cpu_count() or 1)
     return grow_levels(arranged, data, int(max_depth), searching.split)
 
 
@@ -189,73 +179,3 @@ def prepare(
     total, _ = grow.describe(targets, row_entropy, 0.0, everyone, mean)
     y = in_blocks(targets if criterion == "entropy" else targets - mean)
     return grow.Data(codes.joints, targets, y, row_entropy, least, _TIE * total + floor, slack)
-
-
-class _Threads:
-    """Splits the nodes of a level on threads: large nodes by columns, small ones by nodes."""
-
-    def __init__(self, codes: CodeColumns, data: grow.Data, threads: int) -> None:
-        padded, m = codes.rank.shape
-        width = len(data.y) // m
-        self.data, self.padded, self.blocks = data, padded, width // LANES
-        self.threads = 1 if m * padded * self.blocks < _SMALL else threads
-        self.plan = grow.Plan(np.zeros(0, np.int64), np.empty_like(codes.rank))
-        self.levels = codes.levels
-        self.spaces = [
-            (grow.new_space(codes, width), grow.new_scores(codes), grow.new_node(width))
-            for _ in range(self.threads)
-        ]
-
-    def split(self, step: grow.Step, rows: UInt32[np.ndarray, " m"]) -> None:
-        """Find the best split of every node and fill `step`."""
-        self._make_plan(step, rows)
-        size = step.stop - step.start
-        order = np.argsort(-size, kind="stable")
-        large = size[order] > _LARGE / (self.padded * self.blocks)
-        large &= size[order] * 4 * self.threads > size.sum()  # else there are nodes enough
-        large &= self.threads > 1 and self.padded > JOINED
-        for i in order[large]:
-            self._split_large(int(i), step, rows)
-        small = order[~large]
-        n_batches = min(4 * self.threads, len(small))
-        batches = [small[b::n_batches] for b in range(n_batches)]
-
-        def split(b: int, space: Any) -> None:
-            own, scores, node = space
-            every = (0, self.padded)
-            grow.split_nodes(
-                self.data, self.plan, batches[b], *every, rows, node, own, scores, step
-            )
-
-        run_each(n_batches, split, self.spaces[: max(1, n_batches)], None, None)
-
-    def _make_plan(self, step: grow.Step, rows: UInt32[np.ndarray, " m"]) -> None:
-        """Choose how to score each node, and put codes that are read one by one in order."""
-        ways, codes = np.zeros(len(step.start), np.int64), self.plan.codes
-        grow.choose_ways(self.data, step, self.spaces[0][0], self.levels, ways)
-        self.plan = grow.Plan(ways, codes)
-        if not (own := ways < 0).any():
-            return
-        begins, ends = step.start[own], step.stop[own]
-        cuts = np.arange(self.threads + 1) * self.padded // self.threads
-
-        def some(part: int, _: Any) -> None:
-            mine = (int(cuts[part]), int(cuts[part + 1]))
-            reorder(self.data.joints[0], rows, begins, ends, *mine, codes)
-
-        run_each(self.threads, some, self.spaces, None, None)
-
-    def _split_large(self, i: int, step: grow.Step, rows: UInt32[np.ndarray, " m"]) -> None:
-        """One node whose columns are shared out among the threads."""
-        parts = min(4 * self.threads, self.padded // JOINED)
-        cuts = np.arange(parts + 1) * (self.padded // JOINED) // parts * JOINED
-        this, (space, shared, node) = np.array([i]), self.spaces[0]
-
-        def score(part: int, mine: Any) -> None:
-            some = (int(cuts[part]), int(cuts[part + 1]))
-            grow.split_nodes(
-                self.data, self.plan, this, *some, rows, mine[2], mine[0], shared, step
-            )
-
-        run_each(parts, score, self.spaces, None, None)
-        grow.split_nodes(self.data, self.plan, this, 0, 0, rows, node, space, shared, step)

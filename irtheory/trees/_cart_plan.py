@@ -1,0 +1,75 @@
+"""Which way to score a node takes least time, by rough times per column in ns (numba)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from irtheory.trees._cart_rows import REGISTERS, n_blocks
+from irtheory.trees._lanes import LANES
+
+# Ways other than by tables of joint codes, which are numbered by the columns they join: from
+# rows (`_cart_rows`), from rows made shorter, and from the parent's sums (`_cart_held`).
+ROWS, ROTATED, SUBTRACTED = -1, -2, -3
+
+
+@njit(nogil=True, cache=True)
+def _cheapest_table(n, levels, blocks, joints):
+    """A rough time, and which joint codes take it.
+
+    In a small table, additions to the same place wait for each other.
+    """
+    best, choice = 1e300, 0
+    for s in range(len(joints)):
+        if len(joints[s]) == 0:
+            break
+        joined = 2.0**s
+        cells = levels**joined
+        add = 1.7 if cells >= 16 else 3.5
+        cost = (n * (2 + add * blocks) + (3 * cells + 28 * joined) * blocks) / joined
+        if cost < best:
+            best, choice = cost, s
+    return best + 2 * blocks * levels, choice
+
+
+@njit(nogil=True, cache=True)
+def _time_of_rows(n, levels, blocks):
+    read = 0.5 if blocks <= REGISTERS else 0.7
+    return 20 + n * (2 + read * blocks * (1 - 1 / levels)) + 0.5 * blocks * min(n, levels)
+
+
+@njit(nogil=True, cache=True)
+def _time_of_rotation(n, blocks):
+    return 0.5 * n * n * (3 + blocks) + 0.5 * n * n * (3 + n / LANES)
+
+
+def time_of_subtraction(levels: int, blocks: int) -> float:
+    """A rough time of a node whose sums are its parent's less its sibling's."""
+    return 20 + 2.5 * blocks * (levels - 1)
+
+
+@njit(nogil=True, cache=True)
+def choose_way(n, levels, joints, blocks, by_entropy, most_rows, most_rotated):
+    """The quickest way to score a node of n rows and its time; then those that leave sums."""
+    table, choice = _cheapest_table(n, levels, blocks, joints)
+    plain, rotated = _time_of_rows(n, levels, blocks), 1e300
+    if n <= most_rotated:
+        once = _time_of_rotation(n, blocks) / len(joints[0])
+        rotated = _time_of_rows(n, levels, n_blocks(n)) + once
+    again = n * (3 + blocks) if by_entropy else 0.0  # to measure what a bound lets through
+    way, time, held_way, held_time = choice, table, choice, table
+    if n <= most_rows:
+        if plain + 1.5 * blocks * (levels - 1) < table:
+            held_way, held_time = ROWS, plain + 1.5 * blocks * (levels - 1)
+        if min(plain, rotated) + again < table:
+            way, time = ROTATED if rotated < plain else ROWS, min(plain, rotated) + again
+    return way, time, held_way, held_time
+
+
+@njit(nogil=True, cache=True)
+def choose_ways(joints, size, levels, blocks, by_entropy, most_rows, most_rotated, ways, times):
+    """`choose_way` for every node of a level: ways and times [nodes, 2]."""
+    for i in range(np.uintp(len(size))):
+        ways[i, 0], times[i, 0], ways[i, 1], times[i, 1] = choose_way(
+            size[i], levels, joints, blocks, by_entropy, most_rows, most_rotated
+        )
