@@ -67,7 +67,8 @@ def check_codes(codes: Num[np.ndarray, "m n"]) -> UInt8[np.ndarray, "m n"]:
         for extreme in (codes.min(), codes.max()):
             if not 0 <= extreme < LEVELS:
                 raise ValueError(f"codes: expected 0 … {LEVELS - 1}, found {extreme}")
-    small = codes.astype(np.uint8, copy=False)
+    # In one layout and writable, so that kernels are not compiled anew for others.
+    small = np.require(codes, np.uint8, ["C", "W"])
     if codes.dtype.kind == "f" and (small != codes).any():
         raise ValueError("codes: expected whole numbers, found fractions; bin floats first")
     return small

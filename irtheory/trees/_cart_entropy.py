@@ -64,7 +64,8 @@ def entropy(s, n):
     """Entropy n H(s / n) = −Σ s log(s / n) of a label sum s of n rows; 0 log 0 = 0."""
     total, share = 0.0, 1.0 / n
     for c in range(np.uintp(len(s))):
-        total -= s[c] * log(max(s[c] * share, _TINY))
+        own = max(s[c], 0.0)  # a difference of sums may be a rounding below 0
+        total -= own * log(max(own * share, _TINY))
     return total
 
 

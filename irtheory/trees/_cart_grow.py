@@ -19,6 +19,8 @@ from irtheory.trees._statistics import BAD, FAST
 _MOST_ROWS = 4096
 _MOST_GATHERED = 2**23
 _MOST_ROTATED = 256
+# Label sums below it weigh nothing: their weight would overflow, and they bring no gain.
+_LEAST_LABEL = 1e-290
 
 
 class Data(NamedTuple):
@@ -146,7 +148,7 @@ def _enter_node(data, rows, node):
     weight[:] = 1.0
     if len(data.row_entropy):
         for c in range(len(total)):
-            weight[c] = n / total[c] if total[c] > 0.0 else 0.0
+            weight[c] = n / total[c] if total[c] > _LEAST_LABEL else 0.0
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)

@@ -18,7 +18,7 @@ from irtheory.trees._workers import run_each
 _LARGE = 3e6
 # Additions in a level below which starting threads costs more than it saves.
 _SMALL = 1e7
-# Bytes that held sums may take.
+# Bytes that held sums and their counts may take.
 _HELD = 2**27
 
 Rows = UInt32[np.ndarray, " m"]
@@ -48,7 +48,7 @@ class _Level(NamedTuple):
     """What is chosen for the nodes of a level: see `grow.Plan`, `_cart_plan.choose_ways`."""
 
     size: Int[np.ndarray, " nodes"]
-    ways: Int[np.ndarray, "nodes 2"]
+    choices: Int[np.ndarray, "nodes 2"]
     times: Float[np.ndarray, "nodes 2"]
     way: Int[np.ndarray, " nodes"]
     place: Int[np.ndarray, " nodes"]
@@ -74,13 +74,16 @@ class Threads:
         ]
         self.left, self.families = max_depth, list[_Family]()
         self.held, self.free = self._make_room()
+        self.places = len(self.free)
 
     def _make_room(self) -> tuple[Held, list[int]]:
-        size = self.padded * self.levels * self.width
-        most = 2 ** min(self.left - 2, 20) + 4 * self.threads if self.left > 1 else 0
-        places = max(1, min(most, _HELD // (8 * max(size, 1))))
-        sums = aligned_zeros(places * size).reshape(places, size)
-        below = np.zeros((places, self.padded, self.levels), np.int64)
+        cells = self.padded * self.levels
+        nodes = min(2 ** min(self.left - 2, 30), self.m // 2) if self.left > 1 else 0
+        places = min(nodes + 4 * self.threads, _HELD // (8 * max(cells, 1) * (self.width + 1)))
+        places = places if nodes and places > 1 else 0  # a subtraction takes two
+        size = cells * self.width if places else 0
+        sums = aligned_zeros(places * size).reshape(max(places, 1), size)
+        below = np.zeros((max(places, 1), self.padded, self.levels), np.int64)
         return Held(sums, below), list(range(places))
 
     def split(self, step: grow.Step, rows: Rows) -> None:
@@ -108,13 +111,13 @@ class Threads:
 
     def _describe(self, step: grow.Step) -> _Level:
         size = step.stop - step.start
-        ways, times = np.zeros((len(size), 2), np.int64), np.zeros((len(size), 2))
+        choices, times = np.zeros((len(size), 2), np.int64), np.zeros((len(size), 2))
         space, by_entropy = self.spaces[0][0], len(self.data.row_entropy) > 0
         most = (len(space.z) // self.width, len(space.rest))
         blocks = self.width // LANES
-        choose_ways(self.data.joints, size, self.levels, blocks, by_entropy, *most, ways, times)
+        choose_ways(self.data.joints, size, self.levels, blocks, by_entropy, *most, choices, times)
         none = np.full(len(size), -1)
-        return _Level(size, ways, times, ways[:, 0].copy(), none, none.copy())
+        return _Level(size, choices, times, choices[:, 0].copy(), none, none.copy())
 
     def _units(self, step: grow.Step, level: _Level) -> list[_Unit]:
         """Siblings whose parent's sums spare time, together, and all other nodes."""
@@ -154,7 +157,7 @@ class Threads:
             if parent >= 0 and spot < 0:
                 self.free.append(parent)
             elif parent >= 0 or (spot >= 0 and self.left):
-                level.way[i], level.place[i] = level.ways[i, 1], spot
+                level.way[i], level.place[i] = level.choices[i, 1], spot
             if parent >= 0 and spot >= 0:
                 level.way[nodes[1]], level.place[nodes[1]] = SUBTRACTED, parent
                 level.other[nodes[1]] = spot
@@ -199,4 +202,4 @@ class Threads:
         ranges = (step.start[own], step.middle[own], step.stop[own], plan.place[own])
         self.families = [_Family(*map(int, one)) for one in zip(*ranges, strict=True)]
         taken = {family.place for family in self.families}
-        self.free = [p for p in range(len(self.held.sums)) if p not in taken]
+        self.free = [p for p in range(self.places) if p not in taken]

@@ -7,6 +7,7 @@ other across files. So whatever is older than the newest of those files is remov
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from pathlib import Path
 
 from irtheory.trees import (
@@ -82,8 +83,9 @@ def discard_stale(folder: Path, newest: float) -> None:
     """Remove from numba's cache folder the kernels that are older than `newest` (a mtime)."""
     stems = {Path(inspect.getfile(module)).stem for module in _SOURCES}
     for index in folder.glob("*.nbi"):
-        if index.name.split(".", 1)[0] in stems and index.stat().st_mtime < newest:
-            index.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process may do the same at this moment
+            if index.name.split(".", 1)[0] in stems and index.stat().st_mtime < newest:
+                index.unlink()
 
 
 def kernels_compiled() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from irtheory.trees._nodes import Shape, cost_of_partition, narrow, route, write
 from irtheory.trees._select import Question
 from irtheory.trees._statistics import Statistics, collect, new_statistics
 from irtheory.trees._targets import sum_regret_rows, sum_squares_rows
-from irtheory.trees._workers import Progress, run_each
+from irtheory.trees._workers import Progress, default_threads, run_each
 
 if TYPE_CHECKING:
     from irtheory.trees.exact import Pruning
@@ -57,7 +56,7 @@ class Search:
         self.tests = tests
         self.depth, self.linear, self.least = min(depth, tests.deepest), linear, float(least)
         self.pruning = pruning
-        self.threads = threads or os.cpu_count() or 1
+        self.threads = threads or default_threads()
         self.version = 0
         self.heap = np.full(2**self.depth - 1, -1, np.int64)
         self.width = 0  # of the targets last seen; 0 before the first solve

@@ -7,8 +7,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
+from numba import config
+
 Progress = Callable[[float], None]
 Task = Callable[[int, Any], None]
+
+
+def default_threads() -> int:
+    """The cores this process may use, or NUMBA_NUM_THREADS, which joblib sets in its workers."""
+    return int(config.NUMBA_NUM_THREADS)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def run_each(

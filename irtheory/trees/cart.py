@@ -2,13 +2,12 @@
 
 The splits of a node come from sums of targets per code (a histogram), not from sorted
 columns; `_cart_scatter` says how those are taken quickly. Memory is that of codes (up to
-3 bytes each) and targets (two copies), a few MB a thread, and at most 128 MB of sums that are
-held for the next level.
+3 bytes each) and targets (two copies), at most 128 MB of sums that are held for the next level,
+and for every thread 24 bytes a column and code and 64 bytes a joint code and output.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from irtheory.trees._cart_entropy import row_entropies
 from irtheory.trees._cart_growth import grow_levels
 from irtheory.trees._cart_threads import Threads
 from irtheory.trees._lanes import LANES, aligned_zeros
+from irtheory.trees._workers import default_threads
 from irtheory.trees.tree import Tree
 
 Criterion = Literal["entropy", "squared_error"]
@@ -28,6 +28,8 @@ Criterion = Literal["entropy", "squared_error"]
 _TIE = 1e-12
 # Rounding in a sum of squares, relative to Σ‖y‖²: below it a spread is no spread.
 _ROUNDING = 1e-26
+# Rounding in an entropy in nats, per row.
+_ROUNDING_OF_ENTROPY = 1e-14
 
 
 def fit_cart(
@@ -49,8 +51,8 @@ def fit_cart(
     collapsed, bottom up. Thresholds lie half-way between consecutive codes of a column.
 
     Gains within 1e-12 of the root's total (its squared error, or m H(p) for "entropy"; for
-    rounding, 1e-26 Σ‖y‖² more) are ties: the lowest column wins, then the lowest threshold,
-    with any number of threads.
+    rounding, 1e-26 Σ‖y‖² or 1e-14 m more) are ties: the lowest column wins, then the lowest
+    threshold, with any number of threads.
 
     Args:
         codes: m × n whole numbers 0 … 255. As a torch tensor, like the targets, it is
@@ -60,7 +62,7 @@ def fit_cart(
         criterion: "entropy" or "squared_error".
         min_samples_leaf: samples a leaf must hold.
         columns: the columns that may be tested; None is all.
-        threads: threads of the search; None takes the machine's cores.
+        threads: threads of the search; None takes all cores that NUMBA_NUM_THREADS leaves.
 
     Returns:
         The tree; a node's value is the mean target of its samples, its count their number.
@@ -83,7 +85,7 @@ def fit_cart(
 
         on_device = DeviceSearch(arranged, data, device)
         return grow_levels(arranged, data, int(max_depth), on_device.split)
-    searching = Threads(arranged, data, int(max_depth), threads or os.cpu_count() or 1)
+    searching = Threads(arranged, data, int(max_depth), threads or default_threads())
     return grow_levels(arranged, data, int(max_depth), searching.split)
 
 
@@ -126,7 +128,7 @@ def check_targets(
     targets = np.asarray(targets)
     if targets.dtype.kind not in "biuf":
         raise ValueError(f"targets: expected numbers, found dtype {targets.dtype}")
-    targets = np.ascontiguousarray(targets, dtype=np.float64)
+    targets = np.require(targets, np.float64, ["C", "W"])
     if targets.ndim == 1:
         targets = targets[:, None]
     if targets.ndim != 2 or len(targets) != m or targets.shape[1] == 0:
@@ -173,6 +175,7 @@ def prepare(
         row_entropy = np.zeros(m)
         row_entropies(targets, row_entropy)
         slack = 1e-11 + 10 * float(np.abs(targets.sum(axis=1) - 1).max())
+        floor = _ROUNDING_OF_ENTROPY * m
     else:
         floor = _ROUNDING * float(np.einsum("ij,ij->", targets, targets))
     everyone = np.arange(m, dtype=np.uint32)

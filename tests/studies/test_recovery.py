@@ -123,7 +123,7 @@ def test_a_cell_is_read_as_it_was_written_and_broken_files_are_not_read(tmp_path
     [
         {"depth": 1}, {"attributes": 5}, {"sparsity": 3}, {"noise": 0.2}, {"samples": 201},
         {"mixing": "mlp"}, {"bits": 2}, {"dim": 5}, {"hidden": (9,)}, {"epochs": 3}, {"seed": 1},
-        {"lambda_tree": 0.5}, {"lambda_sparsity": 0.5}, {"lambda_route": 0.5},
+        {"dropout": 0.2}, {"lambda_tree": 0.5}, {"lambda_sparsity": 0.5}, {"lambda_route": 0.5},
         {"regimes": ("distinct",)}, {"methods": ("paper",)},
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from irtheory.trees import Tree, fit_cart
+from irtheory.trees import Tree, _cart_codes, _cart_grow, fit_cart
 
 CRITERIA = ("squared_error", "entropy")
 both = pytest.mark.parametrize("criterion", CRITERIA)
@@ -244,3 +244,38 @@ def test_values_are_means():
     for node, reached in enumerate(tree.decision_path(codes).T):
         np.testing.assert_allclose(tree.value[node], targets[reached].mean(axis=0), rtol=1e-14)
         assert tree.count[node] == reached.sum()
+
+
+@pytest.mark.parametrize("share", [1e-300, 1e-308, 1e-310, 5e-324])
+def test_a_label_next_to_nothing_changes_nothing(share):
+    rng = np.random.default_rng(0)
+    codes, logits = rng.integers(0, 4, (400, 12)), rng.normal(size=(400, 3))
+    logits += codes[:, :3] - codes[:, 3:6]
+    targets = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = fit_cart(codes, targets, 5)
+    found = fit_cart(codes, np.hstack([targets, np.full((400, 1), share)]), 5)
+    np.testing.assert_array_equal(found.feature, expected.feature)
+    np.testing.assert_array_equal(found.threshold, expected.threshold)
+
+
+def test_mirrored_columns_tie_for_nearly_pure_labels():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 4, (5000, 10)).astype(np.uint8)
+    share = 1e-9 * (1 + codes[:, 3] + rng.random(5000))
+    tree = fit_cart(np.hstack([codes, 3 - codes]), np.stack([share, 1 - share], axis=1), 6)
+    assert max(tree.used_features, default=0) < 10
+
+
+def test_arrays_of_any_layout_are_read_by_the_same_kernels():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, (60, 8)).astype(np.uint8)
+    targets = rng.dirichlet(np.ones(3), 60)
+    expected = fit_cart(codes, targets, 3)
+    kernels = (_cart_codes.transpose, _cart_grow.describe, _cart_grow.split_nodes)
+    before = [len(kernel.signatures) for kernel in kernels]
+    locked = codes.copy(), targets.copy()
+    for array in locked:
+        array.setflags(write=False)
+    for x, y in (locked, (np.asfortranarray(codes), targets[:, ::-1][:, ::-1])):
+        assert fit_cart(x, y, 3) == expected
+    assert [len(kernel.signatures) for kernel in kernels] == before

@@ -7,7 +7,9 @@ import pytest
 from sklearn.tree import DecisionTreeRegressor
 
 from irtheory.trees import _cart_held, _cart_plan, _cart_threads, fit_cart
+from irtheory.trees._cart_codes import arrange
 from irtheory.trees._cart_grow import Node
+from irtheory.trees.cart import prepare
 
 
 def problem(levels, m, d, k, seed):
@@ -55,12 +57,26 @@ def test_same_tree_as_without(monkeypatch, subtracted, criterion, levels, m, d, 
 @pytest.mark.parametrize("places", [2, 3, 5])
 def test_few_places(monkeypatch, subtracted, places):
     codes, targets = problem(4, 2000, 24, 9, 0)
-    monkeypatch.setattr(_cart_threads, "_HELD", places * 24 * 4 * 16 * 8)
+    monkeypatch.setattr(_cart_threads, "_HELD", places * 24 * 4 * 17 * 8)
     tree = fit_cart(codes, targets, 7, criterion="squared_error", threads=1)
     assert 0 < sum(subtracted) < 40
     peer = DecisionTreeRegressor(max_depth=7, random_state=0).fit(codes, targets)
     losses = [((one.predict(codes) - targets) ** 2).sum() for one in (tree, peer)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("held", "depth", "places"), [(2**27, 60, 104), (2**14, 60, 0), (2**27, 1, 0)]
+)
+def test_places_are_bounded(monkeypatch, held, depth, places):
+    codes, targets = problem(4, 200, 24, 9, 0)
+    arranged = arrange(codes, np.arange(24))
+    monkeypatch.setattr(_cart_threads, "_HELD", held)
+    threads = _cart_threads.Threads(
+        arranged, prepare(arranged, targets, "entropy", 1), depth, threads=1
+    )
+    assert len(threads.free) == places
+    assert threads.held.sums.nbytes + places * threads.held.below[0].nbytes <= held
 
 
 def test_pure_and_small_siblings_leave_no_family(subtracted):

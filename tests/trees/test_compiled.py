@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from numba import njit
 
@@ -35,3 +36,10 @@ def test_only_kernels_older_than_their_sources_are_discarded(tmp_path):
         os.utime(tmp_path / name, (age, age))
     _compiled.discard_stale(tmp_path, newest=200)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
+def test_an_index_that_another_process_removes_first_is_no_error(tmp_path, monkeypatch):
+    ghost = tmp_path / "_lattice.f-1.py311.nbi"
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([ghost]))
+    _compiled.discard_stale(tmp_path, newest=200)
+    assert not ghost.exists()

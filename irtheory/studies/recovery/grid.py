@@ -110,6 +110,7 @@ def _cell(s: RecoverySettings, regime: str, name: str, seed: int, dynamics: bool
             max_depth=s.depth,
             hidden=s.hidden,
             head_hidden=HEAD_HIDDEN,
+            dropout=s.dropout,
             epochs=s.epochs,
             batch_size=BATCH_SIZE,
             learning_rate=LEARNING_RATE,

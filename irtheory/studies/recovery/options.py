@@ -30,6 +30,7 @@ Hidden = Annotated[
     str,
     typer.Option(help="Widths of F's hidden layers, comma list; 0 for a linear F.", metavar="N,N"),
 ]
+Dropout = Annotated[float, typer.Option(help="Share of inputs left out, of every layer of F.")]
 Epochs = Annotated[int, typer.Option(help="Epochs of training.")]
 LambdaTree = Annotated[
     float | None,
@@ -48,7 +49,7 @@ SweepOver = Annotated[
     typer.Option(
         "--sweep",
         help="Also vary a setting: depth, attributes, sparsity, noise, samples, bits, dim, "
-        "lambda-tree, lambda-sparsity or lambda-route. Twice for a phase diagram.",
+        "dropout, lambda-tree, lambda-sparsity or lambda-route. Twice for a phase diagram.",
         metavar="NAME=V,V",
         show_default="none",
     ),

@@ -22,6 +22,7 @@ SWEPT: dict[str, Callable[[str], float]] = {
     "samples": int,
     "bits": int,
     "dim": int,
+    "dropout": float,
     "lambda-tree": float,
     "lambda-sparsity": float,
     "lambda-route": float,
@@ -50,7 +51,7 @@ class RecoverySettings:
         regimes: structures of the labelling tree, of `irtheory.worlds.Structure`.
         methods: names of `irtheory.methods.METHODS`.
         depth, attributes, sparsity, noise, samples, mixing: of the world.
-        bits, dim, hidden, epochs: of the networks; T is as deep as t.
+        bits, dim, hidden, dropout, epochs: of the networks; T is as deep as t.
         lambda_tree, lambda_sparsity, lambda_route: replace a method's own weight where that
             is above 0; None keeps it.
         sweeps: what is varied beside, at most two settings.
@@ -68,7 +69,8 @@ class RecoverySettings:
     mixing: Mixing = "linear"
     bits: int = 1
     dim: int = 16
-    hidden: tuple[int, ...] = (64,)
+    hidden: tuple[int, ...] = (128,)
+    dropout: float = 0.3
     epochs: int = 20
     lambda_tree: float | None = None
     lambda_sparsity: float | None = None
