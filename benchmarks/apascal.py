@@ -81,6 +81,8 @@ def variants() -> list[Variant]:
     relu, two_bits = replace(COMMON, activation="relu"), replace(COMMON, dim=256, bits=2)
     relu_two_bits = replace(two_bits, activation="relu")
     lighter = replace(ira, weights=replace(ira.weights, sparsity=0.003))
+    dense = replace(ira, head="linear", weights=replace(ira.weights, sparsity=0))
+    four_bits = replace(COMMON, bits=4)
     return [
         *rows,
         Variant("quantised, ReLU", quantised, relu),
@@ -88,9 +90,13 @@ def variants() -> list[Variant]:
         Variant("paper, ReLU", paper, relu),
         Variant("paper, ReLU, 256 of 2 bits", paper, relu_two_bits),
         Variant("ira, two-layer G", replace(ira, head="two-layer"), COMMON),
-        Variant("ira, greedy trees", replace(ira, search="greedy", final="last"), COMMON),
+        Variant("ira, linear G", replace(ira, head="linear"), COMMON),
+        Variant("ira, λ2 1", replace(ira, weights=replace(ira.weights, tree=1)), COMMON),
+        Variant("ira, refined trees", replace(ira, search="refined"), COMMON),
         Variant("ira, all codes kept", replace(ira, prune=False), COMMON),
         Variant("ira, 512 of 2 bits, λ3 0.003", lighter, replace(COMMON, bits=2)),
+        Variant("ira, linear G, 512 of 4 bits, λ3 0", dense, four_bits),
+        Variant("quantised, 512 of 4 bits", quantised, four_bits),
     ]
 
 

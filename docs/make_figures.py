@@ -35,8 +35,8 @@ RUNS = {
 }
 # Runs of `ira recover`.
 STUDIES = {
-    "recover": "",
-    "recover-phase": "--methods quantised,paper,ira --regimes reused --seeds 3 "
+    "recover": "--seeds 10 --regimes every-path,reused,distinct",
+    "recover-phase": "--methods quantised,paper,route --regimes reused --seeds 3 "
     "--sweep samples=500,1000,4000 --sweep noise=0.1,0.5,1",
 }
 # file in docs/figures: (run, figure of that run)

@@ -17,7 +17,7 @@ from irtheory.array_settings import ArraySettings, default_depth
 from irtheory.growers import Grower
 from irtheory.intersection import Batches, Intersection, Network, collect
 from irtheory.methods import Method
-from irtheory.networks import Head, SoftTreeHead, Standardise, representation
+from irtheory.networks import Head, SoftTreeHead, Standardise, SummedHead, representation
 from irtheory.quantize import UniformQuantizer
 from irtheory.records import Collected, Epoch
 from irtheory.trees.tree import Tree
@@ -89,6 +89,8 @@ def build_network(
     if method.head == "soft-tree":
         depth = settings.max_depth or default_depth(classes)
         g: nn.Module = SoftTreeHead(settings.dim, classes, levels, depth)
+    elif method.head == "summed":
+        g = SummedHead(settings.dim, classes, levels, settings.head_hidden)
     else:
         hidden = settings.head_hidden if method.head == "two-layer" else 0
         g = Head(settings.dim, classes, levels, hidden)

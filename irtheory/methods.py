@@ -16,7 +16,8 @@ class Method:
     Attributes:
         title: for tables and figures.
         weights: λ of every term.
-        head: G, "two-layer" as in the paper, "linear", or a "soft-tree" of depth d_max.
+        head: G, "two-layer" as in the paper, "linear", the sum of both ("summed"), or a
+            "soft-tree" of depth d_max.
         search: how T is grown after every epoch, see `irtheory.growers.Grower`.
         final: what T of the result is: "last", that of the last epoch; or one grown anew from
             the codes of the finished network, toward its "outputs" or the "labels".
@@ -25,7 +26,7 @@ class Method:
 
     title: str
     weights: Weights
-    head: Literal["two-layer", "linear", "soft-tree"] = "two-layer"
+    head: Literal["two-layer", "linear", "summed", "soft-tree"] = "two-layer"
     search: Search = "greedy"
     final: Literal["last", "outputs", "labels"] = "last"
     prune: bool = False
@@ -47,9 +48,8 @@ METHODS: dict[str, Method] = {
     ),
     "ira": Method(
         "ira",
-        Weights(tree=1, sparsity=0.006, route=1),
-        head="linear",
-        search="best",
+        Weights(tree=0, sparsity=0.006, route=1),
+        head="summed",
         final="outputs",
         prune=True,
     ),

@@ -60,6 +60,23 @@ class Head(nn.Sequential):
         super().__init__(Scale(1.0 / (levels - 1)), *layers)
 
 
+class SummedHead(nn.Module):
+    """G: the logits of a linear and of a two-layer head, added up.
+
+    The linear part lets each code speak for or against a class by itself; the other adds what
+    only codes together can say.
+    """
+
+    def __init__(self, dim: int, classes: int, levels: int, hidden: int = 512) -> None:
+        super().__init__()
+        self.linear = Head(dim, classes, levels, 0)
+        self.deep = Head(dim, classes, levels, hidden)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Logits [m, k] of codes [m, d]."""
+        return self.linear(codes) + self.deep(codes)
+
+
 class Scale(nn.Module):
     """x ↦ factor · x."""
 

@@ -43,7 +43,7 @@ def test_every_method_learns_and_repeats_itself(name: str) -> None:
 
 def test_pruning_drops_the_codes_that_never_change_and_no_other() -> None:
     x, y = problem()
-    heavy = replace(METHODS["ira"], weights=replace(METHODS["ira"].weights, sparsity=0.05))
+    heavy = replace(METHODS["ira"], weights=replace(METHODS["ira"].weights, sparsity=0.1))
     pruned = fit_arrays(x, y, 4, heavy, SMALL)
     whole = fit_arrays(x, y, 4, replace(heavy, prune=False), SMALL)
     codes = whole.apply(x)[0]
