@@ -219,7 +219,9 @@ def _finish(
     """T of the result, and the codes that count."""
     tree = engine.tree
     assert tree is not None
-    if method.final != "last":
+    if method.final == "refit":
+        tree = _refit(tree, seen)
+    elif method.final != "last":
         tree = replace(grower, targets=method.final)(seen, tree)
     kept = np.arange(seen.codes.shape[1])
     if method.prune:
@@ -230,3 +232,11 @@ def _finish(
     place = np.where(tree.feature >= 0, np.searchsorted(kept, tree.feature), -1)
     tree = replace(tree, feature=place, n_features=len(kept))
     return Fitted(engine.network, kept, tree, records, width)
+
+
+def _refit(tree: Tree, seen: Collected) -> Tree:
+    """The same tests; every node's value is the mean output of the samples that reach it now."""
+    visited = tree.decision_path(seen.codes.cpu().numpy()).astype(np.float64)
+    count, outputs = visited.sum(axis=0), seen.outputs.cpu().numpy().astype(np.float64)
+    mean = visited.T @ outputs / np.maximum(count, 1)[:, None]
+    return replace(tree, value=np.where(count[:, None] > 0, mean, tree.value), count=count)

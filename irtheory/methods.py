@@ -19,8 +19,9 @@ class Method:
         head: G, "two-layer" as in the paper, "linear", the sum of both ("summed"), or a
             "soft-tree" of depth d_max.
         search: how T is grown after every epoch, see `irtheory.growers.Grower`.
-        final: what T of the result is: "last", that of the last epoch; or one grown anew from
-            the codes of the finished network, toward its "outputs" or the "labels".
+        final: what T of the result is: "last", that of the last epoch; "refit", its tests with
+            values from the finished network; or one grown anew from the codes of the finished
+            network, toward its "outputs" or the "labels".
         prune: leave codes out of the result that are the same for every training sample.
     """
 
@@ -28,7 +29,7 @@ class Method:
     weights: Weights
     head: Literal["two-layer", "linear", "summed", "soft-tree"] = "two-layer"
     search: Search = "greedy"
-    final: Literal["last", "outputs", "labels"] = "last"
+    final: Literal["last", "refit", "outputs", "labels"] = "last"
     prune: bool = False
 
 
@@ -50,7 +51,7 @@ METHODS: dict[str, Method] = {
         "ira",
         Weights(tree=0, sparsity=0.006, route=1),
         head="summed",
-        final="outputs",
+        final="refit",
         prune=True,
     ),
 }

@@ -10,7 +10,7 @@ from irtheory.arrays import ArraySettings, default_depth, fit_arrays, shuffled
 from irtheory.growers import SPARING, Grower
 from irtheory.intersection import Intersection
 from irtheory.methods import METHODS, method_named
-from irtheory.networks import Head, SoftTreeHead, Standardise, representation
+from irtheory.networks import Head, SoftTreeHead, Standardise, SummedHead, representation
 from irtheory.records import Collected, Epoch
 from irtheory.trees.exact import fit_exact_tree
 from irtheory.trees.tree import Tree
@@ -52,6 +52,31 @@ def test_pruning_drops_the_codes_that_never_change_and_no_other() -> None:
     np.testing.assert_array_equal(pruned.kept, varies)
     np.testing.assert_array_equal(pruned.apply(x)[0], codes[:, varies])
     np.testing.assert_array_equal(pruned.tree.predict(codes[:, varies]), whole.tree.predict(codes))
+
+
+def test_a_refit_tree_keeps_its_tests_and_takes_the_finished_networks_outputs() -> None:
+    x, y = problem()
+    method = replace(METHODS["ira"], prune=False)
+    last, refit = (fit_arrays(x, y, 4, replace(method, final=f), SMALL) for f in ("last", "refit"))
+    np.testing.assert_array_equal(refit.tree.feature, last.tree.feature)
+    np.testing.assert_array_equal(refit.tree.threshold, last.tree.threshold)
+    codes, outputs = refit.apply(x)
+    visited = refit.tree.decision_path(codes)
+    np.testing.assert_array_equal(refit.tree.count, visited.sum(axis=0))
+    for node in np.flatnonzero(visited.any(axis=0)):
+        mean = outputs[visited[:, node]].mean(axis=0)
+        np.testing.assert_allclose(refit.tree.value[node], mean, rtol=1e-5, atol=1e-7)
+
+
+def test_a_summed_head_adds_the_logits_of_both() -> None:
+    torch.manual_seed(0)
+    head, codes = SummedHead(6, 3, 4, 5).double(), torch.randint(0, 4, (7, 6)).double()
+    weights = head.linear[1], head.deep[1], head.deep[3]
+    scaled = codes / 3
+    hidden = torch.relu(scaled @ weights[1].weight.T + weights[1].bias)
+    expected = scaled @ weights[0].weight.T + weights[0].bias
+    expected = expected + hidden @ weights[2].weight.T + weights[2].bias
+    torch.testing.assert_close(head(codes), expected)
 
 
 def test_columns_far_from_zero_are_standardised_in_double_precision() -> None:
