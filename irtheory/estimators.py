@@ -27,6 +27,7 @@ from irtheory.methods import Method, method_named
 from irtheory.records import Epoch
 from irtheory.trees.cart import Criterion
 from irtheory.trees.export import to_key
+from irtheory.trees.merge import merge_same_class
 
 # Its annotations know neither array-likes nor that it returns a pair where y is given.
 _validate: Any = validate_data
@@ -176,7 +177,7 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         return np.array([f"code {code}" for code in self.kept_], dtype=object)
 
     def key(self, feature_names: Iterable[str] | None = None) -> str:
-        """T as a dichotomous key, with a class and its probability at every end.
+        """T as a dichotomous key, as short as names the same classes; each with its probability.
 
         Args:
             feature_names: of the columns of `transform`; those of `get_feature_names_out`
@@ -186,7 +187,8 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
             ValueError: a wrong number of names.
         """
         names = self.get_feature_names_out() if feature_names is None else feature_names
-        return to_key(self.tree_, names, map(str, self.classes_), binary=self._binary)
+        short = merge_same_class(self.tree_)
+        return to_key(short, names, map(str, self.classes_), binary=self._binary)
 
     def _settings(self, samples: int) -> ArraySettings:
         """Everything but λ, checked; the seed is drawn later."""
