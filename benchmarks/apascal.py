@@ -80,8 +80,10 @@ def variants() -> list[Variant]:
     quantised, paper, ira = (METHODS[name] for name in ("quantised", "paper", "ira"))
     relu, two_bits = replace(COMMON, activation="relu"), replace(COMMON, dim=256, bits=2)
     relu_two_bits = replace(two_bits, activation="relu")
-    lighter = replace(ira, weights=replace(ira.weights, sparsity=0.003))
-    dense = replace(ira, head="linear", weights=replace(ira.weights, sparsity=0))
+    alone = replace(ira, weights=replace(ira.weights, tree=0))
+    lighter = replace(alone, weights=replace(alone.weights, sparsity=0.003))
+    linear = replace(alone, head="linear")
+    dense = replace(linear, weights=replace(alone.weights, sparsity=0))
     four_bits = replace(COMMON, bits=4)
     return [
         *rows,
@@ -89,13 +91,13 @@ def variants() -> list[Variant]:
         Variant("quantised, ReLU, 256 of 2 bits", quantised, relu_two_bits),
         Variant("paper, ReLU", paper, relu),
         Variant("paper, ReLU, 256 of 2 bits", paper, relu_two_bits),
-        Variant("ira, two-layer G", replace(ira, head="two-layer"), COMMON),
-        Variant("ira, linear G", replace(ira, head="linear"), COMMON),
-        Variant("ira, λ2 1", replace(ira, weights=replace(ira.weights, tree=1)), COMMON),
-        Variant("ira, refined trees", replace(ira, search="refined"), COMMON),
-        Variant("ira, all codes kept", replace(ira, prune=False), COMMON),
-        Variant("ira, 512 of 2 bits, λ3 0.003", lighter, replace(COMMON, bits=2)),
-        Variant("ira, linear G, 512 of 4 bits, λ3 0", dense, four_bits),
+        Variant("λ2 0", alone, COMMON),
+        Variant("λ2 0, two-layer G", replace(alone, head="two-layer"), COMMON),
+        Variant("λ2 0, linear G", linear, COMMON),
+        Variant("λ2 0, refined trees", replace(alone, search="refined"), COMMON),
+        Variant("λ2 0, all codes kept", replace(alone, prune=False), COMMON),
+        Variant("λ2 0, λ3 0.003, 512 of 2 bits", lighter, replace(COMMON, bits=2)),
+        Variant("λ2 0, λ3 0, linear G, 512 of 4 bits", dense, four_bits),
         Variant("quantised, 512 of 4 bits", quantised, four_bits),
     ]
 

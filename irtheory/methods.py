@@ -49,7 +49,7 @@ METHODS: dict[str, Method] = {
     ),
     "ira": Method(
         "ira",
-        Weights(tree=0, sparsity=0.006, route=1),
+        Weights(sparsity=0.006, route=1),
         head="summed",
         final="refit",
         prune=True,
