@@ -1,0 +1,106 @@
+"""What a data set is to the pipeline: pixels and classes for training, attributes for evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
+Unit = Literal["object", "image"]
+
+
+class BadImage(ValueError):
+    """An image that cannot be had: `name` says which, `why` what is wrong with it."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}")
+        self.name, self.why = name, why
+
+    def __reduce__(self) -> tuple[type[BadImage], tuple[str, str]]:
+        """Crosses from one process to another."""
+        return BadImage, (self.name, self.why)
+
+
+class PixelSource(Protocol):
+    """Where the pixels of the samples are; crosses from one process to another."""
+
+    def __len__(self) -> int:
+        """Number of samples m."""
+        ...
+
+    def read(self, index: int, size: int) -> UInt8[np.ndarray, "size size 3"]:
+        """The sample as a square of RGB pixels, aspect ratio ignored; BadImage if it has none."""
+        ...
+
+    def name(self, index: int) -> str:
+        """What to call the sample in a message: its file, and its box if it is part of one."""
+        ...
+
+    def stamp(self, index: int) -> str:
+        """Something quick to have that changes when the pixels may have changed."""
+        ...
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which samples of a data set, and how they are split.
+
+    Attributes:
+        data_dir: folder of the data set, or a folder that holds it; not for drawn ones.
+        unit: what a sample is where images hold several objects: each annotated "object", or
+            the "image", that is, its largest object.
+        split_seed: of the parts that no official split gives.
+        validation: share of the training samples of each class that is held out.
+        beetles: number of beetles to draw, all parts together.
+    """
+
+    data_dir: Path | None = None
+    unit: Unit = "object"
+    split_seed: int = 0
+    validation: float = 0.1
+    beetles: int = 3000
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What training may know of a data set. Attributes are not in it.
+
+    Attributes:
+        name: of the data set, such as "aPascal", or the folder's.
+        classes: names of the k classes.
+        labels: class 0 … k − 1 of each of the m samples.
+        parts: the part each belongs to, as an index into PARTS.
+        pixels: their images.
+        notes: what a user should know, such as counts that differ from the paper's.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    labels: Int[np.ndarray, " m"]
+    parts: UInt8[np.ndarray, " m"]
+    pixels: PixelSource
+    notes: tuple[str, ...] = ()
+
+    def rows(self, part: Part) -> Int[np.ndarray, " rows"]:
+        """Indices of the samples of a part, ascending."""
+        return np.flatnonzero(self.parts == PARTS.index(part))
+
+
+@dataclass(frozen=True, eq=False)
+class Attributes:
+    """The annotation that only evaluation opens.
+
+    Attributes:
+        names: of the n attributes.
+        values: zeros and ones, NaN where an annotation is missing; rows are those of `Examples`.
+        level: whether each "sample" is annotated, or each "class" (rows of a class are equal).
+    """
+
+    names: tuple[str, ...]
+    values: Float[np.ndarray, "m n"]
+    level: Literal["sample", "class"] = "sample"
