@@ -15,8 +15,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from irtheory.array_settings import ArraySettings, default_depth
 from irtheory.growers import Grower
-from irtheory.intersection import Batches, Intersection, Network, collect
+from irtheory.intersection import Batches, Intersection
 from irtheory.methods import Method
+from irtheory.network import Network, collect
 from irtheory.networks import Head, SoftTreeHead, Standardise, SummedHead, representation
 from irtheory.quantize import UniformQuantizer
 from irtheory.records import Collected, Epoch

@@ -22,7 +22,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from irtheory.arrays import ArraySettings, fit_arrays
 from irtheory.console import Pulse, make_console, progress_bar
-from irtheory.intersection import TERMS, Intersection
+from irtheory.descent import TERMS
+from irtheory.intersection import Intersection
 from irtheory.methods import Method, method_named
 from irtheory.records import Epoch
 from irtheory.trees.cart import Criterion
@@ -213,10 +214,9 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
 
     def _method(self) -> Method:
         """The named method with the λ that were given."""
-        method = method_named(self.method)
         asked = {name: getattr(self, f"lambda_{name}") for name in TERMS}
         given = {n: _number(f"lambda_{n}", v) for n, v in asked.items() if v is not None}
-        return replace(method, weights=replace(method.weights, **given))
+        return method_named(self.method).weighted(given)
 
     def _apply(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Kept codes of X and the probabilities of G."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from irtheory.growers import Search
@@ -31,6 +32,10 @@ class Method:
     search: Search = "greedy"
     final: Literal["last", "refit", "outputs", "labels"] = "last"
     prune: bool = False
+
+    def weighted(self, given: Mapping[str, float]) -> Method:
+        """The same with the λ that are given, by the names of `Weights`."""
+        return replace(self, weights=replace(self.weights, **given))
 
 
 METHODS: dict[str, Method] = {

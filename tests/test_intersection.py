@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from irtheory.arrays import in_order, shuffled
-from irtheory.intersection import TERMS, Intersection, Network, collect
+from irtheory.descent import TERMS
+from irtheory.intersection import Intersection
 from irtheory.losses import Weights, label_loss, route_loss, sparsity_loss, tree_loss
+from irtheory.network import Network, collect
 from irtheory.networks import Head, representation
 from irtheory.quantize import UniformQuantizer
 from irtheory.records import Collected

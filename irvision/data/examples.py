@@ -1,4 +1,4 @@
-"""What a data set is to the pipeline: pixels and classes for training, attributes for evaluation."""
+"""What a data set is to the pipeline: pixels and classes to train, attributes to evaluate."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from jaxtyping import Bool, UInt8
 
 from irtheory.arrays import Fitted, fit_arrays, in_order
 from irtheory.fidelity import FeatureFidelity, feature_fidelity
-from irtheory.intersection import Intersection, collect
+from irtheory.intersection import Intersection
+from irtheory.network import collect
 from irtheory.quantize import binarize
 from irtheory.records import Epoch
 from irtheory.runs import json_text, write_json
