@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,9 +18,10 @@ from irtheory.growers import Grower
 from irtheory.intersection import Batches, Intersection
 from irtheory.methods import Method
 from irtheory.network import Network, collect
-from irtheory.networks import Head, SoftTreeHead, Standardise, SummedHead, representation
+from irtheory.networks import Standardise, make_head, representation
 from irtheory.quantize import UniformQuantizer
-from irtheory.records import Collected, Epoch
+from irtheory.records import Epoch
+from irtheory.results import final_tree
 from irtheory.trees.tree import Tree
 
 # Small sets see more epochs: at least so many steps are taken by default.
@@ -86,15 +87,8 @@ def build_network(
     f = representation(
         x.shape[1], settings.hidden, settings.dim, settings.activation, settings.dropout
     )
-    levels = 2**settings.bits
-    if method.head == "soft-tree":
-        depth = settings.max_depth or default_depth(classes)
-        g: nn.Module = SoftTreeHead(settings.dim, classes, levels, depth)
-    elif method.head == "summed":
-        g = SummedHead(settings.dim, classes, levels, settings.head_hidden)
-    else:
-        hidden = settings.head_hidden if method.head == "two-layer" else 0
-        g = Head(settings.dim, classes, levels, hidden)
+    depth = settings.max_depth or default_depth(classes)
+    g = make_head(method.head, settings.dim, classes, 2**settings.bits, settings.head_hidden, depth)
     natural = "unit" if settings.activation == "sigmoid" else "running"
     q = UniformQuantizer(settings.bits, settings.range or natural)
     return Network(nn.Sequential(standardise, f), q, g).to(x.device)
@@ -156,7 +150,9 @@ def fit_arrays(
                 on_epoch(record, engine)
     network.eval()
     seen = collect(network, in_order(inputs, labels)(0))
-    return _finish(engine, seen, method, grower, tuple(records), x.shape[1])
+    assert engine.tree is not None
+    tree, kept = final_tree(engine.tree, seen, method, grower)
+    return Fitted(network, kept, tree, tuple(records), x.shape[1])
 
 
 def _check_inputs(x: np.ndarray, width: int | None = None) -> None:
@@ -207,37 +203,3 @@ def _engine(
         schedulers=[CosineAnnealingLR(optimiser, steps) for optimiser in optimisers],
         drops=settings.drops,
     )
-
-
-def _finish(
-    engine: Intersection,
-    seen: Collected,
-    method: Method,
-    grower: Grower,
-    records: tuple[Epoch, ...],
-    width: int,
-) -> Fitted:
-    """T of the result, and the codes that count."""
-    tree = engine.tree
-    assert tree is not None
-    if method.final == "refit":
-        tree = _refit(tree, seen)
-    elif method.final != "last":
-        tree = replace(grower, targets=method.final)(seen, tree)
-    kept = np.arange(seen.codes.shape[1])
-    if method.prune:
-        varies = (seen.codes != seen.codes[:1]).any(dim=0).cpu().numpy()
-        varies[list(tree.used_features)] = True
-        # A network that says the same of every sample keeps one code.
-        kept = np.flatnonzero(varies) if varies.any() else kept[:1]
-    place = np.where(tree.feature >= 0, np.searchsorted(kept, tree.feature), -1)
-    tree = replace(tree, feature=place, n_features=len(kept))
-    return Fitted(engine.network, kept, tree, records, width)
-
-
-def _refit(tree: Tree, seen: Collected) -> Tree:
-    """The same tests; every node's value is the mean output of the samples that reach it now."""
-    visited = tree.decision_path(seen.codes.cpu().numpy()).astype(np.float64)
-    count, outputs = visited.sum(axis=0), seen.outputs.cpu().numpy().astype(np.float64)
-    mean = visited.T @ outputs / np.maximum(count, 1)[:, None]
-    return replace(tree, value=np.where(count[:, None] > 0, mean, tree.value), count=count)

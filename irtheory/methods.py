@@ -8,6 +8,7 @@ from typing import Literal
 
 from irtheory.growers import Search
 from irtheory.losses import Weights
+from irtheory.networks import HeadKind
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Method:
 
     title: str
     weights: Weights
-    head: Literal["two-layer", "linear", "summed", "soft-tree"] = "two-layer"
+    head: HeadKind = "two-layer"
     search: Search = "greedy"
     final: Literal["last", "refit", "outputs", "labels"] = "last"
     prune: bool = False

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Activation = Literal["relu", "sigmoid"]
+HeadKind = Literal["two-layer", "linear", "summed", "soft-tree"]
 
 
 def representation(
@@ -75,6 +76,17 @@ class SummedHead(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         """Logits [m, k] of codes [m, d]."""
         return self.linear(codes) + self.deep(codes)
+
+
+def make_head(
+    kind: HeadKind, dim: int, classes: int, levels: int, hidden: int, depth: int
+) -> nn.Module:
+    """G of that kind; `hidden` is the width of its hidden layer, `depth` that of a soft tree."""
+    if kind == "soft-tree":
+        return SoftTreeHead(dim, classes, levels, depth)
+    if kind == "summed":
+        return SummedHead(dim, classes, levels, hidden)
+    return Head(dim, classes, levels, hidden if kind == "two-layer" else 0)
 
 
 class Scale(nn.Module):

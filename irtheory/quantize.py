@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Literal, get_args, overload
 
 import numpy as np
@@ -47,6 +48,9 @@ class UniformQuantizer(nn.Module):
             features need not begin at 0, and Alg. 2 then gives the largest code to them all.)
         momentum: weight of the newest batch in the running range.
 
+    Attributes:
+        extremes: x_min and x_max of a training batch, which may lie in other processes too.
+
     Buffers (saved in the state dict): low, high: running range; seen: batches that made it.
     """
 
@@ -62,6 +66,7 @@ class UniformQuantizer(nn.Module):
         if not 0 < momentum <= 1:
             raise ValueError(f"momentum: expected a number in (0, 1], found {momentum!r}")
         self.bits, self.range, self.momentum = check_bits(bits), range, momentum
+        self.extremes: Callable[[Tensor], tuple[Tensor, Tensor]] = torch.aminmax
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.zeros(()))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
@@ -105,7 +110,7 @@ class UniformQuantizer(nn.Module):
             return x.new_zeros(()), x.new_ones(())
         if self.range == "running" and not self.training and self.seen > 0:
             return self.low.to(x.dtype), self.high.to(x.dtype)
-        low, high = torch.aminmax(x)
+        low, high = self.extremes(x) if self.training else torch.aminmax(x)
         if self.range == "running" and self.training:
             self._observe(low.detach(), high.detach())
         return low, high
