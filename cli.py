@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from irtheory.studies import simulate_options as asked
 from irtheory.studies.recovery import options as given
+from irvision import options as run
+from irvision import options_training as net
+from irvision.data.commands import data_app
 
 app = typer.Typer(
     help="Find the attributes behind class labels, and test the theory that says one can.",
@@ -16,6 +21,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+app.add_typer(data_app, name="data")
 
 
 def _version(wanted: bool) -> None:
@@ -35,134 +43,59 @@ def _root(
     """Find the attributes behind class labels, and test the theory that says one can."""
 
 
-def _fail(error: Exception, debug: bool) -> typer.Exit:
-    if debug:
-        raise error
-    line = " ".join(str(error).splitlines())
-    typer.secho(f"ira: {line}", fg=typer.colors.RED, err=True)
-    return typer.Exit(2)
-
-
-# The options of `simulate`; parameters carry the names of the fields of `Settings`.
-Setting = Annotated[
-    Literal["convex", "logistic", "agreement"],
-    typer.Option(help="Loss and network: squared, cross-entropy, or (1 − ab)²."),
-]
-Algorithm = Annotated[
-    Literal["alternating", "bcgd"] | None,
-    typer.Option(help="Prop. 1 or Prop. 2.", show_default="alternating; bcgd for agreement"),
-]
-Order = Annotated[
-    Literal["gauss-seidel", "jacobi"],
-    typer.Option(help="Tree fitted to the new θ (the proof) or to the old one (as printed)."),
-]
-TreeStep = Annotated[
-    Literal["exact", "cart"],
-    typer.Option(help="ω-step: the globally best tree, or a greedy one (breaks Prop. 1)."),
-]
-Depth = Annotated[
-    int | None,
-    typer.Option(help="Largest depth of a tree, at most 8.", show_default="3; agreement 2"),
-]
-MinSamplesLeaf = Annotated[int, typer.Option(help="Samples a leaf must hold.")]
-Data = Annotated[
-    str | None, typer.Option(help="Your table, a CSV file with a header.", metavar="FILE.csv")
-]
-Label = Annotated[str | None, typer.Option(help="The column of --data that holds the class.")]
-Bins = Annotated[
-    int | None, typer.Option(help="Codes per real-valued column of --data.", show_default="8")
-]
-Samples = Annotated[
-    int | None, typer.Option(help="Synthetic problem: samples m.", show_default="240")
-]
-Attributes = Annotated[
-    int | None, typer.Option(help="Synthetic problem: attributes.", show_default="12; agreement 4")
-]
-Classes = Annotated[
-    int | None,
-    typer.Option(help="Synthetic problem: classes k.", show_default="4; agreement always 2"),
-]
-Noise = Annotated[
-    float | None,
-    typer.Option(
-        help="Synthetic problem: share of labels redrawn.", show_default="0.1; agreement always 0"
-    ),
-]
-Ridge = Annotated[
-    float | None,
-    typer.Option(
-        help="Weight of ½‖θ‖² in the label loss.",
-        show_default="convex 0, logistic 0.01, agreement 0.1",
-    ),
-]
-StepSize = Annotated[
-    float, typer.Option("--step-size", help="μβ, the step as a share of 1/β; promised below 1.")
-]
-Tolerance = Annotated[float, typer.Option("--tol", help="Stop when both gaps are below tol · Q_1.")]
-MaxSteps = Annotated[int, typer.Option(help="At most so many steps.")]
-Start = Annotated[
-    Literal["random", "saddle"], typer.Option(help="bcgd: start anywhere, or at a strict saddle.")
-]
-Offset = Annotated[float, typer.Option(help="Distance from the saddle at the start.")]
-Reference = Annotated[
-    Literal["cvxpy", "closed-form"],
-    typer.Option(help="Check the optima with cvxpy too, or by closed form and Newton only."),
-]
-Joint = Annotated[
-    bool, typer.Option("--global", help="Also the global minimum over all trees (small cases).")
-]
-Seeds = Annotated[int, typer.Option(help="So many independent problems, in parallel.")]
-Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
-Threads = Annotated[
-    int | None, typer.Option(help="Threads of the tree search, or processes of --seeds.")
-]
-Out = Annotated[
-    Path | None, typer.Option(help="Run folder.", show_default="runs/simulate-SETTING-TIME")
-]
-Overwrite = Annotated[bool, typer.Option(help="Replace an earlier run in --out.")]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print certificate.json (or seeds.json) and no more.")
-]
-Debug = Annotated[bool, typer.Option(help="Show the traceback of an error.")]
+@contextmanager
+def _one_line(debug: bool) -> Iterator[None]:
+    """Bad input and what the machine lacks as one line and exit code 2; Ctrl-C as 130."""
+    try:
+        yield
+    except (ValueError, RuntimeError, ImportError, OSError) as error:
+        if debug:
+            raise
+        line = " ".join(str(error).splitlines())
+        typer.secho(f"ira: {line}", fg=typer.colors.RED, err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.secho("ira: interrupted", err=True)
+        raise typer.Exit(130) from None
 
 
 @app.command()
 def simulate(
     context: typer.Context,
-    setting: Setting = "convex",
-    algorithm: Algorithm = None,
-    order: Order = "gauss-seidel",
-    tree: TreeStep = "exact",
-    depth: Depth = None,
-    min_samples_leaf: MinSamplesLeaf = 1,
-    data: Data = None,
-    label: Label = None,
-    bins: Bins = None,
-    samples: Samples = None,
-    attributes: Attributes = None,
-    classes: Classes = None,
-    noise: Noise = None,
-    ridge: Ridge = None,
-    step_size: StepSize = 0.9,
-    tolerance: Tolerance = 1e-09,
-    max_steps: MaxSteps = 100000,
-    start: Start = "random",
-    offset: Offset = 0.0,
-    reference: Reference = "cvxpy",
-    joint: Joint = False,
-    seeds: Seeds = 1,
-    seed: Seed = 0,
-    threads: Threads = None,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    setting: asked.Setting = "convex",
+    algorithm: asked.Algorithm = None,
+    order: asked.Order = "gauss-seidel",
+    tree: asked.TreeStep = "exact",
+    depth: asked.Depth = None,
+    min_samples_leaf: asked.MinSamplesLeaf = 1,
+    data: asked.Data = None,
+    label: asked.Label = None,
+    bins: asked.Bins = None,
+    samples: asked.Samples = None,
+    attributes: asked.Attributes = None,
+    classes: asked.Classes = None,
+    noise: asked.Noise = None,
+    ridge: asked.Ridge = None,
+    step_size: asked.StepSize = 0.9,
+    tolerance: asked.Tolerance = 1e-09,
+    max_steps: asked.MaxSteps = 100000,
+    start: asked.Start = "random",
+    offset: asked.Offset = 0.0,
+    reference: asked.Reference = "cvxpy",
+    joint: asked.Joint = False,
+    seeds: asked.Seeds = 1,
+    seed: asked.Seed = 0,
+    threads: asked.Threads = None,
+    out: asked.Out = None,
+    overwrite: asked.Overwrite = False,
+    as_json: asked.AsJson = False,
+    debug: asked.Debug = False,
 ) -> None:
     """Run Proposition 1 or 2 where the optima are known; print its certificate as numbers.
 
     Exit code 0: every assumption and promise holds; 1: one is broken; 2: bad input; 130: Ctrl-C.
     """
-    try:
+    with _one_line(debug):
         from irtheory.console import make_console
         from irtheory.studies.settings import Settings
         from irtheory.studies.simulate_command import simulate_command
@@ -172,12 +105,6 @@ def simulate(
         )
         console = make_console(quiet=as_json)
         code, folder = simulate_command(settings, seeds, out, overwrite, console)
-    except (ValueError, RuntimeError, ImportError, OSError) as error:
-        raise _fail(error, debug) from None
-    except KeyboardInterrupt:
-        # Before the first step or after the last one; in between the command keeps the steps.
-        typer.secho("ira: interrupted", err=True)
-        raise typer.Exit(130) from None
     if as_json and code in (0, 1):
         name = "certificate.json" if seeds == 1 else "seeds.json"
         typer.echo((folder / name).read_text(encoding="utf-8"), nl=False)
@@ -217,7 +144,7 @@ def recover(
 
     Exit code 0: done; 1: a cell failed; 2: bad input; 130: Ctrl-C, and --resume goes on.
     """
-    try:
+    with _one_line(debug):
         from irtheory.console import make_console
         from irtheory.studies.recovery.command import recover_command
         from irtheory.studies.recovery.settings import settings_of
@@ -225,13 +152,129 @@ def recover(
         settings = settings_of(context.params)
         console = make_console(quiet=as_json)
         code, folder = recover_command(settings, threads, out, overwrite, resume, console)
-    except (ValueError, RuntimeError, ImportError, OSError) as error:
-        raise _fail(error, debug) from None
-    except KeyboardInterrupt:
-        typer.secho("ira: interrupted", err=True)
-        raise typer.Exit(130) from None
     if as_json and code in (0, 1):
         typer.echo((folder / "results.json").read_text(encoding="utf-8"), nl=False)
+    raise typer.Exit(code)
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    dataset: run.Dataset = None,
+    data_dir: run.DataDir = None,
+    unit: run.Unit = None,
+    validation: run.Validation = None,
+    split_seed: run.SplitSeed = None,
+    beetles: run.Beetles = None,
+    max_bad: run.MaxBad = None,
+    method: net.Method = None,
+    recipe: net.Recipe = None,
+    epochs: net.Epochs = None,
+    batch_size: net.BatchSize = None,
+    learning_rate: net.LearningRate = None,
+    backbone_factor: net.BackboneFactor = None,
+    optimiser: net.Optimiser = None,
+    weight_decay: net.WeightDecay = None,
+    momentum: net.Momentum = None,
+    schedule: net.Schedule = None,
+    drops: net.Drops = None,
+    progressive: net.Progressive = None,
+    lambda_label: net.LambdaLabel = None,
+    lambda_tree: net.LambdaTree = None,
+    lambda_sparsity: net.LambdaSparsity = None,
+    lambda_route: net.LambdaRoute = None,
+    criterion: net.Criterion = None,
+    min_samples_leaf: net.MinSamplesLeaf = None,
+    seed: net.Seed = None,
+    backbone: net.Backbone = None,
+    weights: net.Weights = None,
+    freeze_backbone: net.FreezeBackbone = None,
+    features: net.Features = None,
+    dim: net.Dim = None,
+    bits: net.Bits = None,
+    depth: net.Depth = None,
+    activation: net.Activation = None,
+    dropout: net.Dropout = None,
+    hidden: net.Hidden = None,
+    head_hidden: net.HeadHidden = None,
+    resize: run.Resize = None,
+    crop: run.Crop = None,
+    padding: run.Padding = None,
+    flip: run.Flip = None,
+    normalise: run.Normalise = None,
+    device: run.Device = None,
+    precision: run.Precision = None,
+    deterministic: run.Deterministic = False,
+    compile_: run.Compile = None,
+    accumulate: run.Accumulate = None,
+    cache_dir: run.CacheDir = None,
+    out: run.Out = None,
+    overwrite: run.Overwrite = False,
+    resume: run.Resume = None,
+    tensorboard: run.TensorBoard = False,
+    as_json: run.AsJson = False,
+    debug: run.Debug = False,
+) -> None:
+    """Train F, G and T on labelled images; attributes are never read.
+
+    Exit code 0: done; 2: bad input; 130 or 143: Ctrl-C or SIGTERM, and --resume goes on.
+    """
+    with _one_line(debug):
+        from irvision.training import train_command
+
+        code, folder = train_command(context.params)
+    if as_json and not code:
+        typer.echo((folder / "result.json").read_text(encoding="utf-8"), nl=False)
+    raise typer.Exit(code)
+
+
+@app.command()
+def evaluate(
+    folder: run.Folder,
+    data_dir: run.DataDir = None,
+    device: run.Device = None,
+    cache_dir: run.CacheDir = None,
+    null_draws: run.NullDraws = 20,
+    bootstrap: run.Bootstrap = 200,
+    seed: run.EvaluationSeed = 0,
+    as_json: run.AsJson = False,
+    debug: run.Debug = False,
+) -> None:
+    """Score a finished run on its test images: accuracy, and codes against attributes."""
+    with _one_line(debug):
+        from irtheory.console import make_console
+        from irvision.evaluating import evaluate_command
+
+        console = make_console(quiet=as_json)
+        evaluate_command(folder, data_dir, device, cache_dir, null_draws, bootstrap, seed, console)
+    if as_json:
+        typer.echo((folder / "evaluation.json").read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def plot(
+    folder: run.Folder,
+    other: run.Other = None,
+    debug: run.Debug = False,
+) -> None:
+    """Draw a run: training, tree, attributes; with a second run, both side by side."""
+    with _one_line(debug):
+        from irtheory.console import make_console, print_written
+        from irvision.plots_run import plot_run
+
+        drawn = plot_run(folder, other)
+        pictures = [path for path in drawn if path.suffix == ".png"]
+        print_written(make_console(), folder, drawn, f"look at {pictures[0]}")
+
+
+@app.command()
+def doctor(as_json: run.AsJson = False, debug: run.Debug = False) -> None:
+    """Say what this machine can run, and what not, and why."""
+    with _one_line(debug):
+        from irtheory.console import make_console
+        from irvision.doctor import doctor_command
+
+        code = doctor_command(make_console(), as_json)
     raise typer.Exit(code)
 
 

@@ -30,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from irvision.backbones.mobilenet import INPUT_SIZE, MobileNetV2, load_mobilenet_v2, scale_pixels
+from irvision.backbones.mobilenet import INPUT_SIZE, MobileNetV2, fill_mobilenet_v2, scale_pixels
 
 ROOT = Path(__file__).resolve().parents[1]
 N_CLASSES, N_ATTRIBUTES = 20, 64
@@ -136,8 +136,8 @@ def features(network: MobileNetV2, images: Iterable[np.ndarray]) -> tuple[np.nda
     plain, mirrored = [], []
     for pixels in in_batches(images):
         x = scale_pixels(pixels).contiguous(memory_format=torch.channels_last)
-        plain.append(network.features(x).numpy())
-        mirrored.append(network.features(x.flip(-1)).numpy())
+        plain.append(network(x).numpy())
+        mirrored.append(network(x.flip(-1)).numpy())
     return np.concatenate(plain), np.concatenate(mirrored)
 
 
@@ -184,7 +184,8 @@ def make_table(
     data: Path, margin: float, parts: dict[str, Objects], console: Console
 ) -> dict[str, np.ndarray]:
     """Features, mirrored features, labels and attributes of both parts."""
-    network = load_mobilenet_v2(data / "mobilenet_v2")
+    network = MobileNetV2()
+    fill_mobilenet_v2(network, data / "mobilenet_v2" / WEIGHTS[0])
     table = {}
     for part, objects in parts.items():
         images = track(

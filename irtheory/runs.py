@@ -28,11 +28,13 @@ RUN_FILES = (
     "certificate.json", "seeds.json", "columns.json", "tree.json", "key.txt",
     "trajectory.csv", "escape.csv", "trajectories/seed-*.csv", "*.svg", "*.png",
     "results.json", "results.csv", "cells.csv", "attributes.csv", "epochs.csv", "cells/*.json",
+    "metrics.jsonl", "weights.safetensors", "classes.json", "result.json", "evaluation.json",
+    "checkpoints/*.pt", "tensorboard/events.*",
     CONFIG, ENVIRONMENT,
 )  # fmt: skip
 # Commands that go on where an earlier run stopped.
-RESUMABLE = ("recover",)
-RUN_FOLDERS = ("trajectories", "cells")
+RESUMABLE = ("recover", "train")
+RUN_FOLDERS = ("trajectories", "cells", "checkpoints", "tensorboard")
 
 
 class InputError(ValueError):
@@ -221,6 +223,11 @@ def _finite(value: Any) -> Any:
 def json_text(content: Any) -> str:
     """Indented JSON; numbers that are not finite, which JSON has no word for, become null."""
     return json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def json_line(content: Any) -> str:
+    """One line of JSON, its end included; numbers that are not finite become null."""
+    return json.dumps(_finite(content), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from irvision.backbones.backbone import Backbone
+
 INPUT_SIZE = 224
 N_FEATURES = 1280
-N_LOGITS = 1001
 STEM_CHANNELS = 32
 # As `layers.json` writes them.
 OPERATIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD")
+CLASSIFIER = ("CONV_2D", 1, False)
 RELU6 = 3
 # Table 2 of the paper: expansion t, output channels c, repeats n, stride s of the first repeat.
 BOTTLENECKS = (
@@ -29,6 +31,9 @@ BOTTLENECKS = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
+
+# Bottlenecks before each stage, and in all: stages end where the stride is about to double.
+STAGE_ENDS = (0, 6, 13, 17)
 
 Operation = tuple[str, int, bool]
 
@@ -58,6 +63,8 @@ class SameConv2d(nn.Conv2d):
     ) -> None:
         super().__init__(n_in, n_out, kernel, stride=stride, groups=groups)
         self.relu6 = relu6
+        # Without batch norm a start that does not keep the scale would leave nothing to learn from.
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu" if relu6 else "linear")
 
     def forward(self, input: Tensor) -> Tensor:
         """Map [b, n_in, h, w] to [b, n_out, ⌈h / stride⌉, ⌈w / stride⌉]."""
@@ -102,43 +109,29 @@ def _bottlenecks() -> Iterator[InvertedResidual]:
             n_in = n_out
 
 
-class MobileNetV2(nn.Module):
-    """MobileNetV2 at width 1.0: images → feature maps → 1280 features → 1001 logits.
+class MobileNetV2(Backbone):
+    """MobileNetV2 at width 1.0, without its classifier: images → maps → 1280 features.
 
     Images are float tensors [b, 3, h, w], RGB scaled to [−1, 1] (see `scale_pixels`); h = w = 224
-    is what the published weights were trained on, any other size runs. All weights are trainable.
-    Without `load_mobilenet_v2` they are PyTorch's random start.
+    is what the published weights were trained on, any other size runs. All weights are trainable;
+    without `fill_mobilenet_v2` their start is random (He et al. 2015). The maps of the last stage
+    are those after the 1 × 1 head, within [0, 6].
     """
+
+    channels = (32, 96, N_FEATURES)
 
     def __init__(self) -> None:
         super().__init__()
-        last = BOTTLENECKS[-1][1]
         self.stem = SameConv2d(3, STEM_CHANNELS, 3, stride=2, relu6=True)
         self.bottlenecks = nn.Sequential(*_bottlenecks())
-        self.head = SameConv2d(last, N_FEATURES, 1, relu6=True)
-        self.classifier = nn.Linear(N_FEATURES, N_LOGITS)
+        self.head = SameConv2d(BOTTLENECKS[-1][1], N_FEATURES, 1, relu6=True)
 
-    def maps(self, images: Tensor) -> Tensor:
-        """Last feature maps, [b, 1280, ⌈h / 32⌉, ⌈w / 32⌉], within [0, 6].
-
-        Args:
-            images: [b, 3, h, w], float, scaled to [−1, 1].
-
-        Raises:
-            ValueError: if `images` is not a float tensor of that shape.
-        """
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-            found = f"{images.dtype} {list(images.shape)}"
-            raise ValueError(f"images: found {found}, expected a float tensor [b, 3, h, w]")
-        return self.head(self.bottlenecks(self.stem(images)))
-
-    def features(self, images: Tensor) -> Tensor:
-        """Spatial mean of the last feature maps, [b, 1280]; arguments as for `maps`."""
-        return self.maps(images).mean(dim=(-2, -1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits of 1001 classes (0 is "background", then ImageNet's 1000), [b, 1001]."""
-        return self.classifier(self.features(images))
+    def stage(self, x: Tensor, number: int) -> Tensor:
+        """Maps of 32, 96 or 1280 channels, from the images or the maps of the stage before."""
+        x = x if number else self.stem(x)
+        for block in list(self.bottlenecks)[STAGE_ENDS[number] : STAGE_ENDS[number + 1]]:
+            x = block(x)
+        return self.head(x) if number == 2 else x
 
 
 def scale_pixels(pixels: Tensor) -> Tensor:
@@ -153,35 +146,31 @@ def scale_pixels(pixels: Tensor) -> Tensor:
     return pixels.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
 
 
-def load_mobilenet_v2(path: str | Path) -> MobileNetV2:
-    """MobileNetV2 in float32 with published weights, batch norm already folded in.
+def fill_mobilenet_v2(network: MobileNetV2, file: Path) -> None:
+    """Give a network the published weights, batch norm already folded in.
 
     Args:
-        path: a folder with `mobilenet_v2_imagenet.npz` (arrays `NN.OP.weight` and `NN.OP.bias`
-            of the 53 convolutions in the order they run) and `layers.json` (operations, strides and
-            activations, which are held against this architecture); nothing is unpickled.
-
-    Returns:
-        The network, trainable, in training mode (no layer of it behaves otherwise in evaluation).
+        network: keeps its mode (no layer of it behaves otherwise in evaluation).
+        file: an `.npz` with arrays `NN.OP.weight` and `NN.OP.bias` of the 53 convolutions in the
+            order they run, the last of them the classifier, which is left out. A `layers.json`
+            beside it (operations, strides and activations) is held against this architecture.
+            Nothing is unpickled.
 
     Raises:
-        FileNotFoundError: if one of the two files is missing.
+        FileNotFoundError: if there is no such file.
         ValueError: if the files do not describe this architecture.
     """
-    folder = Path(path)
-    network = MobileNetV2()
-    _check_operations(network, folder / "layers.json")
-    weights = _read_arrays(folder / "mobilenet_v2_imagenet.npz")
-    layers = [layer for layer in network.modules() if isinstance(layer, SameConv2d)]
-    layers = [*layers, network.classifier]
-    if len(weights) != 2 * len(layers):
-        found, expected = len(weights), 2 * len(layers)
-        raise ValueError(f"{folder}: found {found} arrays of weights, expected {expected}")
-    for number, layer in enumerate(layers):
+    if (layers := file.parent / "layers.json").exists():
+        _check_operations(network, layers)
+    weights = _read_arrays(file)
+    convolutions = [layer for layer in network.modules() if isinstance(layer, SameConv2d)]
+    found, expected = len(weights), 2 * (len(convolutions) + 1)
+    if found != expected:
+        raise ValueError(f"{file}: found {found} arrays of weights, expected {expected}")
+    for number, layer in enumerate(convolutions):
         for part in ("weight", "bias"):
             name = f"{number:02d}.{_operation(layer)[0]}.{part}"
-            _fill(getattr(layer, part), weights.get(name), f"{folder}: array {name}")
-    return network
+            _fill(getattr(layer, part), weights.get(name), f"{file}: array {name}")
 
 
 def _read_arrays(file: Path) -> dict[str, np.ndarray]:
@@ -194,9 +183,6 @@ def _read_arrays(file: Path) -> dict[str, np.ndarray]:
 
 def _fill(parameter: Tensor, array: np.ndarray | None, what: str) -> None:
     shape = tuple(parameter.shape)
-    # The published classifier is stored as the 1 × 1 convolution it was.
-    if array is not None and array.ndim == 4 and len(shape) == 2 and array.shape[2:] == (1, 1):
-        array = array[:, :, 0, 0]
     if array is None or array.shape != shape:
         found = "none" if array is None else list(array.shape)
         raise ValueError(f"{what}: found {found}, expected shape {list(shape)}")
@@ -208,8 +194,7 @@ def _fill(parameter: Tensor, array: np.ndarray | None, what: str) -> None:
 
 def _operation(layer: nn.Module) -> Operation:
     """Name, stride and whether ReLU6 follows, of one layer."""
-    if not isinstance(layer, SameConv2d):
-        return "CONV_2D", 1, False
+    assert isinstance(layer, SameConv2d)
     return "DEPTHWISE_CONV_2D" if layer.groups > 1 else "CONV_2D", layer.stride[0], layer.relu6
 
 
@@ -222,7 +207,7 @@ def _operations(network: MobileNetV2) -> Iterator[Operation]:
         if block.shortcut:
             yield "ADD", 1, False
     yield _operation(network.head)
-    yield _operation(network.classifier)
+    yield CLASSIFIER
 
 
 def _check_operations(network: MobileNetV2, file: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
+from irtheory.runs import InputError
 from irvision.data.examples import Attributes, DataOptions, Examples
 
 # Each module has load_examples(options) and load_attributes(options, examples).
@@ -28,13 +31,39 @@ def load_examples(dataset: str, options: DataOptions) -> Examples:
     Raises:
         InputError: no such data set, or what is there is not as it should be.
     """
-    raise NotImplementedError
+    module, options = resolve(dataset, options)
+    return module.load_examples(options)
 
 
 def load_attributes(dataset: str, options: DataOptions, examples: Examples) -> Attributes | None:
-    """The attributes of the same samples, for evaluation alone; None where there are none."""
-    raise NotImplementedError
+    """The attributes of the same samples, for evaluation alone; None where there are none.
+
+    Args:
+        dataset: as it was given to `load_examples`.
+        options: likewise.
+        examples: what that returned.
+
+    Raises:
+        InputError: files are missing, not as they should be, or have changed since.
+    """
+    module, options = resolve(dataset, options)
+    return module.load_attributes(options, examples)
 
 
-def _module(dataset: str) -> ModuleType:
-    return import_module(DATASETS.get(dataset, FOLDER))
+def resolve(dataset: str, options: DataOptions) -> tuple[ModuleType, DataOptions]:
+    """The module of a data set, and the options it is to be given.
+
+    A folder that is called like a data set can be given as ./NAME. For the module of folders,
+    `data_dir` is the folder itself.
+
+    Raises:
+        InputError: neither a name of DATASETS nor a folder.
+    """
+    for name, module in DATASETS.items():
+        if name.casefold() == dataset.casefold():
+            return import_module(module), options
+    if not dataset or not (folder := Path(dataset).expanduser()).is_dir():
+        raise InputError(
+            f"--dataset: expected {', '.join(DATASETS)} or a folder of images, found {dataset!r}"
+        )
+    return import_module(FOLDER), replace(options, data_dir=folder)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from irvision.backbones.mobilenet import (
     MobileNetV2,
     SameConv2d,
-    load_mobilenet_v2,
+    fill_mobilenet_v2,
     same_padding,
     scale_pixels,
 )
@@ -28,7 +28,13 @@ def published(shared_data: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def network(published: Path) -> MobileNetV2:
-    return load_mobilenet_v2(published)
+    return filled(published)
+
+
+def filled(folder: Path) -> MobileNetV2:
+    network = MobileNetV2()
+    fill_mobilenet_v2(network, folder / "mobilenet_v2_imagenet.npz")
+    return network
 
 
 @pytest.fixture
@@ -107,8 +113,8 @@ def test_features_match_the_reference(published: Path, network: MobileNetV2) -> 
     with np.load(published / "reference.npz", allow_pickle=False) as reference:
         images, expected = torch.from_numpy(reference["images"]), reference["features"]
     with torch.inference_mode():
-        found = network.features(scale_pixels(images)).numpy()
-        mirrored = network.features(scale_pixels(images).flip(-1)).numpy()
+        found = network(scale_pixels(images)).numpy()
+        mirrored = network(scale_pixels(images).flip(-1)).numpy()
     assert found.shape == (8, 1280)
     error = np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)
     assert error.max() < 1e-4
@@ -116,15 +122,22 @@ def test_features_match_the_reference(published: Path, network: MobileNetV2) -> 
     assert np.linalg.norm(mirrored - expected) > 0.1 * np.linalg.norm(expected)
 
 
-def test_logits_match_the_published_graph(published: Path, network: MobileNetV2) -> None:
+def test_maps_match_the_published_graph(published: Path, network: MobileNetV2) -> None:
     x = 2 * torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1)) - 1
-    graph = run_graph(published, x.double())
+    mean = run_graph(published, x.double())["MEAN"].flatten(1)
     with torch.inference_mode():
-        assert network.maps(x).shape == (2, 1280, 2, 3)
-        features, logits = network.features(x).double(), network(x).double()
-    assert torch.allclose(features, graph["MEAN"].flatten(1), rtol=0, atol=1e-4)
-    assert torch.allclose(logits, graph["CONV_2D"].flatten(1), rtol=0, atol=1e-3)
-    assert logits.std() > 0.1
+        assert [maps.shape[1:] for maps in network.stages(x)] == [
+            (32, 8, 12), (96, 4, 6), (1280, 2, 3)
+        ]  # fmt: skip
+        assert torch.allclose(network.maps(x).double().mean((2, 3)), mean, rtol=0, atol=1e-4)
+        assert torch.allclose(network(x).double(), mean, rtol=0, atol=1e-4)
+    assert mean.std() > 0.1
+
+
+def test_a_random_start_keeps_the_scale() -> None:
+    torch.manual_seed(0)
+    features = MobileNetV2()(torch.randn(16, 3, 64, 64))
+    assert 0.01 < features.std(dim=0).mean() < 6
 
 
 def test_every_weight_is_trainable_and_float32() -> None:
@@ -135,10 +148,10 @@ def test_every_weight_is_trainable_and_float32() -> None:
         assert parameter.dtype == torch.float32
         assert parameter.grad is not None, name
     # 3 504 872 with batch norm's scales and 1000 classes, as published elsewhere; folding leaves
-    # one bias a channel of its two vectors, and one class more has 1281 numbers.
+    # one bias a channel of its two vectors, and the classifier (1281 numbers a class) is left out.
     channels = sum(m.out_channels for m in network.modules() if isinstance(m, SameConv2d))
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    assert n_parameters == 3_504_872 - channels + 1281
+    assert n_parameters == 3_504_872 - channels - 1000 * 1281
 
 
 def test_scale_pixels() -> None:
@@ -153,7 +166,7 @@ def test_scale_pixels() -> None:
 )
 def test_bad_images_are_named(bad: torch.Tensor) -> None:
     with pytest.raises(ValueError, match=r"images: found .* expected a float tensor"):
-        MobileNetV2().features(bad)
+        MobileNetV2()(bad)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +191,7 @@ def rewrite(folder: Path, name: str, array: np.ndarray | None) -> None:
 def test_missing_array(copied: Path) -> None:
     rewrite(copied, "05.CONV_2D.bias", None)
     with pytest.raises(ValueError, match="found 105 arrays of weights, expected 106"):
-        load_mobilenet_v2(copied)
+        filled(copied)
 
 
 @pytest.mark.parametrize(
@@ -193,14 +206,14 @@ def test_missing_array(copied: Path) -> None:
 def test_bad_array(copied: Path, array: np.ndarray, message: str) -> None:
     rewrite(copied, "05.CONV_2D.bias", array)
     with pytest.raises(ValueError, match=message):
-        load_mobilenet_v2(copied)
+        filled(copied)
 
 
 def test_damaged_archive(copied: Path) -> None:
     file = copied / "mobilenet_v2_imagenet.npz"
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"expected an \.npz archive of plain arrays"):
-        load_mobilenet_v2(copied)
+        filled(copied)
 
 
 @pytest.mark.parametrize(
@@ -211,16 +224,19 @@ def test_another_architecture_is_refused(copied: Path, key: str, value: int | st
     rows[1][key] = value
     (copied / "layers.json").write_text(json.dumps(rows))
     with pytest.raises(ValueError, match=r"not those of MobileNetV2-1\.0"):
-        load_mobilenet_v2(copied)
+        filled(copied)
 
 
 @pytest.mark.parametrize("text", ["", "{}x", "[1]", '[{"stride": 1}]'])
 def test_malformed_list_of_layers(copied: Path, text: str) -> None:
     (copied / "layers.json").write_text(text)
     with pytest.raises(ValueError, match=r"layers\.json: expected a JSON list of operations"):
-        load_mobilenet_v2(copied)
+        filled(copied)
 
 
-def test_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"layers\.json"):
-        load_mobilenet_v2(tmp_path)
+def test_missing_files(copied: Path) -> None:
+    (copied / "layers.json").unlink()
+    filled(copied)
+    (copied / "mobilenet_v2_imagenet.npz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"mobilenet_v2_imagenet\.npz"):
+        filled(copied)

@@ -1,0 +1,56 @@
+"""What every backbone is: images → maps of its last three stages → their spatial means."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+STAGES = 3
+
+
+class Backbone(nn.Module, ABC):
+    """A network from images [b, 3, h, w] to maps at strides 8, 16 and 32.
+
+    Images are normalised floats (see `irvision.backbones.registry`), of any size; maps keep
+    their memory format, channels_last for choice.
+
+    Attributes:
+        channels: of the maps of the last three stages.
+    """
+
+    channels: tuple[int, int, int]
+
+    @abstractmethod
+    def stage(self, x: Tensor, number: int) -> Tensor:
+        """Maps of stage 0, 1 or 2, from the images (0) or the maps of the stage before."""
+
+    def stages(self, images: Tensor, count: int = STAGES) -> tuple[Tensor, ...]:
+        """Maps of the first `count` of the last three stages; what lies deeper does not run.
+
+        Args:
+            images: [b, 3, h, w], float, normalised.
+            count: 1, 2 or 3.
+
+        Returns:
+            Maps [b, channels[i], ⌈h / s⌉, ⌈w / s⌉] with s = 8, 16, 32.
+
+        Raises:
+            ValueError: if `images` is not a float tensor of that shape.
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+            found = f"{images.dtype} {list(images.shape)}"
+            raise ValueError(f"images: found {found}, expected a float tensor [b, 3, h, w]")
+        found = [self.stage(images, 0)]
+        for number in range(1, count):
+            found.append(self.stage(found[-1], number))
+        return tuple(found)
+
+    def maps(self, images: Tensor) -> Float[Tensor, "b C h w"]:
+        """Maps of the last stage; arguments as for `stages`."""
+        return self.stages(images)[-1]
+
+    def forward(self, images: Tensor) -> Float[Tensor, "b C"]:
+        """Spatial means of the maps of the last stage."""
+        return self.maps(images).mean(dim=(-2, -1))

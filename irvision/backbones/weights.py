@@ -1,0 +1,172 @@
+"""Weights of a backbone: from a file, from where they are published, or none."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from irtheory.runs import InputError
+from irvision.backbones.mobilenet import MobileNetV2, fill_mobilenet_v2
+from irvision.backbones.registry import BACKBONES
+from irvision.data.cache_folder import cache_folder
+
+PICKLED = (".pth", ".pt")
+# As many names of each kind of mismatch are told.
+TOLD = 3
+# The classifier of published files, which backbones lack.
+CLASSIFIER = "fc."
+# Counters that older files lack and nothing here reads.
+COUNTER = "num_batches_tracked"
+
+
+def load_weights(
+    backbone: nn.Module, name: str, source: str | Path, cache: Path | None = None
+) -> None:
+    """Give a backbone its weights.
+
+    Args:
+        backbone: of that name.
+        name: one of `BACKBONES`.
+        source: "none" leaves the random start. "imagenet" takes the published weights, which
+            are downloaded once and kept in the cache. Else a file: a state dict as `.pth`, `.pt`
+            (tensors alone; nothing is unpickled beyond them) or `.safetensors`, or MobileNetV2's
+            published `.npz`. It must hold all tensors of the backbone and no others, but for a
+            classifier named `fc`.
+        cache: downloads are kept in its `weights`; the default is the folder of all caches.
+
+    Raises:
+        InputError: no such file, or it is damaged or of another network; no such download.
+    """
+    if str(source) == "none":
+        return
+    if str(source) == "imagenet":
+        file = _published(name, (cache or cache_folder().parent) / "weights")
+    else:
+        file = Path(source)
+    if not file.is_file():
+        raise InputError(f"--weights {source}: expected imagenet, none or a file, found no file")
+    if file.suffix == ".npz":
+        _fill_from_npz(backbone, name, file)
+    else:
+        _fill(backbone, name, file, _state_dict(file))
+
+
+def _published(name: str, folder: Path) -> Path:
+    """The file of published weights in a folder, downloaded if it is not there."""
+    url = BACKBONES[name].url
+    if url is None:
+        known = " and ".join(name for name, kind in BACKBONES.items() if kind.url)
+        raise InputError(
+            f"--weights imagenet: there is a download for {known} alone; "
+            f"for {name} expected a file or none"
+        )
+    file = folder / url.rpartition("/")[2]
+    start = file.stem.rpartition("-")[2]
+    if not file.exists():
+        _download(url, file, start)
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if not found.startswith(start):
+        raise InputError(
+            f"{file}: expected a SHA-256 that begins {start}, found {found[:8]}; remove the file"
+        )
+    return file
+
+
+def _download(url: str, file: Path, start: str) -> None:
+    """Fetch a file; it appears under its name only once it is whole and its hash is right."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(file), start, progress=sys.stderr.isatty())
+    except (OSError, RuntimeError, HTTPException) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"--weights imagenet: could not download {url} ({why}); put that file into "
+            f"{file.parent}, or pass --weights none"
+        ) from error
+
+
+def _state_dict(file: Path) -> dict[str, Tensor]:
+    """Names and tensors of a file, without what wrappers put around them."""
+    if file.suffix not in (*PICKLED, ".safetensors"):
+        kinds = ", ".join((*PICKLED, ".safetensors"))
+        raise InputError(f"{file}: expected a file that ends in {kinds} or .npz")
+    content = _unpickled(file) if file.suffix in PICKLED else _safe(file)
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    tensors = isinstance(content, Mapping) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+    )
+    if not tensors or not content:
+        raise InputError(f"{file}: expected a state dict of tensors, found something else")
+    prefix = "module." if all(key.startswith("module.") for key in content) else ""
+    return {key.removeprefix(prefix): value for key, value in content.items()}
+
+
+def _unpickled(file: Path) -> Any:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    # A damaged file can make the reader fail in any way; none of them is worth a traceback.
+    except Exception as error:
+        raise InputError(
+            f"{file}: expected a file of torch.save with tensors alone, found one that is damaged "
+            f"or holds other objects, which are not loaded ({type(error).__name__})"
+        ) from error
+
+
+def _safe(file: Path) -> Any:
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{file}: expected a safetensors file ({error})") from error
+
+
+def _fill_from_npz(backbone: nn.Module, name: str, file: Path) -> None:
+    if not isinstance(backbone, MobileNetV2):
+        raise InputError(f"{file}: .npz files hold mobilenet_v2, expected weights of {name}")
+    try:
+        fill_mobilenet_v2(backbone, file)
+    except (OSError, ValueError) as error:
+        raise InputError(" ".join(str(error).split())) from error
+
+
+def _fill(backbone: nn.Module, name: str, file: Path, found: Mapping[str, Tensor]) -> None:
+    own = backbone.state_dict()
+    found = {key: value for key, value in found.items() if not key.startswith(CLASSIFIER)}
+    counters = {key: value for key, value in own.items() if key.endswith(COUNTER)}
+    wrong = _mismatch(own, {**counters, **found})
+    if wrong:
+        raise InputError(f"{file}: expected weights of {name}, found {'; '.join(wrong)}")
+    infinite = [key for key, value in found.items() if not value.isfinite().all()]
+    if infinite:
+        raise InputError(f"{file}: expected finite weights, found others in {_first(infinite)}")
+    backbone.load_state_dict({**counters, **found})
+
+
+def _mismatch(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """What is wrong with the names and shapes of `found`, a phrase a kind."""
+    shapes = [
+        f"{key} of shape {list(found[key].shape)} for {list(value.shape)}"
+        for key, value in own.items()
+        if key in found and found[key].shape != value.shape
+    ]
+    kinds = (
+        ("missing", [key for key in own if key not in found]),
+        ("unexpected", [key for key in found if key not in own]),
+        ("wrong", shapes),
+    )
+    return [f"{kind} {_first(keys)}" for kind, keys in kinds if keys]
+
+
+def _first(names: list[str]) -> str:
+    more = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
+    return ", ".join(names[:TOLD]) + more

@@ -1,0 +1,46 @@
+"""Metrics for TensorBoard, where it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from irtheory.runs import InputError
+
+FOLDER = "tensorboard"
+
+
+class Board:
+    """Writes the numbers of every epoch for TensorBoard; without a folder it writes nothing.
+
+    Raises:
+        InputError: TensorBoard is not installed.
+    """
+
+    def __init__(self, run: Path | None) -> None:
+        self._writer = None
+        if run is not None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise InputError(
+                    "--tensorboard: expected TensorBoard, found none; "
+                    "pip install 'ira[tensorboard]'"
+                ) from None
+            self._writer = SummaryWriter(str(run / FOLDER))
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write the numbers of one row of metrics."""
+        if self._writer is None:
+            return
+        numbers = {f"loss/{name}": value for name, value in row["losses"].items()}
+        numbers |= {name: value for name, value in row.items() if name not in ("epoch", "losses")}
+        for name, value in numbers.items():
+            if value is not None:
+                self._writer.add_scalar(name, value, row["epoch"])
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._writer is not None:
+            self._writer.close()

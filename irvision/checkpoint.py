@@ -1,0 +1,243 @@
+"""Checkpoints of a run: whole or not there, the newest two kept, read without unpickling code."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import pickle
+import re
+import shutil
+import socket
+import tempfile
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from irtheory.runs import InputError
+
+NAME = re.compile(r"checkpoint-(\d{4,})-(\d{6,})-([0-9a-f]{16})\.pt")
+FULL = (errno.ENOSPC, errno.EDQUOT)
+# No write takes so long, in seconds; what is older was left by a process of another machine.
+STALE = 3600.0
+# What torch.load reads back with weights_only; numbers of numpy are not among it.
+SCALARS = (bool, int, float, str, bytes, type(None))
+SEQUENCES, MAPPINGS = (list, tuple, torch.Size), (dict, OrderedDict)
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A checkpoint that was read.
+
+    Attributes:
+        state: as it was given to `save_checkpoint`, tensors on the CPU.
+        path: its file.
+        notes: a line for each newer checkpoint that is damaged.
+    """
+
+    state: dict[str, Any]
+    path: Path
+    notes: tuple[str, ...]
+
+
+def save_checkpoint(
+    folder: Path, epoch: int, step: int, state: dict[str, Any], keep: int = 2
+) -> Path:
+    """Write checkpoint-<epoch>-<step>-<digest>.pt; then remove what is older than the last `keep`.
+
+    Checkpoints of a later epoch or step go too: they were passed over when the run was resumed.
+
+    Args:
+        folder: is made if it is not there. One process writes to it.
+        epoch: ≥ 0.
+        step: of the epoch, ≥ 0.
+        state: tensors, numbers, strings, None, and lists, tuples and dictionaries of them.
+        keep: ≥ 1.
+
+    Raises:
+        InputError: the disk is full or the folder cannot be written; what was there is as it was.
+        TypeError: `state` holds something else; names its place.
+    """
+    _check_kinds(state, "state")
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getbuffer()
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    path = folder / f"checkpoint-{epoch:04d}-{step:06d}-{digest}.pt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(folder)
+        _write(path, content)
+        _remove_superseded(path, keep)
+    except OSError as error:
+        raise InputError(_reason(folder, len(content), error)) from error
+    return path
+
+
+def load_checkpoint(folder: Path) -> Loaded:
+    """Read the newest whole checkpoint of a folder.
+
+    Raises:
+        InputError: there is none; says what is wrong with those that are there.
+    """
+    wrong: list[tuple[Path, str]] = []
+    for path in _newest_first(folder):
+        found = _read(path)
+        if isinstance(found, dict):
+            notes = (f"{bad}: {why}; {path.name} is used instead" for bad, why in wrong)
+            return Loaded(found, path, tuple(notes))
+        wrong.append((path, found))
+    named = "; ".join(f"{path.name} is {why}" for path, why in wrong) or "none"
+    raise InputError(f"{folder}: expected a whole checkpoint, found {named}")
+
+
+def check_shapes(found: Mapping[str, Any], expected: Mapping[str, Any], where: str) -> None:
+    """Check that a state dictionary fits a network before it is loaded into it.
+
+    Args:
+        found: state dictionary of a checkpoint.
+        expected: state dictionary of the network.
+        where: the file, for the error.
+
+    Raises:
+        InputError: names the first key that is missing, unknown or of another shape.
+    """
+    for key, value in expected.items():
+        if key not in found:
+            raise InputError(f"{where}: expected {key}, found no such entry")
+        if not isinstance(value, Tensor):
+            continue
+        shape, other = tuple(value.shape), found[key]
+        what = tuple(other.shape) if isinstance(other, Tensor) else type(other).__name__
+        if what != shape:
+            raise InputError(f"{where}: {key}: expected shape {shape}, found {what}")
+    for key in found:
+        if key not in expected:
+            raise InputError(f"{where}: found {key}, which the network does not have")
+
+
+def _check_kinds(value: Any, place: str) -> None:
+    """TypeError unless `torch.load` could read the value back without unpickling code."""
+    kind = type(value)
+    if kind in MAPPINGS:
+        for key, item in value.items():
+            _check_kinds(key, f"key {key!r} of {place}")
+            _check_kinds(item, f"{place}[{key!r}]")
+    elif kind in SEQUENCES:
+        for index, item in enumerate(value):
+            _check_kinds(item, f"{place}[{index}]")
+    elif kind not in SCALARS and not isinstance(value, Tensor):
+        raise TypeError(f"{place}: expected tensors, numbers or strings, found {kind.__name__}")
+
+
+def _write(path: Path, content: memoryview) -> None:
+    """Write a file in one piece that a power cut leaves whole or absent."""
+    prefix = f".checkpoint-{socket.gethostname()}-{os.getpid()}-"
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last; a system that cannot open folders does so by itself."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Temporary files of processes that were killed while they wrote."""
+    own = f".checkpoint-{socket.gethostname()}-"
+    for path in folder.glob(".checkpoint-*.tmp"):
+        pid = path.name.removeprefix(own).split("-")[0]
+        here = path.name.startswith(own) and pid.isdigit()
+        # A file of this very process is a leftover of an earlier one that had the same number.
+        dead = here and (int(pid) == os.getpid() or not _alive(int(pid)))
+        if dead or time.time() - path.stat().st_mtime > STALE:
+            path.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove_superseded(newest: Path, keep: int) -> None:
+    older = []
+    for path in _newest_first(newest.parent):
+        if path != newest:
+            later = _order(path) > _order(newest)
+            path.unlink() if later else older.append(path)
+    for path in older[keep - 1 :]:
+        path.unlink()
+
+
+def _order(path: Path) -> tuple[int, int]:
+    match = NAME.fullmatch(path.name)
+    assert match is not None
+    return int(match[1]), int(match[2])
+
+
+def _newest_first(folder: Path) -> Iterator[Path]:
+    paths = [path for path in folder.glob("checkpoint-*.pt") if NAME.fullmatch(path.name)]
+    # The same step twice: the later file is of the run that went on.
+    yield from sorted(paths, key=lambda p: (*_order(p), p.stat().st_mtime_ns), reverse=True)
+
+
+def _read(path: Path) -> dict[str, Any] | str:
+    """The state in a file, or what is wrong with the file."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return f"not readable ({error.strerror})"
+    expected = path.stem.rsplit("-", 1)[1]
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    if digest != expected:
+        return f"truncated or changed (expected SHA-256 {expected}…, found {digest}…)"
+    try:
+        # torch warns of pickles that it did not write, and refuses them a line later.
+        with warnings.catch_warnings(action="ignore"):
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        return "refused: it holds more than tensors, numbers and strings"
+    except Exception as error:  # a made-up file can break the reader in any way
+        return f"no checkpoint (torch cannot read it: {type(error).__name__})"
+    if not isinstance(state, dict):
+        return f"no checkpoint (expected a dictionary, found {type(state).__name__})"
+    return state
+
+
+def _reason(folder: Path, size: int, error: OSError) -> str:
+    if error.errno in FULL:
+        free = shutil.disk_usage(folder).free
+        return (
+            f"{folder}: no space for a checkpoint, needed {size / 1e6:.1f} MB, "
+            f"free {free / 1e6:.1f} MB; the earlier checkpoints are whole"
+        )
+    return f"{folder}: cannot write a checkpoint ({error.strerror or type(error).__name__})"

@@ -1,0 +1,151 @@
+"""The only readers of attribute values, for evaluation alone; training never comes here.
+
+Each result holds zeros and ones as float32, NaN where an annotation is missing.
+"""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int, Shaped
+
+from irtheory.runs import InputError
+from irvision.data.lines import bad_line, is_number, numbered_lines
+
+# Fields before the attributes in a line of aPascal or aYahoo.
+OBJECT_FIELDS = 6
+# The first of the four degrees of certainty of CUB: the part of the bird is not visible.
+NOT_VISIBLE, DEFINITELY = 1, 4
+CUB_LINE = "image, attribute, 0 or 1, certainty 1 to 4 and a time"
+CELLS = {"0": 0.0, "1": 1.0, "": np.nan}
+
+
+def read_object_attributes(
+    file: Path, lines: Int[np.ndarray, " m"], count: int
+) -> Float32[np.ndarray, "m n"]:
+    """The last `count` fields of some lines (numbers from 1, ascending) of aPascal or aYahoo."""
+    wanted, rows = set(lines.tolist()), []
+    for number, line in numbered_lines(file):
+        if number in wanted:
+            rows.append(_binary(file, number, line.split()[OBJECT_FIELDS:], count))
+    return np.array(rows, dtype=np.float32)
+
+
+def read_class_attributes(file: Path, classes: int, count: int) -> Float32[np.ndarray, "k n"]:
+    """A matrix of zeros and ones, one line a class."""
+    rows = [_binary(file, number, line.split(), count) for number, line in numbered_lines(file)]
+    if len(rows) != classes:
+        raise InputError(f"{file}: expected {classes} lines, one a class, found {len(rows)}")
+    return np.array(rows, dtype=np.float32)
+
+
+def read_image_attributes(
+    file: Path, images: Sequence[int], count: int
+) -> Float32[np.ndarray, "m n"]:
+    """Attributes of CUB: lines `image attribute present certainty time`, some with more fields.
+
+    Only the first four fields are used; where a line has too many, the superfluous ones come
+    after these. What is not visible is missing, whatever the line says of its presence.
+
+    Args:
+        file: of some millions of lines.
+        images: their numbers in the file; those of others are passed over.
+        count: of attributes.
+
+    Raises:
+        InputError: a line that cannot be understood.
+    """
+    table = _four_columns(file, count)
+    order = np.argsort(images)
+    numbers = np.asarray(images)[order]
+    place = np.searchsorted(numbers, table[:, 0]).clip(max=len(numbers) - 1)
+    known = (numbers[place] == table[:, 0]) & (table[:, 3] != NOT_VISIBLE)
+    values = np.full((len(images), count), np.nan, dtype=np.float32)
+    values[order[place[known]], table[known, 1] - 1] = table[known, 2]
+    return values
+
+
+def read_csv_attributes(
+    file: Path, images: Sequence[str]
+) -> tuple[tuple[str, ...], Float32[np.ndarray, "m n"]]:
+    """Names and values of a table with a header: `image`, then one column for each attribute.
+
+    Args:
+        file: comma-separated; cells are 0, 1 or empty, which means not known.
+        images: paths, relative to the folder of the file; one without a line is not known.
+
+    Raises:
+        InputError: another header or cell, an image that is not there or comes twice.
+    """
+    lines = ((number, _cells(file, number, line)) for number, line in numbered_lines(file))
+    names = _header(file, *next(lines, (1, [])))
+    row_of = {PurePosixPath(image): row for row, image in enumerate(images)}
+    values = np.full((len(images), len(names)), np.nan, dtype=np.float32)
+    for number, (image, *cells) in lines:
+        row = row_of.pop(PurePosixPath(image), None)
+        if row is None:
+            raise bad_line(file, number, "an image of this folder, once", image)
+        if len(cells) != len(names) or not set(cells) <= set(CELLS):
+            raise bad_line(file, number, f"{len(names)} cells of 0, 1 or nothing", ",".join(cells))
+        values[row] = [CELLS[cell] for cell in cells]
+    return names, values
+
+
+def _cells(file: Path, number: int, line: str) -> list[str]:
+    """Of one line: no name or number needs a second one."""
+    try:
+        return [cell.strip() for cell in next(csv.reader([line]))]
+    except csv.Error as error:
+        raise bad_line(file, number, "comma-separated cells", line) from error
+
+
+def _header(file: Path, number: int, names: Sequence[str]) -> tuple[str, ...]:
+    distinct = len(set(names)) == len(names) and all(names)
+    if len(names) < 2 or names[0] != "image" or not distinct:
+        raise bad_line(file, number, "a header: image, then names of attributes", ",".join(names))
+    return tuple(names[1:])
+
+
+def _binary(file: Path, number: int, fields: Sequence[str], count: int) -> Shaped[np.ndarray, " n"]:
+    if len(fields) != count or not set(fields) <= {"0", "1"}:
+        found = f"{len(fields)} fields: {' '.join(fields)}"
+        raise bad_line(file, number, f"{count} attributes, 0 or 1 each", found)
+    return np.array(fields, dtype=np.float32)
+
+
+def _four_columns(file: Path, count: int) -> Int[np.ndarray, "lines 4"]:
+    """The first four fields of every line, checked."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a file without lines
+            table = np.loadtxt(
+                file, np.int32, comments=None, usecols=(0, 1, 2, 3), ndmin=2, encoding="utf-8"
+            )
+    except OSError as error:
+        raise InputError(f"{file}: expected a text file, found: {error.strerror}") from error
+    except ValueError:
+        table = None
+    if table is None or not len(table) or not np.all(_is_sound(*table.T, count=count)):
+        raise _first_bad_line(file, count)
+    return table
+
+
+def _is_sound(image: Any, attribute: Any, present: Any, certainty: Any, count: int) -> Any:
+    """For whole numbers, or for columns of them."""
+    named = (image >= 1) & (image < 1 << 31) & (attribute >= 1) & (attribute <= count)
+    marked = (present == 0) | (present == 1)
+    return named & marked & (certainty >= NOT_VISIBLE) & (certainty <= DEFINITELY)
+
+
+def _first_bad_line(file: Path, count: int) -> InputError:
+    for number, line in numbered_lines(file):
+        fields = line.split()[:4]
+        whole = len(fields) == 4 and all(is_number(field) for field in fields)
+        if not whole or not _is_sound(*map(int, fields), count=count):
+            return bad_line(file, number, CUB_LINE, line)
+    return InputError(f"{file}: expected lines of {CUB_LINE}, found none")

@@ -1,0 +1,80 @@
+"""Animals with Attributes 2: 50 classes of animals, 85 attributes a class."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from irtheory.runs import InputError
+from irvision.data import annotations
+from irvision.data.counts import compare_counts
+from irvision.data.examples import Attributes, DataOptions, Examples
+from irvision.data.image_files import list_images
+from irvision.data.layout import Needed, find_root, require
+from irvision.data.lines import is_inside, read_entries
+from irvision.data.photographs import Photographs
+from irvision.data.splits import make_parts
+
+NAME = "AwA2"
+FOLDERS = ("Animals_with_Attributes2", "AwA2", "awa2")
+CLASSES = Needed(("classes.txt",), "numbers and names of the 50 classes")
+IMAGES = Needed(("JPEGImages",), "a folder of images for each class")
+ATTRIBUTE_NAMES = Needed(
+    ("predicates.txt",), "numbers and names of the 85 attributes", "evaluation"
+)
+MATRIX = Needed(
+    ("predicate-matrix-binary.txt",), "the attributes of each class, 0 or 1", "evaluation"
+)
+FILES = (CLASSES, IMAGES, ATTRIBUTE_NAMES, MATRIX)
+SOURCE = "AwA2-data.zip comes from https://cvml.ista.ac.at/AwA2/."
+
+
+def root(options: DataOptions) -> Path:
+    """The data folder; InputError where it is not found."""
+    return find_root(options, NAME, FOLDERS, FILES)
+
+
+def load_examples(options: DataOptions) -> Examples:
+    """Whole images and classes, 30% of them to test on; see `registry.load_examples`."""
+    folder = root(options)
+    require(folder, FILES, "training", SOURCE)
+    classes = _classes(folder)
+    images = IMAGES.get(folder)
+    found = [_images(images, name) for name in classes]
+    files = tuple(chain.from_iterable(found))
+    labels = np.repeat(np.arange(len(classes)), [len(some) for some in found])
+    parts = make_parts(labels, files, options)
+    pixels = Photographs(images, files)
+    return Examples(NAME, classes, labels, parts, pixels, (compare_counts(NAME, parts),))
+
+
+def load_attributes(options: DataOptions, examples: Examples) -> Attributes:
+    """The attributes of each sample's class; see `registry.load_attributes`."""
+    folder = root(options)
+    require(folder, FILES, "evaluation", SOURCE)
+    if examples.classes != (classes := _classes(folder)):
+        raise InputError(f"{CLASSES.get(folder)}: its classes are not those of the examples")
+    names = tuple(read_entries(ATTRIBUTE_NAMES.get(folder), "the name of an attribute").values())
+    matrix = annotations.read_class_attributes(MATRIX.get(folder), len(classes), len(names))
+    return Attributes(names, matrix[examples.labels], "class")
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    file = CLASSES.get(folder)
+    entries = read_entries(file, "the name of a class")
+    for name in entries.values():
+        if not is_inside(name):
+            raise InputError(f"{file}: expected names of folders in JPEGImages, found {name!r}")
+    return tuple(entries.values())
+
+
+def _images(folder: Path, name: str) -> list[str]:
+    """Of a class, relative to the folder that holds all classes."""
+    if not (folder / name).is_dir():
+        raise InputError(f"{folder / name}: expected a folder of images of this class. {SOURCE}")
+    found = list_images(folder / name)
+    if not found:
+        raise InputError(f"{folder / name}: expected images of this class, found none. {SOURCE}")
+    return [f"{name}/{file}" for file in found]

@@ -1,0 +1,63 @@
+"""aYahoo: 12 classes of annotated objects in images from the web, 64 attributes an object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from irvision.data.counts import compare_counts, name_empty
+from irvision.data.examples import Attributes, DataOptions, Examples
+from irvision.data.farhadi import (
+    ATTRIBUTE_NAMES,
+    CLASS_NAMES,
+    N_APASCAL,
+    Objects,
+    attributes_of,
+    photographs_of,
+    read_objects,
+)
+from irvision.data.layout import Needed, find_images, find_root, require
+from irvision.data.lines import read_names
+from irvision.data.splits import make_parts
+
+NAME = "aYahoo"
+FOLDERS = ("aYahoo", "ayahoo", "aPascal-aYahoo", "aPascal_aYahoo", "aPY")
+ANNOTATIONS = Needed(("attribute_data/ayahoo_test.txt", "ayahoo_test.txt"), "the annotated objects")
+IMAGES = ("ayahoo_test_images", "ayahoo_images", "images", "JPEGImages")
+# Images may lie in the data folder itself, which the first of them tells.
+PLACES = Needed((*IMAGES, "donkey_1.jpg"), "the images of aYahoo")
+FILES = (ANNOTATIONS, CLASS_NAMES, PLACES, ATTRIBUTE_NAMES)
+SOURCE = (
+    "Annotations (attribute_data) and images (ayahoo_test_images) come from "
+    "https://vision.cs.uiuc.edu/attributes/."
+)
+
+
+def root(options: DataOptions) -> Path:
+    """The data folder; InputError where it is not found."""
+    return find_root(options, NAME, FOLDERS, FILES)
+
+
+def load_examples(options: DataOptions) -> Examples:
+    """Objects and classes, 30% of them to test on; see `registry.load_examples`."""
+    folder = root(options)
+    require(folder, FILES, "training", SOURCE)
+    classes, objects = _classes(folder), _objects(folder, options)
+    parts = make_parts(objects.labels, objects.images, options)
+    pixels = photographs_of(find_images(folder, (*IMAGES, "."), objects.images, SOURCE), [objects])
+    notes = (compare_counts(NAME, parts), *name_empty(classes, objects.labels))
+    return Examples(NAME, classes, objects.labels, parts, pixels, notes)
+
+
+def load_attributes(options: DataOptions, examples: Examples) -> Attributes:
+    """The 64 attributes of each object; see `registry.load_attributes`."""
+    folder = root(options)
+    require(folder, FILES, "evaluation", SOURCE)
+    return attributes_of(folder, [_objects(folder, options)], examples)
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    return read_names(CLASS_NAMES.get(folder))[N_APASCAL:]
+
+
+def _objects(folder: Path, options: DataOptions) -> Objects:
+    return read_objects(ANNOTATIONS.get(folder), _classes(folder), options.unit)

@@ -1,0 +1,170 @@
+"""Images decoded once: opens the pixel cache of a data set, or makes it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from irtheory.runs import InputError
+from irvision.data.cache_folder import (
+    PARTIAL,
+    Message,
+    alone,
+    cache_folder,
+    check_room,
+    refusals,
+    sweep,
+)
+from irvision.data.decode import Bad, Progress, check_processes, decode
+from irvision.data.examples import Examples
+from irvision.data.pixel_file import (
+    CHECKED_BYTES,
+    Contents,
+    Damaged,
+    check_pixels,
+    map_pixels,
+    read_contents,
+    row_bytes,
+    rows_in_block,
+    write_contents,
+)
+from irvision.data.stamps import cache_name, stamps_digest
+
+
+@dataclass(frozen=True, eq=False)
+class PixelCache:
+    """The pixels of a data set at one size.
+
+    Attributes:
+        pixels: RGB of all m samples, read-only, mapped into memory.
+        bad: index, name and reason of each image that could not be had; its row is zero.
+        path: the file.
+        made: whether it was made now, rather than found.
+    """
+
+    pixels: UInt8[np.memmap, "m S S 3"]
+    bad: tuple[Bad, ...]
+    path: Path
+    made: bool
+
+
+def prepare(
+    examples: Examples,
+    size: int,
+    folder: Path | None = None,
+    *,
+    processes: int | None = None,
+    max_bad: float = 0.0,
+    on_progress: Progress | None = None,
+    on_message: Message | None = None,
+    checked: float = CHECKED_BYTES,
+) -> PixelCache:
+    """Open the cache of a data set, or make it if there is none, or one damaged or out of date.
+
+    Several processes may call this at once: one makes the cache, the others wait for it.
+
+    Args:
+        examples: the m samples.
+        size: side S of the square that each becomes, in pixels.
+        folder: of caches; None for `cache_folder()`.
+        processes: that decode at once; None for one a core, or a single one for a few images.
+        max_bad: largest share of images that may be bad.
+        on_progress: told how many samples of how many are decoded.
+        on_message: told why a cache is made again, or what is waited for.
+        checked: bytes of a cache found that are compared with their checksums, at most.
+
+    Raises:
+        InputError: more bad images than `max_bad`, no room or no right to write, or settings
+            out of range.
+    """
+    _check_settings(examples, size, processes, max_bad)
+    folder = folder or cache_folder()
+    path = folder / cache_name(examples, size)
+    tell = on_message or _silent
+    stamps = stamps_digest(examples.pixels)
+    with refusals(folder):
+        if (cache := _opened(path, stamps, checked, tell)) is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            sweep(folder)
+            with alone(path, tell):
+                # Another process may have made it in the meantime.
+                cache = _opened(path, stamps, checked, _silent)
+                cache = cache or _made(path, examples, size, stamps, processes, on_progress)
+    _check_bad(examples, cache.bad, max_bad)
+    return cache
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+def _check_settings(examples: Examples, size: int, processes: int | None, max_bad: float) -> None:
+    if size < 1:
+        raise InputError(f"--size: expected at least 1 pixel, found {size}")
+    check_processes(processes)
+    if not 0 <= max_bad <= 1:
+        raise InputError(f"--max-bad: expected a share in [0, 1], found {max_bad}")
+    if not len(examples.pixels):
+        raise InputError(f"{examples.name}: expected images, found none")
+
+
+def _check_bad(examples: Examples, bad: tuple[Bad, ...], max_bad: float) -> None:
+    total = len(examples.pixels)
+    if len(bad) <= max_bad * total:
+        return
+    first = "; ".join(f"{name}: {why}" for _, name, why in bad[:3])
+    more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
+    raise InputError(
+        f"{examples.name}: {len(bad)} of {total} images cannot be read, expected a share of at "
+        f"most --max-bad {max_bad:g} ({first}{more})"
+    )
+
+
+def _opened(path: Path, stamps: str, checked: float, tell: Message) -> PixelCache | None:
+    """The cache, if it is there, whole and not older than its images; else says why not."""
+    try:
+        contents = read_contents(path)
+        if contents.stamps != stamps:
+            tell(f"{path.name}: the images have changed since; decoding them again")
+            return None
+        pixels = map_pixels(path, contents)
+        check_pixels(pixels, contents, checked)
+    except FileNotFoundError:
+        return None
+    except Damaged as error:
+        tell(f"{path.name}: damaged, {error}; decoding the images again")
+        return None
+    return PixelCache(pixels, contents.bad, path, made=False)
+
+
+def _made(
+    path: Path,
+    examples: Examples,
+    size: int,
+    stamps: str,
+    processes: int | None,
+    on_progress: Progress | None,
+) -> PixelCache:
+    # One that is damaged or out of date is of no use; what has it open keeps it.
+    path.unlink(missing_ok=True)
+    count = len(examples.pixels)
+    check_room(path.parent, count * row_bytes(size))
+    handle, name = tempfile.mkstemp(PARTIAL, f"{path.stem}.", path.parent)
+    os.close(handle)
+    partial = Path(name)
+    try:
+        checksums, bad = decode(examples.pixels, size, partial, processes, on_progress)
+        step = rows_in_block(size)
+        contents = Contents(examples.name, size, count, stamps, step, checksums, bad)
+        write_contents(partial, contents)
+        partial.chmod(0o644)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return PixelCache(map_pixels(path, contents), bad, path, made=True)

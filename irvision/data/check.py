@@ -1,0 +1,189 @@
+"""Is a data set whole: files, images, boxes, counts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from PIL import Image
+
+from irtheory.runs import InputError
+from irvision.data.counts import PAPER
+from irvision.data.decode import Progress, check_processes, decode
+from irvision.data.examples import PARTS, DataOptions, Examples
+from irvision.data.layout import Needed, missing
+from irvision.data.photographs import FORMATS, Photographs
+from irvision.data.registry import FOLDER, load_attributes, resolve
+
+# Classes and attributes that the paper gives for each set.
+PAPER_NAMES = {"aYahoo": (12, 64), "aPascal": (20, 64), "AwA2": (50, 85), "CUB": (200, 312)}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What `check_dataset` found.
+
+    Attributes:
+        dataset: its name.
+        root: its folder, None for a drawn one, or if none of its files is there.
+        source: where its files come from.
+        missing: files that are not there: path, what it is, and what cannot be done without it.
+        broken: what else keeps the set from being read: a line each.
+        samples: number m; 0 if they could not be listed.
+        classes: samples of each class.
+        parts: samples of each part.
+        paper: training (with validation) and test samples, classes and attributes in the paper.
+        images: distinct image files.
+        absent: image files that are named and not there.
+        undecodable: images that are there and cannot be had, with the reason.
+        clipped: boxes that reach beyond their image, which are cut to it.
+        attributes: their number; None if there are none, or they could not be read.
+        unknown: share of attribute values that are missing.
+        notes: of the loader.
+    """
+
+    dataset: str
+    root: str | None = None
+    source: str = ""
+    missing: tuple[tuple[str, str, str], ...] = ()
+    broken: tuple[str, ...] = ()
+    samples: int = 0
+    classes: dict[str, int] | None = None
+    parts: dict[str, int] | None = None
+    paper: dict[str, int] | None = None
+    images: int = 0
+    absent: tuple[str, ...] = ()
+    undecodable: tuple[str, ...] = ()
+    clipped: tuple[str, ...] = ()
+    attributes: int | None = None
+    unknown: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing, and all that is there can be had."""
+        return not (self.missing or self.broken or self.absent or self.undecodable)
+
+
+def check_dataset(
+    dataset: str,
+    options: DataOptions,
+    processes: int | None = None,
+    on_progress: Progress | None = None,
+) -> Findings:
+    """Look at everything that a data set needs; every image is decoded.
+
+    Args:
+        dataset: a name of `registry.DATASETS`, or the path of a folder.
+        options: which samples.
+        processes: that decode; None for one a core.
+        on_progress: told how many samples of how many are decoded.
+
+    Raises:
+        InputError: no such data set or folder, or an impossible number of processes.
+    """
+    check_processes(processes)
+    module, options = resolve(dataset, options)
+    name = getattr(module, "NAME", dataset)
+    if not hasattr(module, "FILES"):
+        drawn = module.load_examples(options)
+        return Findings(name, **_counts(drawn, name), **_attributes(dataset, options, drawn))
+    if options.data_dir is None or not options.data_dir.is_dir():
+        raise InputError(f"--data-dir {options.data_dir}: expected a folder, found none")
+    root, lacking = _files(module, options)
+    found: dict = {"root": str(root) if root else None, "source": module.SOURCE, "missing": lacking}
+    if any(use == "training" for *_, use in lacking):
+        return Findings(name, **found)
+    try:
+        examples = module.load_examples(options)
+    except InputError as error:
+        return Findings(name, **found, broken=(str(error),))
+    found |= _counts(examples, name) | _images(examples, processes, on_progress)
+    if not lacking:
+        found |= _attributes(dataset, options, examples)
+    return Findings(name, **found)
+
+
+def _files(
+    module: ModuleType, options: DataOptions
+) -> tuple[Path | None, tuple[tuple[str, str, str], ...]]:
+    """The data folder, None if nothing is there, and what is missing in it."""
+    if module.__name__ == FOLDER:
+        # Its table of attributes is optional.
+        return module.root(options), ()
+    files: Sequence[Needed] = module.FILES
+    try:
+        root = module.root(options)
+    except InputError:
+        root = None
+    there = root or options.data_dir or Path()
+    lacking = files if root is None else missing(root, files)
+    return root, tuple((str(there / file.paths[0]), file.what, file.use) for file in lacking)
+
+
+def _counts(examples: Examples, name: str) -> dict:
+    per_class = np.bincount(examples.labels, minlength=len(examples.classes)).tolist()
+    found = {
+        "samples": len(examples.labels),
+        "classes": dict(zip(examples.classes, per_class, strict=True)),
+        "parts": {part: len(examples.rows(part)) for part in PARTS},
+        "notes": examples.notes,
+    }
+    if name in PAPER:
+        (train, test), (classes, attributes) = PAPER[name], PAPER_NAMES[name]
+        found["paper"] = {
+            "train": train,
+            "test": test,
+            "classes": classes,
+            "attributes": attributes,
+        }
+    return found
+
+
+def _images(examples: Examples, processes: int | None, on_progress: Progress | None) -> dict:
+    pixels = examples.pixels
+    assert isinstance(pixels, Photographs)
+    with tempfile.TemporaryDirectory() as folder:
+        # The smallest cache there is: to make it, every image has to be decoded.
+        _, bad = decode(pixels, 1, Path(folder) / "pixels", processes, on_progress)
+    absent = {str(path) for index, *_ in bad if not (path := pixels.path(index)).is_file()}
+    spoilt = tuple(
+        f"{name}: {why}" for index, name, why in bad if str(pixels.path(index)) not in absent
+    )
+    return {
+        "images": len(set(pixels.files)),
+        "absent": tuple(sorted(absent)),
+        "undecodable": spoilt,
+        "clipped": _clipped(pixels, {index for index, *_ in bad}),
+    }
+
+
+def _clipped(pixels: Photographs, bad: set[int]) -> tuple[str, ...]:
+    if pixels.boxes is None:
+        return ()
+    found, sizes = [], {}
+    for index in sorted(set(range(len(pixels))) - bad):
+        path = pixels.path(index)
+        if path not in sizes:
+            with Image.open(path, formats=FORMATS) as image:
+                sizes[path] = image.size
+        left, upper, right, lower = pixels.boxes[index].tolist()
+        width, height = sizes[path]
+        if left < 0 or upper < 0 or right > width or lower > height:
+            found.append(f"{pixels.name(index)}: the image has {width} × {height} pixels")
+    return tuple(found)
+
+
+def _attributes(dataset: str, options: DataOptions, examples: Examples) -> dict:
+    try:
+        attributes = load_attributes(dataset, options, examples)
+    except InputError as error:
+        return {"broken": (str(error),)}
+    if attributes is None:
+        return {}
+    unknown = float(np.isnan(attributes.values).mean())
+    return {"attributes": len(attributes.names), "unknown": unknown}

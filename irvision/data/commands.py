@@ -1,0 +1,134 @@
+"""`ira data`: what is there, is it whole, fetch it, decode it once, look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+data_app = typer.Typer(
+    help="Data sets: what is there, is it whole, fetch it, decode it once, look at it.",
+    no_args_is_help=True,
+)
+
+Name = Annotated[
+    str,
+    typer.Argument(help="beetles, aYahoo, aPascal, AwA2, CUB, or a folder.", metavar="NAME"),
+]
+DataDir = Annotated[
+    Path,
+    typer.Option(help="Folder of the data set, or the one that holds it.", envvar="IRA_DATA"),
+]
+UnitOption = Annotated[
+    Literal["object", "image"],
+    typer.Option(help="aPascal, aYahoo: a sample is each object, or an image (its largest one)."),
+]
+Processes = Annotated[
+    int | None, typer.Option(help="Processes that decode.", show_default="one a core")
+]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder of caches.", show_default="$IRA_CACHE/pixels or ~/.cache/ira/pixels"),
+]
+Debug = Annotated[bool, typer.Option(help="Show the traceback of an error.")]
+DATA = Path("data")
+
+
+@contextmanager
+def _one_line(debug: bool) -> Iterator[None]:
+    """End with one line on standard error, and 2, or 130 after Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.secho("ira: interrupted", err=True)
+        raise typer.Exit(130) from None
+    except (ValueError, OSError, ImportError) as error:
+        if debug:
+            raise
+        line = " ".join(str(error).splitlines())
+        typer.secho(f"ira: {line}", fg=typer.colors.RED, err=True)
+        raise typer.Exit(2) from None
+
+
+@data_app.command("list")
+def list_command(
+    data_dir: DataDir = DATA, cache_dir: CacheDir = None, debug: Debug = False
+) -> None:
+    """Which data sets are there, how large, and which are decoded already."""
+    with _one_line(debug):
+        from irtheory.console import make_console, print_plain
+        from irvision.data.cache_folder import cache_folder
+        from irvision.data.listing import list_datasets, print_list
+
+        console = make_console()
+        print_list(console, list_datasets(data_dir, cache_dir or cache_folder()))
+        print_plain(console, f"next: ira data check NAME --data-dir {data_dir}")
+
+
+@data_app.command("check")
+def check_command(
+    name: Name,
+    data_dir: DataDir = DATA,
+    unit: UnitOption = "object",
+    processes: Processes = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and no more.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Look at every file and image of a data set: missing, bad, boxes, counts.
+
+    Exit code 0: whole; 1: something is missing or bad; 2: bad input; 130: Ctrl-C.
+    """
+    with _one_line(debug):
+        from irvision.data.data_work import check_work
+
+        code = check_work(name, data_dir, unit, processes, as_json)
+    raise typer.Exit(code)
+
+
+@data_app.command("download")
+def download_command(name: Name, data_dir: DataDir = DATA, debug: Debug = False) -> None:
+    """Fetch a published data set, check its hash, unpack it; goes on where it was cut off."""
+    with _one_line(debug):
+        from irvision.data.data_work import download_work
+
+        download_work(name, data_dir)
+
+
+@data_app.command("prepare")
+def prepare_command(
+    name: Name,
+    size: Annotated[int, typer.Option(help="Side S that images are resized to, in pixels.")],
+    data_dir: DataDir = DATA,
+    unit: UnitOption = "object",
+    cache_dir: CacheDir = None,
+    processes: Processes = None,
+    max_bad: Annotated[float, typer.Option(help="Largest share of images that may be bad.")] = 0.0,
+    debug: Debug = False,
+) -> None:
+    """Decode every image once into a cache that training maps into memory."""
+    with _one_line(debug):
+        from irvision.data.data_work import prepare_work
+
+        prepare_work(name, data_dir, unit, size, cache_dir, processes, max_bad)
+
+
+@data_app.command("show")
+def show_command(
+    name: Name,
+    data_dir: DataDir = DATA,
+    unit: UnitOption = "object",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="PNG file, replaced if it is there.", show_default="NAME.png"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of samples.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Write a picture of a few samples of each class; of beetles also of each attribute."""
+    with _one_line(debug):
+        from irvision.data.data_work import show_work
+
+        show_work(name, data_dir, unit, out, seed)

@@ -1,0 +1,102 @@
+"""CUB-200-2011: 200 species of birds, 312 attributes an image.
+
+Images are used whole, as the paper does; the boxes and part locations of the set are not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from irtheory.runs import InputError
+from irvision.data import annotations
+from irvision.data.counts import compare_counts, name_empty
+from irvision.data.examples import Attributes, DataOptions, Examples
+from irvision.data.layout import Needed, find_images, find_root, require
+from irvision.data.lines import is_inside, read_entries
+from irvision.data.photographs import Photographs, check_same
+from irvision.data.splits import make_parts
+
+NAME = "CUB"
+FOLDERS = ("CUB_200_2011", "CUB-200-2011", "CUB", "cub")
+LISTING = Needed(("images.txt",), "numbers and files of the images")
+LABELS = Needed(("image_class_labels.txt",), "the class of each image")
+SPLIT = Needed(("train_test_split.txt",), "the official split")
+CLASSES = Needed(("classes.txt",), "numbers and names of the classes")
+IMAGES = Needed(("images",), "a folder of images for each class")
+# The official archive has it beside the data folder.
+ATTRIBUTE_NAMES = Needed(
+    ("attributes/attributes.txt", "attributes.txt", "../attributes.txt"),
+    "numbers and names of the 312 attributes",
+    "evaluation",
+)
+ATTRIBUTE_LABELS = Needed(
+    ("attributes/image_attribute_labels.txt",), "the attributes of each image", "evaluation"
+)
+FILES = (LISTING, LABELS, SPLIT, CLASSES, IMAGES, ATTRIBUTE_NAMES, ATTRIBUTE_LABELS)
+SOURCE = (
+    "CUB_200_2011.tgz comes from https://www.vision.caltech.edu/datasets/cub_200_2011/ "
+    "(https://data.caltech.edu/records/65de6-vp158)."
+)
+
+
+def root(options: DataOptions) -> Path:
+    """The data folder; InputError where it is not found."""
+    return find_root(options, NAME, FOLDERS, FILES)
+
+
+def load_examples(options: DataOptions) -> Examples:
+    """Whole images, classes and the official parts; see `registry.load_examples`."""
+    folder = root(options)
+    require(folder, FILES, "training", SOURCE)
+    entries = read_entries(CLASSES.get(folder), "the name of a class")
+    classes = tuple(entries.values())
+    files = _files(folder)
+    number_of = {str(number): place for place, number in enumerate(entries)}
+    labels = _column(LABELS.get(folder), files, number_of, "the number of a class")
+    train = _column(SPLIT.get(folder), files, {"0": 0, "1": 1}, "0 (test) or 1 (train)")
+    names = tuple(files.values())
+    parts = make_parts(labels, names, options, test=train == 0)
+    pixels = Photographs(find_images(folder, IMAGES.paths, names, SOURCE), names)
+    notes = (
+        compare_counts(NAME, parts, "the official split has 5994 and 5794"),
+        *name_empty(classes, labels),
+    )
+    return Examples(NAME, classes, labels, parts, pixels, notes)
+
+
+def load_attributes(options: DataOptions, examples: Examples) -> Attributes:
+    """The attributes of each image, NaN where not visible; see `registry.load_attributes`."""
+    folder = root(options)
+    require(folder, FILES, "evaluation", SOURCE)
+    names = read_entries(ATTRIBUTE_NAMES.get(folder), "the name of an attribute")
+    if sorted(names) != list(range(1, len(names) + 1)):
+        raise InputError(f"{ATTRIBUTE_NAMES.get(folder)}: expected attributes numbered from 1 on")
+    files = _files(folder)
+    check_same(examples, Photographs(IMAGES.get(folder), tuple(files.values())))
+    file = ATTRIBUTE_LABELS.get(folder)
+    values = annotations.read_image_attributes(file, list(files), len(names))
+    return Attributes(tuple(names[number] for number in sorted(names)), values)
+
+
+def _files(folder: Path) -> dict[int, str]:
+    """Files of the images by their numbers."""
+    file = LISTING.get(folder)
+    files = read_entries(file, "the file of an image")
+    for name in files.values():
+        if not is_inside(name):
+            raise InputError(f"{file}: expected files in the folder images, found {name!r}")
+    return files
+
+
+def _column(file: Path, images: Collection[int], values: dict[str, int], what: str) -> np.ndarray:
+    """What a file says of each image, translated by `values`."""
+    entries = read_entries(file, what)
+    for image in images:
+        if entries.get(image) not in values:
+            raise InputError(
+                f"{file}: expected {what} for image {image}, found {entries.get(image)}"
+            )
+    return np.array([values[entries[image]] for image in images])

@@ -1,0 +1,143 @@
+"""The commands `ira data check|download|prepare|show` behind the command line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from irtheory.console import Pulse, make_console, print_plain, progress_bar
+from irtheory.runs import InputError, json_text
+from irvision.data.examples import DataOptions, Unit
+from irvision.data.registry import load_examples
+
+COLUMNS, SIDE = 10, 96
+MIB, GIB = 2**20, 2**30
+
+
+def check_work(name: str, data_dir: Path, unit: Unit, processes: int | None, as_json: bool) -> int:
+    """Check a data set and print what was found; 0 if it is whole, else 1."""
+    from irvision.data.check import check_dataset
+    from irvision.data.check_report import print_findings
+
+    console = make_console(quiet=as_json)
+    options = DataOptions(data_dir=data_dir, unit=unit)
+    with _counting(console, "images") as tell:
+        found = check_dataset(name, options, processes, tell)
+    if as_json:
+        print(json_text(asdict(found) | {"whole": found.whole}))
+    else:
+        print_findings(console, found)
+        print_plain(console, f"next: {_after_check(found.dataset, name, data_dir, found.whole)}")
+    return 0 if found.whole else 1
+
+
+def _after_check(dataset: str, name: str, data_dir: Path, whole: bool) -> str:
+    from irvision.data.published import PUBLISHED
+
+    if whole:
+        return f"ira data prepare {name} --data-dir {data_dir} --size {SIDE}"
+    if dataset in PUBLISHED:
+        return f"ira data download {name} --data-dir {data_dir}, or put the files there by hand"
+    return "mend or remove these files, then check again"
+
+
+def download_work(name: str, data_dir: Path) -> None:
+    """Fetch and unpack the archives of a data set."""
+    from irvision.data.archives import extract
+    from irvision.data.download import fetch
+    from irvision.data.published import BY_HAND, PUBLISHED
+
+    console = make_console()
+    known = next((known for known in PUBLISHED if known.casefold() == name.casefold()), None)
+    if known is None:
+        raise InputError(f"{name}: expected a data set to fetch ({', '.join(PUBLISHED)})")
+    for archive in PUBLISHED[known]:
+        with _counting(console, archive.name, MIB, "MiB") as tell:
+            got = fetch(archive, data_dir, tell)
+        print_plain(console, f"fetched {got.path}")
+        if got.published:
+            print_plain(console, f"  its hash is the published one, {got.hash}")
+        else:
+            print_plain(console, f"  no published hash is known; what was fetched has {got.hash}")
+        with _counting(console, f"unpacking {archive.name}", MIB, "MiB") as tell:
+            names = extract(got.path, data_dir / archive.folder, tell)
+        print_plain(console, f"wrote {data_dir / archive.folder}: {', '.join(names)}")
+    if known in BY_HAND:
+        print_plain(console, f"by hand: {BY_HAND[known]}")
+    print_plain(console, f"next: ira data check {known} --data-dir {data_dir}")
+
+
+def prepare_work(
+    name: str,
+    data_dir: Path,
+    unit: Unit,
+    size: int,
+    cache_dir: Path | None,
+    processes: int | None,
+    max_bad: float,
+) -> None:
+    """Make the pixel cache of a data set, or look whether all of it is right."""
+    from irvision.data.cache import prepare
+
+    console = make_console()
+    examples = load_examples(name, DataOptions(data_dir=data_dir, unit=unit))
+    with _counting(console, "images") as tell:
+        cache = prepare(
+            examples,
+            size,
+            cache_dir,
+            processes=processes,
+            max_bad=max_bad,
+            on_progress=tell,
+            on_message=lambda line: print_plain(console, line),
+            checked=math.inf,
+        )
+    for _, image, why in cache.bad:
+        print_plain(console, f"cannot be had: {image}: {why}")
+    size_gib = cache.pixels.nbytes / GIB
+    print_plain(
+        console,
+        f"{'wrote' if cache.made else 'there already, and whole:'} {cache.path} "
+        f"({len(cache.pixels)} samples, {size_gib:.2f} GiB, {len(cache.bad)} bad)",
+    )
+    print_plain(console, f"next: ira train --dataset {name} --data-dir {data_dir}")
+
+
+def show_work(name: str, data_dir: Path, unit: Unit, out: Path | None, seed: int) -> None:
+    """Write a picture of a data set."""
+    from irvision.data.beetles.sheet import contact_sheet
+    from irvision.data.show import sample_grid, write_png
+
+    if seed < 0:
+        raise InputError(f"--seed: expected a number ≥ 0, found {seed}")
+    drawn = name.casefold() == "beetles"
+    path = out or Path(f"{Path(name).resolve().name}.png")
+    if drawn:
+        contact_sheet(path, seed=seed)
+    else:
+        examples = load_examples(name, DataOptions(data_dir=data_dir, unit=unit))
+        write_png(sample_grid(examples, COLUMNS, SIDE, seed), path)
+    print_plain(console := make_console(), f"wrote {path}")
+    where = "" if drawn else f" --data-dir {data_dir}"
+    print_plain(console, f"next: open it, then ira data prepare {name}{where} --size {SIDE}")
+
+
+@contextmanager
+def _counting(
+    console: Console, what: str, unit: int = 1, unit_name: str = ""
+) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar, told how many of how many are done."""
+    with progress_bar(console) as bar:
+        pulse = Pulse(console, bar, what, None)
+
+        def tell(done: int, total: int | None) -> None:
+            bar.update(bar.task_ids[0], total=total)
+            of = f" of {total // unit}" if total else ""
+            pulse.show(f"{what}: {done // unit}{of} {unit_name}".rstrip(), done)
+
+        yield tell

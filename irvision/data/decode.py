@@ -1,0 +1,179 @@
+"""Decodes every image of a set once, in several processes, into one file of pixels."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, as_completed
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+
+from irtheory.runs import InputError
+from irvision.data.examples import BadImage, PixelSource
+from irvision.data.pixel_file import row_bytes, rows_in_block
+
+Progress = Callable[[int, int], None]
+Bad = tuple[int, str, str]
+# First row, checksum, bad images.
+Block = tuple[int, int, list[Bad]]
+# One process decodes so many images before others would have started.
+FEW = 256
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def check_processes(processes: int | None) -> None:
+    """InputError unless None, which means one a core, or at least 1."""
+    if processes is not None and processes < 1:
+        raise InputError(f"--processes: expected at least 1, found {processes}")
+
+
+def decode(
+    pixels: PixelSource, size: int, path: Path, processes: int | None, on_progress: Progress | None
+) -> tuple[tuple[int, ...], tuple[Bad, ...]]:
+    """Write the rows of all m samples into a file.
+
+    Args:
+        pixels: where they come from.
+        size: side S, in pixels.
+        path: a new file.
+        processes: that decode at once; None for one a core.
+        on_progress: told how many of the m samples are done, from this process.
+
+    Returns:
+        The CRC-32 of each block, and the images that could not be had, in order; their rows are
+        zero.
+
+    Raises:
+        InputError: a process ended on its own.
+        OSError: the file cannot be written.
+    """
+    work = _Work(pixels, size, path, rows_in_block(size))
+    total = len(pixels)
+    with path.open("wb") as stream:
+        stream.truncate(total * row_bytes(size))
+    checksums: dict[int, int] = {}
+    found: list[Bad] = []
+    done = 0
+    with closing(_blocks(work, processes)) as blocks:
+        for start, checksum, bad in blocks:
+            checksums[start] = checksum
+            found += bad
+            done += min(work.step, total - start)
+            if on_progress:
+                on_progress(done, total)
+    return tuple(checksums[start] for start in sorted(checksums)), tuple(sorted(found))
+
+
+@dataclass(frozen=True)
+class _Work:
+    pixels: PixelSource
+    size: int
+    path: Path
+    step: int
+
+    def decode_block(self, start: int) -> Block:
+        """Decode and write the rows from this one on."""
+        stop = min(start + self.step, len(self.pixels))
+        rows = np.zeros((stop - start, self.size, self.size, 3), np.uint8)
+        bad: list[Bad] = []
+        for index in range(start, stop):
+            try:
+                rows[index - start] = self.pixels.read(index, self.size)
+            except BadImage as error:
+                bad.append((index, error.name, error.why))
+        data = rows.data.cast("B")
+        _write_at(self.path, data, start * row_bytes(self.size))
+        return start, zlib.crc32(data), bad
+
+
+def _blocks(work: _Work, processes: int | None) -> Generator[Block, None, None]:
+    from joblib import cpu_count
+
+    starts = range(0, len(work.pixels), work.step)
+    workers = min(processes or cpu_count(), len(starts))
+    if workers == 1 or (processes is None and len(work.pixels) <= FEW):
+        yield from map(work.decode_block, starts)
+    else:
+        yield from _blocks_of_processes(work, starts, workers)
+
+
+def _blocks_of_processes(work: _Work, starts: range, workers: int) -> Generator[Block, None, None]:
+    # loky starts fresh processes: a fork of one whose threads hold locks may hang. It also needs
+    # no guard around the main module of whoever calls.
+    from joblib.externals.loky import ProcessPoolExecutor
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    given = work, os.getpid()
+    pool = ProcessPoolExecutor(workers, initializer=_begin, initargs=given, env=ONE_THREAD)
+    futures: list[Future[Block]] = []
+    try:
+        with _without_ctrl_c():
+            futures += [pool.submit(_decode_block, start) for start in starts]
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a process that decodes images ended on its own (out of memory?); try --processes 1"
+        ) from error
+    finally:
+        for future in futures:
+            future.cancel()
+        # Blocks under way are finished first, so that nobody writes when this returns.
+        pool.shutdown(wait=True)
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Ctrl-C waits until the end, and never reaches processes that are started meanwhile.
+
+    A terminal sends it to all of them; the one that started the others is to end them.
+    """
+    from joblib.externals.loky.backend import resource_tracker as loky_tracker
+
+    # These processes ignore Ctrl-C by themselves, but whoever starts them gets it back.
+    for tracker in (loky_tracker, resource_tracker):
+        tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# What a process works on: sent once, as a list of many names would be dear to send each time.
+_work: _Work
+
+
+def _begin(work: _Work, parent: int) -> None:
+    global _work
+    _work = work
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after the one that started it, which may be killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _decode_block(start: int) -> Block:
+    return _work.decode_block(start)
+
+
+def _write_at(path: Path, data: memoryview, offset: int) -> None:
+    handle = os.open(path, os.O_WRONLY)
+    try:
+        while data:
+            written = os.pwrite(handle, data, offset)
+            data, offset = data[written:], offset + written
+    finally:
+        os.close(handle)

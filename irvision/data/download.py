@@ -1,0 +1,178 @@
+"""Fetches published archives: goes on where it was cut off, and checks what came."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from irtheory.runs import InputError, write_json, write_text
+from irvision.data.published import Archive
+
+if TYPE_CHECKING:
+    from requests import Response
+
+Progress = Callable[[int, int | None], None]
+FOLDER = "downloads"
+CHUNK = 1 << 20
+# Seconds to wait for a connection, and for the next bytes.
+TIMEOUT = (15, 60)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An archive that is there.
+
+    Attributes:
+        path: of the file.
+        hash: "algorithm:digest" that it has.
+        published: whether that hash is a published one, rather than only recorded here.
+    """
+
+    path: Path
+    hash: str
+    published: bool
+
+
+def fetch(archive: Archive, data_dir: Path, on_progress: Progress | None = None) -> Fetched:
+    """Fetch an archive into data_dir/downloads, unless it is there and its hash is right.
+
+    What came before a connection was cut, or Ctrl-C, stays in a file `.part`; the next call goes
+    on from there. Where no hash is published, that of the file is written beside it.
+
+    Args:
+        archive: what to fetch.
+        data_dir: the data folder; made if it is not there.
+        on_progress: told how many bytes of how many (None: not known) are there.
+
+    Raises:
+        InputError: the server cannot be reached or does not have it, no room, or a wrong hash.
+        OSError: the folder cannot be written.
+    """
+    import pooch
+
+    folder = data_dir / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    path, record = folder / archive.name, folder / f"{archive.name}.sha256"
+    known = archive.hash or _recorded(record)
+    # It would report what the command reports itself.
+    pooch.get_logger().setLevel("WARNING")
+
+    def continued(url: str, target: str, _: object) -> None:
+        _download(url, path, on_progress)
+        os.replace(_part(path), target)
+
+    try:
+        pooch.retrieve(archive.url, known, archive.name, folder, downloader=cast(Any, continued))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(
+            f"{archive.url}: expected the hash {known}, found another; what came was removed"
+        ) from error
+    if archive.hash:
+        return Fetched(path, archive.hash, published=True)
+    digest = pooch.file_hash(str(path))
+    write_text(record, f"{digest}  {archive.name}\n")
+    return Fetched(path, f"sha256:{digest}", published=False)
+
+
+def _recorded(record: Path) -> str | None:
+    with suppress(FileNotFoundError):
+        words = record.read_text(encoding="utf-8").split()
+        return f"sha256:{words[0]}" if words else None
+    return None
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
+
+
+def _download(url: str, path: Path, on_progress: Progress | None) -> None:
+    """Bring all of a file into its `.part`, as long as every try brings something."""
+    from requests import RequestException
+    from urllib3.exceptions import HTTPError
+
+    with _part(path).open("ab") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{_part(path)}: another process is fetching it") from None
+        while True:
+            before = stream.tell()
+            try:
+                return _go_on(url, path, stream, on_progress)
+            except (RequestException, HTTPError) as error:
+                stream.flush()
+                if stream.tell() <= before:
+                    raise _unreachable(url, path, error) from error
+
+
+def _go_on(url: str, path: Path, stream: BinaryIO, on_progress: Progress | None) -> None:
+    """Ask for the rest of a file and append it; from the start if the file has changed."""
+    import requests
+
+    note = path.with_name(f"{path.name}.part.json")
+    there = stream.tell()
+    headers = {"Accept-Encoding": "identity"}
+    if there and (validator := _validator(note, url)):
+        headers |= {"Range": f"bytes={there}-", "If-Range": validator}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            note.unlink()
+            return _go_on(url, path, stream, on_progress)
+        if response.status_code != requests.codes.partial_content:
+            response.raise_for_status()
+            there = 0
+            stream.truncate(stream.seek(0))
+            write_json(note, {"url": url, "validator": _validator_of(response)})
+        length = response.headers.get("Content-Length")
+        total = there + int(length) if length else None
+        _check_room(path, total, there)
+        # As sent: some servers label a .tgz as compressed in transit, and it must stay packed.
+        for chunk in response.raw.stream(CHUNK, decode_content=False):
+            stream.write(chunk)
+            if on_progress:
+                on_progress(stream.tell(), total)
+    stream.flush()
+    os.fsync(stream.fileno())
+    note.unlink(missing_ok=True)
+
+
+def _validator(note: Path, url: str) -> str | None:
+    """What the server called the version of which a part is there."""
+    try:
+        known = json.loads(note.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return known.get("validator") if known.get("url") == url else None
+
+
+def _validator_of(response: Response) -> str | None:
+    """A strong ETag, or a date; without either nobody can tell whether the file has changed."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag.startswith('"') else response.headers.get("Last-Modified")
+
+
+def _check_room(path: Path, total: int | None, there: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if total and total - there > free:
+        raise InputError(
+            f"{path}: needs {(total - there) / 2**30:.2f} GiB there, found "
+            f"{free / 2**30:.2f} GiB free"
+        )
+
+
+def _unreachable(url: str, path: Path, error: Exception) -> InputError:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    why = f"HTTP status {status}" if status else f"no connection ({type(error).__name__})"
+    return InputError(
+        f"{url}: expected the archive, found {why}; fetch it by other means, put it at {path} "
+        "and run the same command again, or run it later to go on"
+    )

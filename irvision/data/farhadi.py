@@ -1,0 +1,130 @@
+"""Annotated objects of aPascal and aYahoo: which images, classes and boxes, not attributes.
+
+A line is `image class xmin ymin xmax ymax a1 … a64`, edges from 1 and included. What follows the
+first six fields is left unread here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from irtheory.runs import InputError
+from irvision.data import annotations
+from irvision.data.examples import Attributes, Examples, Unit
+from irvision.data.layout import Needed
+from irvision.data.lines import bad_line, is_inside, numbered_lines, read_names
+from irvision.data.photographs import Photographs, check_same
+
+CLASS_NAMES = Needed(("attribute_data/class_names.txt", "class_names.txt"), "names of classes")
+ATTRIBUTE_NAMES = Needed(
+    ("attribute_data/attribute_names.txt", "attribute_names.txt"),
+    "names of the 64 attributes",
+    "evaluation",
+)
+# The file of names lists the classes of aPascal first, then those of aYahoo.
+N_APASCAL = 20
+FIELDS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """Objects of one annotation file.
+
+    Attributes:
+        file: of annotations.
+        images: file names of their images.
+        labels: classes.
+        boxes: as those of `Photographs`.
+        lines: numbers of their lines in the file, from 1.
+    """
+
+    file: Path
+    images: tuple[str, ...]
+    labels: Int[np.ndarray, " m"]
+    boxes: Int[np.ndarray, "m 4"]
+    lines: Int[np.ndarray, " m"]
+
+
+def read_objects(file: Path, classes: Sequence[str], unit: Unit) -> Objects:
+    """The objects of a file in its order; of each image only the largest if `unit` is "image".
+
+    Raises:
+        InputError: a line that is not as it should be, or an unknown unit.
+    """
+    number_of = {name: number for number, name in enumerate(classes)}
+    images, labels, boxes, lines = [], [], [], []
+    for number, line in numbered_lines(file):
+        # The seventh piece holds the attributes.
+        fields = line.split(maxsplit=FIELDS)[:FIELDS]
+        boxes.append(_box(file, number, fields, number_of))
+        images.append(fields[0])
+        labels.append(number_of[fields[1]])
+        lines.append(number)
+    if not lines:
+        raise InputError(f"{file}: expected annotated objects, found an empty file")
+    rows = _rows(images, np.array(boxes), unit)
+    return Objects(
+        file,
+        tuple(images[row] for row in rows),
+        np.array(labels)[rows],
+        np.array(boxes)[rows],
+        np.array(lines)[rows],
+    )
+
+
+def photographs_of(folder: Path, objects: Sequence[Objects]) -> Photographs:
+    """The pixels of the objects of several files."""
+    images = tuple(chain.from_iterable(some.images for some in objects))
+    return Photographs(folder, images, np.concatenate([some.boxes for some in objects]))
+
+
+def attributes_of(root: Path, objects: Sequence[Objects], examples: Examples) -> Attributes:
+    """Attributes of the objects, whose order must be that of the examples.
+
+    Raises:
+        InputError: the files are not as they should be, or have changed.
+    """
+    names = read_names(ATTRIBUTE_NAMES.get(root))
+    if isinstance(examples.pixels, Photographs):
+        check_same(examples, photographs_of(examples.pixels.folder, objects))
+    values = [
+        annotations.read_object_attributes(some.file, some.lines, len(names)) for some in objects
+    ]
+    return Attributes(names, np.concatenate(values))
+
+
+def _box(
+    file: Path, number: int, fields: Sequence[str], classes: dict[str, int]
+) -> tuple[int, int, int, int]:
+    """Edges from 0, the last not included."""
+    edges = fields[2:]
+    if len(edges) != 4 or fields[1] not in classes or not is_inside(fields[0]):
+        expected = f"an image, one of {len(classes)} classes and a box"
+        raise bad_line(file, number, expected, " ".join(fields))
+    try:
+        left, upper, right, lower = map(int, edges)
+    except ValueError:
+        raise bad_line(file, number, "four whole numbers as a box", " ".join(edges)) from None
+    if right < left or lower < upper:
+        raise bad_line(file, number, "a box xmin ymin xmax ymax", " ".join(edges))
+    return left - 1, upper - 1, right, lower
+
+
+def _rows(images: Sequence[str], boxes: Int[np.ndarray, "m 4"], unit: Unit) -> list[int]:
+    """Every row, or the one of the largest box of each image (of equals, the first)."""
+    if unit not in ("object", "image"):
+        raise InputError(f"--unit: expected object or image, found {unit!r}")
+    if unit == "object":
+        return list(range(len(images)))
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).tolist()
+    best: dict[str, int] = {}
+    for row, image in enumerate(images):
+        if image not in best or areas[row] > areas[best[image]]:
+            best[image] = row
+    return sorted(best.values())

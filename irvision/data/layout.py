@@ -1,0 +1,91 @@
+"""The files that a data set consists of, and the folder they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from irtheory.runs import InputError
+from irvision.data.examples import DataOptions
+
+Use = Literal["training", "evaluation"]
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A file or a folder of a data set.
+
+    Attributes:
+        paths: where it may be, relative to the root; the usual place comes first.
+        what: it is.
+        use: what cannot be done without it.
+    """
+
+    paths: tuple[str, ...]
+    what: str
+    use: Use = "training"
+
+    def find(self, root: Path) -> Path | None:
+        """The first of its places where it is."""
+        return next((root / path for path in self.paths if (root / path).exists()), None)
+
+    def get(self, root: Path) -> Path:
+        """The same; InputError where it is at none."""
+        found = self.find(root)
+        if found is None:
+            places = " or ".join(str(root / path) for path in self.paths)
+            raise InputError(f"{places}: expected {self.what}, found nothing (for {self.use})")
+        return found
+
+
+def find_root(
+    options: DataOptions, name: str, folders: Sequence[str], files: Sequence[Needed]
+) -> Path:
+    """The data folder: `options.data_dir`, or that one of its sub-folders with most of the files.
+
+    Args:
+        options: of the user.
+        name: of the data set.
+        folders: the names its folder usually has.
+        files: what it consists of.
+
+    Raises:
+        InputError: none of the files is in any of these folders.
+    """
+    base = options.data_dir
+    if base is None:
+        raise InputError(f"--data-dir: expected the folder of {name}, found none given")
+    places = [base, *(base / folder for folder in folders)]
+    counts = [len(files) - len(missing(place, files)) for place in places]
+    if max(counts) == 0:
+        named = " or ".join(f"{folder}/" for folder in folders)
+        raise InputError(
+            f"{base}: expected the files of {name}, such as {files[0].paths[0]}, in this folder "
+            f"or below it in {named}, found none"
+        )
+    return places[counts.index(max(counts))]
+
+
+def missing(root: Path, files: Sequence[Needed]) -> list[Needed]:
+    """Which of the files are not there."""
+    return [file for file in files if file.find(root) is None]
+
+
+def require(root: Path, files: Sequence[Needed], use: Use, source: str) -> None:
+    """InputError that names the first file that is missing for this use, and where to get it."""
+    for file in missing(root, [file for file in files if file.use == use]):
+        usual, *others = file.paths
+        also = f" (or {', '.join(others)})" if others else ""
+        raise InputError(f"{root / usual}{also}: expected {file.what}, found nothing. {source}")
+
+
+def find_images(root: Path, folders: Sequence[str], names: Sequence[str], source: str) -> Path:
+    """The first folder that holds any of the images; InputError where none does."""
+    for folder in folders:
+        place = root / folder
+        if place.is_dir() and any((place / name).is_file() for name in names):
+            return place
+    places = " or ".join(str(root / folder) for folder in folders)
+    raise InputError(f"{places}: expected images such as {names[0]}, found none. {source}")

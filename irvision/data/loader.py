@@ -1,0 +1,106 @@
+"""Batches of an epoch from cached pixels, on the device of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from irtheory.intersection import Batches
+from irtheory.runs import InputError
+from irvision.data.augment import View, central_view, draw, generator, training_view
+from irvision.data.pictures import Pictures
+from irvision.runtime import Runtime
+
+# Keeps the order of an epoch apart from other numbers drawn from the same seed.
+ORDER = 2
+# Batch statistics of a single sample do not exist.
+FEWEST = 2
+
+
+def training_batches(
+    pictures: Pictures, rows: Int[np.ndarray, " n"], view: View, batch_size: int, seed: int
+) -> Batches:
+    """Batches of an epoch in random order and view, given its number; they depend on nothing else.
+
+    Each of several processes gets every world-th sample of every batch, and as many as the
+    others. So of the last batch of an epoch fewer than `world` samples may be left out, as is
+    a last batch of one sample; which samples these are changes every epoch.
+
+    Args:
+        pictures: of the data set.
+        rows: the samples to train on.
+        view: crop, flip and normalisation.
+        batch_size: of all processes together.
+        seed: of order, crops and flips.
+
+    Raises:
+        InputError: the crop does not fit, or batches cannot be shared out.
+    """
+    runtime, side = pictures.runtime, pictures.side
+    view.check(side)
+    bounds = batch_bounds(len(rows), batch_size, runtime.world)
+    known, dtype = torch.from_numpy(np.array(rows, np.int64)), _dtype(runtime)
+
+    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        order = known[torch.randperm(len(known), generator=generator(seed, ORDER, epoch))]
+        draws = draw(view, side, len(known), seed, epoch).to(runtime.device)
+        shares = [slice(start + runtime.rank, end, runtime.world) for start, end in bounds]
+        read = pictures.read(order[share] for share in shares)
+        for share, (images, labels) in zip(shares, read, strict=True):
+            yield training_view(images, view, draws[share], dtype), labels
+
+    return batches
+
+
+def evaluation_batches(
+    pictures: Pictures, rows: Int[np.ndarray, " n"], view: View, batch_size: int
+) -> Batches:
+    """The samples in order and in the central view, whatever the epoch.
+
+    Each process gets a stretch of them, so that its results, put one after the other in the
+    order of the processes, are those of `rows`; stretches differ by one sample at most.
+
+    Raises:
+        InputError: the crop does not fit, or there are fewer samples than processes.
+    """
+    runtime = pictures.runtime
+    view.check(pictures.side)
+    if len(rows) < runtime.world:
+        raise InputError(
+            f"evaluation: expected at least {runtime.world} samples, one for each process, "
+            f"found {len(rows)}"
+        )
+    mine = np.array_split(np.array(rows, np.int64), runtime.world)[runtime.rank]
+    shares, dtype = torch.from_numpy(mine).split(batch_size), _dtype(runtime)
+
+    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for images, labels in pictures.read(shares):
+            yield central_view(images, view, dtype), labels
+
+    return batches
+
+
+def batch_bounds(samples: int, batch_size: int, world: int) -> list[tuple[int, int]]:
+    """Where the batches of an epoch begin and end in its order, those of all processes together.
+
+    Raises:
+        InputError: batches cannot be shared out.
+    """
+    fewest = max(FEWEST, world)
+    if batch_size < fewest or batch_size % world:
+        of = f"a multiple of {world}, the number of processes," if world > 1 else "a number"
+        raise InputError(f"--batch-size: expected {of} ≥ {fewest}, found {batch_size}")
+    if samples < fewest:
+        raise InputError(f"training: expected at least {fewest} samples, found {samples}")
+    usable = samples - samples % world
+    bounds = [(at, min(at + batch_size, usable)) for at in range(0, usable, batch_size)]
+    return [(start, end) for start, end in bounds if end - start >= FEWEST]
+
+
+def _dtype(runtime: Runtime) -> torch.dtype:
+    """Of the input: what autocast would make of it anyway."""
+    return torch.bfloat16 if runtime.precision == "bf16" else torch.float32

@@ -1,0 +1,158 @@
+"""Image files as a source of pixels: decoded, turned upright, made RGB, cropped and resized."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from irtheory.runs import InputError
+from irvision.data.examples import BadImage, Examples
+
+# Only what needs no other program: Pillow hands PostScript, for one, to an interpreter.
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+MOST_PIXELS = 100_000_000
+# A JPEG may be decoded at a fraction of its size that is still so many times what is asked for.
+SPARE = 2
+LONGEST_REASON = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Photographs:
+    """Samples that are image files, or boxes in them.
+
+    A box refers to the pixels as they are stored; a whole image is turned as its EXIF
+    orientation says. Transparent pixels become white.
+
+    Attributes:
+        folder: that the files are relative to.
+        files: of the m samples.
+        boxes: left, upper, right and lower edge of each in pixels, from 0, right and lower not
+            included; None where samples are whole images.
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+    boxes: Int[np.ndarray, "m 4"] | None = None
+
+    def __len__(self) -> int:
+        """Number of samples m."""
+        return len(self.files)
+
+    def path(self, index: int) -> Path:
+        """Of the file that holds the sample."""
+        return self.folder / self.files[index]
+
+    def name(self, index: int) -> str:
+        """The file, with its box as annotations write it: from 1, all edges included."""
+        if self.boxes is None:
+            return str(self.path(index))
+        left, upper, right, lower = self.boxes[index].tolist()
+        return f"{self.path(index)} box {left + 1} {upper + 1} {right} {lower}"
+
+    def stamp(self, index: int) -> str:
+        """Size and time of change of the file; BadImage if it is not there."""
+        try:
+            status = self.path(index).stat()
+        except OSError as error:
+            raise BadImage(self.name(index), _reason(error)) from error
+        return f"{status.st_size} {status.st_mtime_ns}"
+
+    def read(self, index: int, size: int) -> UInt8[np.ndarray, "size size 3"]:
+        """The sample as a square of RGB pixels, bilinear and antialiased.
+
+        Raises:
+            BadImage: the file cannot be decoded, is too large, or the box lies outside.
+        """
+        try:
+            with _quiet():
+                image = self._image(index, size)
+                return np.array(image.resize((size, size), Image.Resampling.BILINEAR))
+        # Decoders fail on damaged files in ways that no list covers.
+        except Exception as error:
+            raise BadImage(self.name(index), _reason(error)) from error
+
+    def _image(self, index: int, size: int) -> Image.Image:
+        path = str(self.path(index))
+        if self.boxes is None:
+            return _open_upright(path, size)
+        image = _open_stored(path, self.stamp(index))
+        left, upper, right, lower = self.boxes[index].tolist()
+        width, height = image.size
+        box = max(left, 0), max(upper, 0), min(right, width), min(lower, height)
+        if box[0] >= box[2] or box[1] >= box[3]:
+            raise ValueError(f"the box lies outside the image of {width} × {height} pixels")
+        return image.crop(box)
+
+
+def check_same(examples: Examples, photographs: Photographs) -> None:
+    """InputError unless the rows of `examples` are these photographs, in this order."""
+    pixels = examples.pixels
+    here = (photographs.name(row) for row in range(len(photographs)))
+    if len(pixels) != len(photographs) or any(
+        pixels.name(row) != name for row, name in enumerate(here)
+    ):
+        raise InputError(
+            f"{examples.name}: its files have changed since its images were listed; start again"
+        )
+
+
+# Objects of one image follow each other; the stamp is there for a file that changes.
+@lru_cache(maxsize=1)
+def _open_stored(path: str, stamp: str) -> Image.Image:
+    with Image.open(path, formats=FORMATS) as image:
+        _check_size(image)
+        return _as_rgb(image)
+
+
+def _open_upright(path: str, size: int) -> Image.Image:
+    with Image.open(path, formats=FORMATS) as image:
+        _check_size(image)
+        image.draft(None, (SPARE * size, SPARE * size))
+        return _as_rgb(ImageOps.exif_transpose(image))
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width} × {height} pixels are more than {MOST_PIXELS:,}")
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no known range")
+    if image.mode.startswith("I"):
+        # Sixteen bits of grey; Pillow would cut off what is above 255.
+        grey = np.clip(np.asarray(image, dtype=np.int64) >> 8, 0, 255)
+        image = Image.fromarray(grey.astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Pillow's warnings on odd metadata: the image is either had or it is not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _reason(error: Exception) -> str:
+    """A few words on what is wrong with an image."""
+    if isinstance(error, BadImage):
+        return error.why
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image of a known format"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words[:LONGEST_REASON]

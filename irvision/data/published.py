@@ -1,0 +1,58 @@
+"""Where the data sets are published: archives, their hashes where known, and where they go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file to fetch.
+
+    Attributes:
+        url: of the file.
+        hash: "algorithm:digest" as published, None where no hash is.
+        folder: where it is unpacked, relative to the data folder.
+    """
+
+    url: str
+    hash: str | None = None
+    folder: str = "."
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        return self.url.rsplit("/", 1)[-1]
+
+
+ATTRIBUTES = "https://vision.cs.uiuc.edu/attributes"
+VOC2008 = "http://host.robots.ox.ac.uk/pascal/VOC/voc2008"
+PUBLISHED: dict[str, tuple[Archive, ...]] = {
+    "CUB": (
+        Archive(
+            "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz",
+            "md5:97eceeb196236b17998738112f37df78",
+        ),
+    ),
+    "AwA2": (Archive("https://cvml.ista.ac.at/AwA2/AwA2-data.zip"),),
+    "aYahoo": (
+        Archive(f"{ATTRIBUTES}/attribute_data.tar.gz", folder="aYahoo"),
+        Archive(f"{ATTRIBUTES}/ayahoo_test_images.tar.gz", folder="aYahoo"),
+    ),
+    "aPascal": (
+        Archive(f"{ATTRIBUTES}/attribute_data.tar.gz", folder="aPascal"),
+        # The hash is the one that torchvision's list of data sets gives for this file.
+        Archive(
+            f"{VOC2008}/VOCtrainval_14-Jul-2008.tar",
+            "sha256:7f0ca53c1b5a838fbe946965fc106c6e86832183240af5c88e3f6c306318d42e",
+            "aPascal",
+        ),
+    ),
+}
+# What no command can fetch.
+BY_HAND: dict[str, str] = {
+    "aPascal": (
+        "the images of the official test part are the test images of VOC2008, which need a "
+        f"registration: see {VOC2008}/, and put them into the same JPEGImages folder"
+    ),
+}

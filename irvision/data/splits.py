@@ -1,0 +1,108 @@
+"""Training, validation and test parts: seeded, stratified by class, whole images.
+
+A share of a class is rounded to the nearest number of samples, halves up, but is at least one
+sample where the class has two or more. Images that hold several samples are never divided, so
+that shares of their classes are as near as whole images allow. A class never loses its last
+training sample. The result depends on names, classes and the seed; not on the order of listing,
+nor on the machine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from math import floor
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt8
+
+from irtheory.runs import InputError
+from irvision.data.examples import PARTS, DataOptions
+
+TEST_SHARE = 0.3
+# Each draw has its own stream, so that one does not repeat the other.
+TEST_STREAM, VALIDATION_STREAM = 0, 1
+TRAIN, VALIDATION, TEST = range(len(PARTS))
+
+
+def make_parts(
+    labels: Int[np.ndarray, " m"],
+    groups: Sequence[str],
+    options: DataOptions,
+    test: Bool[np.ndarray, " m"] | None = None,
+) -> UInt8[np.ndarray, " m"]:
+    """The part of each sample, as an index into PARTS.
+
+    Args:
+        labels: classes of the m samples.
+        groups: name of the image of each; samples of one image stay together.
+        options: the seed and the share of validation.
+        test: which samples the official split tests on; None to draw 30%.
+
+    Raises:
+        InputError: an impossible option, or an official split that divides an image.
+    """
+    if not 0 <= options.validation < 1:
+        raise InputError(f"validation: expected a share in [0, 1), found {options.validation}")
+    if options.split_seed < 0:
+        raise InputError(f"split_seed: expected a number ≥ 0, found {options.split_seed}")
+    if test is None:
+        test = draw_share(labels, groups, TEST_SHARE, options.split_seed, TEST_STREAM)
+    parts = np.where(test, TEST, TRAIN).astype(np.uint8)
+    rest = np.flatnonzero(~test)
+    named = [groups[row] for row in rest.tolist()]
+    seed = options.split_seed
+    held = draw_share(labels[rest], named, options.validation, seed, VALIDATION_STREAM)
+    parts[rest[held]] = VALIDATION
+    check_disjoint(parts, groups)
+    return parts
+
+
+def check_disjoint(parts: UInt8[np.ndarray, " m"], groups: Sequence[str]) -> None:
+    """InputError where an image has samples in two parts."""
+    part_of: dict[str, int] = {}
+    for group, part in zip(groups, parts.tolist(), strict=True):
+        if part_of.setdefault(group, part) != part:
+            both = f"{PARTS[part_of[group]]} and {PARTS[part]}"
+            raise InputError(f"{group}: expected an image in one part, found it in {both}")
+
+
+def draw_share(
+    labels: Int[np.ndarray, " m"], groups: Sequence[str], share: float, seed: int, stream: int
+) -> Bool[np.ndarray, " m"]:
+    """Choose whole groups that make up a share of each class.
+
+    Classes have their turn from the rarest on: a group counts for the rarest class it holds, as
+    a frequent class can still be evened out by other groups.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for row, group in enumerate(groups):
+        members[group].append(row)
+    order = _shuffled(sorted(members), seed, stream)
+    held = {group: Counter(labels[members[group]].tolist()) for group in order}
+    totals = Counter(labels.tolist())
+    in_turn: dict[int, list[str]] = defaultdict(list)
+    for group in order:
+        in_turn[min(held[group], key=lambda c: (totals[c], c))].append(group)
+    chosen = np.zeros(len(labels), dtype=bool)
+    taken: Counter[int] = Counter()
+    for label in sorted(totals, key=lambda c: (totals[c], c)):
+        goal = share_of(totals[label], share)
+        for group in in_turn[label]:
+            nearer = 2 * (goal - taken[label]) >= held[group][label]
+            if nearer and all(taken[c] + n < totals[c] for c, n in held[group].items()):
+                taken.update(held[group])
+                chosen[members[group]] = True
+    return chosen
+
+
+def share_of(count: int, share: float) -> int:
+    """How many of a class of `count` samples to choose."""
+    fewest = 1 if share > 0 and count > 1 else 0
+    return max(fewest, floor(share * count + 0.5))
+
+
+def _shuffled(names: list[str], seed: int, stream: int) -> list[str]:
+    # Raw words of PCG64: unlike `permutation`, no release of numpy may change them.
+    bits = np.random.PCG64(np.random.SeedSequence([seed, stream])).random_raw(len(names))
+    return [names[i] for i in np.argsort(bits, kind="stable")]

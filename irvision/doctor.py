@@ -1,0 +1,51 @@
+"""`ira doctor`: what this machine can run, and what will not work and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from irtheory.console import print_plain
+from irtheory.runs import json_text
+from irvision.probes import PROBES, Finding, examine
+
+COLOURS = {"ok": "green", "note": "yellow", "missing": "bold red"}
+
+
+def diagnose() -> list[Finding]:
+    """All findings; a probe that fails says so in its own."""
+    return [examine(probe) for probe in PROBES]
+
+
+def doctor_command(console: Console, as_json: bool) -> int:
+    """Print the findings as a table, or as JSON and nothing else; the exit code is always 0."""
+    findings = diagnose()
+    if as_json:
+        print(json_text([asdict(finding) for finding in findings]))
+        return 0
+    console.print(_table(findings))
+    console.print()
+    print_plain(console, verdict(findings))
+    return 0
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """One line: what will not work, and why."""
+    lacking = [f"{f.what} ({f.found})" for f in findings if f.state == "missing"]
+    return f"will not work: {'; '.join(lacking)}" if lacking else "everything will work here"
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("state")
+    table.add_column("what", no_wrap=True)
+    table.add_column("found, and what to do or to know", overflow="fold")
+    for finding in findings:
+        state = f"[{COLOURS[finding.state]}]{finding.state}[/]"
+        advice = f"\n[dim]{escape(finding.advice)}[/]" if finding.advice else ""
+        table.add_row(state, finding.what, escape(finding.found) + advice)
+    return table

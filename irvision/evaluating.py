@@ -1,0 +1,115 @@
+"""`ira evaluate` behind the command line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import nn
+
+from irtheory.console import print_plain, print_written
+from irtheory.network import Network, collect
+from irtheory.runs import InputError
+from irvision.data.cache_folder import cache_folder
+from irvision.data.examples import Attributes, Part
+from irvision.data.loader import evaluation_batches
+from irvision.data.registry import load_attributes, load_examples
+from irvision.evaluation import Predictions, evaluate
+from irvision.evaluation_files import print_evaluation, write_evaluation
+from irvision.frozen import features_in_order
+from irvision.models import view_of
+from irvision.preparation import EVALUATION_BATCH, Material, features_of, gather_material
+from irvision.runtime import autocast, start_runtime
+from irvision.saved import Trained, load_trained
+
+
+def evaluate_command(
+    run: Path,
+    data_dir: Path | None,
+    device: str | None,
+    cache_dir: Path | None,
+    null_draws: int,
+    bootstrap: int,
+    seed: int,
+    console: Console,
+) -> None:
+    """Score a finished run on its test images; print and write what was found.
+
+    Raises:
+        InputError: a run that is not finished, or a data set that is not that of the run.
+    """
+    trained = load_trained(run)
+    if data_dir is not None:
+        trained = replace(trained, settings=replace(trained.settings, data_dir=str(data_dir)))
+    settings, runtime = trained.settings, start_runtime(device)
+    cache_dir = cache_dir or cache_folder().parent
+    examples = load_examples(settings.dataset, settings.data)
+    if examples.classes != trained.classes:
+        raise InputError(
+            f"{run}: expected the {len(trained.classes)} classes of the run in "
+            f"{settings.dataset}, found {len(examples.classes)} or others"
+        )
+    material = gather_material(examples, settings, runtime, cache_dir, console)
+    if not len(material.rows("test")):
+        raise InputError(f"{settings.dataset}: expected test images, found none")
+    print_plain(console, f"scoring {len(material.rows('test'))} test images on {runtime.device}")
+    trained.network.to(runtime.device)
+    parts: tuple[Part, ...] = ("test", "train")
+    test, train = predict(trained, material, parts, cache_dir, console)
+    attributes = load_attributes(settings.dataset, settings.data, examples)
+    evaluation = evaluate(
+        test,
+        trained.tree,
+        settings.bits,
+        _of(attributes, material.rows("test")),
+        train,
+        _of(attributes, material.rows("train")),
+        null_draws=null_draws,
+        bootstrap=bootstrap,
+        seed=seed,
+    )
+    print_evaluation(console, evaluation)
+    written = write_evaluation(run, evaluation)
+    print_written(console, run, written, f"ira plot {run}")
+
+
+def predict(
+    trained: Trained,
+    material: Material,
+    parts: tuple[Part, ...],
+    cache_dir: Path,
+    console: Console,
+) -> list[Predictions]:
+    """Kept codes, probabilities of G, and labels, of parts of the data set."""
+    runtime, settings = material.pictures.runtime, trained.settings
+    network, labels = trained.network, material.pictures.labels
+    if settings.freeze_backbone:
+        assert isinstance(network.represent, nn.Sequential)
+        backbone, neck = network.represent
+        features = features_of(settings, material, backbone, cache_dir, console)
+        network = Network(neck, network.quantize, network.classify)
+        batches = [
+            features_in_order(features, labels, material.rows(part), EVALUATION_BATCH)
+            for part in parts
+        ]
+    else:
+        view = view_of(settings)
+        batches = [
+            evaluation_batches(material.pictures, material.rows(part), view, EVALUATION_BATCH)
+            for part in parts
+        ]
+    found = []
+    for made in batches:
+        seen = collect(network, made(0), autocast(runtime))
+        codes = seen.codes[:, torch.from_numpy(trained.kept).to(runtime.device)]
+        arrays = (t.cpu().numpy() for t in (codes, seen.outputs, seen.labels))
+        found.append(Predictions(*arrays))
+    return found
+
+
+def _of(attributes: Attributes | None, rows: np.ndarray) -> Attributes | None:
+    """The attributes of some samples."""
+    return None if attributes is None else replace(attributes, values=attributes.values[rows])

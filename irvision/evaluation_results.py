@@ -1,0 +1,116 @@
+"""What an evaluation says, as plain numbers and words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from jaxtyping import Bool
+
+from irvision.attribute_table import AttributeRow
+from irvision.node_names import NodeName
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of images with its 95% Wilson interval."""
+
+    value: float
+    interval: Interval
+    images: int
+
+    @classmethod
+    def of(cls, hits: Bool[np.ndarray, " m"]) -> Share:
+        """The share of images, at least one, of which something is true."""
+        total = int(hits.sum())
+        return cls(total / len(hits), wilson_interval(total, len(hits)), len(hits))
+
+
+@dataclass(frozen=True)
+class ClassAccuracy:
+    """Accuracies on the images of one class; None if there are none."""
+
+    name: str
+    images: int
+    g: float | None
+    t: float | None
+
+
+@dataclass(frozen=True)
+class FidelityRow:
+    """Feature fidelity of one set of binary features, named as in `FeatureFidelity`."""
+
+    name: str
+    features: int
+    attributes_by_features: float
+    features_by_attributes: float | None = None
+    score: float | None = None
+    interval: Interval | None = None
+    null_mean: float | None = None
+    null_sd: float | None = None
+    adjusted: float | None = None
+    dead_features: int | None = None
+
+
+@dataclass(frozen=True)
+class WithinClass:
+    """Recovery of attributes inside classes: picked on training images, scored on these.
+
+    Attributes:
+        pairs: of a class and an attribute that varies in it.
+        classes, attributes: that occur in them.
+        auc, f1_excess: means over the pairs; ½ and 0 for codes that know the class alone.
+        auc_interval, f1_excess_interval: 95%, over pairs; None if not asked for.
+    """
+
+    pairs: int
+    classes: int
+    attributes: int
+    auc: float
+    auc_interval: Interval | None
+    f1_excess: float
+    f1_excess_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that is said of a run.
+
+    Attributes:
+        accuracy_g, accuracy_t: of G and of the tree.
+        agreement: how often both name the same class.
+        codes: number of kept codes.
+        bits: of each.
+        codes_tested, leaves: of the tree.
+        classes: accuracies of every class.
+        fidelity: a row for all codes, for those the tree tests, and for what the class is worth.
+        within: None if it cannot be had; `within_note` then says why.
+        tests: attributes that the tests of the tree stand for.
+        attributes: one row each; none where the data set has no attributes.
+    """
+
+    accuracy_g: Share
+    accuracy_t: Share
+    agreement: Share
+    codes: int
+    bits: int
+    codes_tested: int
+    leaves: int
+    classes: tuple[ClassAccuracy, ...]
+    fidelity: tuple[FidelityRow, ...] = ()
+    within: WithinClass | None = None
+    within_note: str = "no attributes"
+    tests: tuple[NodeName, ...] = ()
+    attributes: tuple[AttributeRow, ...] = ()
+
+
+def wilson_interval(hits: int, size: int) -> Interval:
+    """95% interval of a share of `size` ≥ 1 independent trials, after Wilson (1927)."""
+    z = NormalDist().inv_cdf(0.975)
+    share, weight = hits / size, z * z / size
+    centre = (share + weight / 2) / (1 + weight)
+    half = z * (share * (1 - share) / size + weight / (4 * size)) ** 0.5 / (1 + weight)
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,155 @@
+"""F for images: a backbone and what makes d features, none of them negative, of its maps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from irtheory.networks import Activation, representation
+from irvision.backbones.backbone import STAGES, Backbone
+
+# Of the batch norms in PMG's blocks of convolutions.
+SLOW = 0.01
+
+
+class PlainFeatures(nn.Module):
+    """Spatial means of the last maps, standardised, through one layer.
+
+    The means are never negative and differ little from image to image; were they not
+    standardised first (by the batch, then by running statistics), most units would start on one
+    side of the quantiser's threshold for nearly all images.
+
+    Args:
+        backbone: images → maps.
+        dim: d.
+        activation: "relu" or "sigmoid".
+        dropout: share of the means that is left out while training.
+
+    Raises:
+        ValueError: unknown activation.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        dim: int,
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        width = backbone.channels[-1]
+        self.backbone, self.norm = backbone, nn.BatchNorm1d(width)
+        self.head = representation(width, (), dim, activation, dropout)
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """Features of normalised images."""
+        return self.head(self.norm(self.backbone(images)))
+
+
+class PmgFeatures(nn.Module):
+    """PMG's features (Du et al. 2020): the last three stages, each pooled, and fused to d numbers.
+
+    PMG ends its fused block with an ELU, which is negative for half of its inputs. The quantiser
+    would then put its zero point among the codes, and code 0 would mean "most negative" in the
+    place of "absent"; so the block ends with ReLU or a sigmoid here.
+
+    Args:
+        backbone: images → maps of three stages.
+        dim: d, also the width between the two convolutions of a stage.
+        classes: k.
+        activation: of the fused block, "relu" or "sigmoid".
+        stage_heads: make a classifier for each stage, to be trained on shuffled patches
+            (`irvision.jigsaw`).
+        width: channels of each stage after its convolutions; PMG has 1024.
+
+    Raises:
+        ValueError: unknown activation.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        dim: int,
+        classes: int,
+        activation: Activation = "relu",
+        stage_heads: bool = False,
+        width: int = 1024,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.blocks = nn.ModuleList(_block(n_in, dim, width) for n_in in backbone.channels)
+        self.fused = nn.Sequential(*_layers(STAGES * width, dim), _activation(activation))
+        self.heads = nn.ModuleList()
+        if stage_heads:
+            self.heads.extend(
+                nn.Sequential(*_layers(width, dim), nn.ELU(), nn.Linear(dim, classes))
+                for _ in range(STAGES)
+            )
+
+    def forward(
+        self, images: Float[Tensor, "b 3 h w"], stage: int | None = None
+    ) -> Float[Tensor, "b d"]:
+        """Features of normalised images; of a stage 0, 1 or 2 the logits [b, k] instead.
+
+        For a stage nothing that lies deeper runs, nor takes note of the images in its statistics.
+
+        Raises:
+            ValueError: a stage without a classifier.
+        """
+        if stage is None:
+            pooled = map(_pooled, self.blocks, self.backbone.stages(images))
+            return self.fused(torch.cat(list(pooled), dim=1))
+        if not 0 <= stage < len(self.heads):
+            raise ValueError(f"stage: expected one of {len(self.heads)} heads, found {stage}")
+        maps = self.backbone.stages(images, stage + 1)[-1]
+        return self.heads[stage](_pooled(self.blocks[stage], maps))
+
+
+def parameter_groups(
+    features: nn.Module, backbone_factor: float, learning_rate: float
+) -> list[dict[str, Any]]:
+    """Two groups for an optimiser: the backbone at a rate of its own, then all else.
+
+    Args:
+        features: F, with a module `backbone` in it.
+        backbone_factor: rate of the backbone as a share of `learning_rate`.
+        learning_rate: of all else.
+    """
+    assert isinstance(features.backbone, nn.Module)
+    backbone = list(features.backbone.parameters())
+    known = set(backbone)
+    others = [parameter for parameter in features.parameters() if parameter not in known]
+    return [
+        {"params": backbone, "lr": learning_rate * backbone_factor},
+        {"params": others, "lr": learning_rate},
+    ]
+
+
+def _pooled(block: nn.Module, maps: Tensor) -> Float[Tensor, "b width"]:
+    """The largest value of each channel; `amax` is quicker than an adaptive pool."""
+    return block(maps).amax(dim=(-2, -1))
+
+
+def _block(n_in: int, between: int, width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(n_in, between, 1, bias=False),
+        nn.BatchNorm2d(between, momentum=SLOW),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(between, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width, momentum=SLOW),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _layers(n_in: int, n_out: int) -> tuple[nn.Module, ...]:
+    return nn.BatchNorm1d(n_in), nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out)
+
+
+def _activation(name: Activation) -> nn.Module:
+    made = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}.get(name)
+    if made is None:
+        raise ValueError(f"activation: expected 'relu' or 'sigmoid', found {name!r}")
+    return made()

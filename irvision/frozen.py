@@ -1,0 +1,137 @@
+"""Features of a frozen backbone: computed once, kept on disk, trained on in seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from rich.console import Console
+from torch import Tensor, nn
+
+from irtheory.console import Pulse, progress_bar
+from irtheory.intersection import Batches
+from irvision.data.augment import View
+from irvision.data.loader import evaluation_batches
+from irvision.data.pictures import Pictures
+from irvision.runtime import autocast
+
+# Images that pass through the backbone at once.
+BATCH = 64
+# To be raised when the same images, weights and view would give other features.
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenFeatures:
+    """What the backbone says of every sample, and of its mirror image; float32 [m, C] each."""
+
+    plain: Float[Tensor, "m C"]
+    mirrored: Float[Tensor, "m C"]
+
+
+def frozen_features(
+    backbone: nn.Module, pictures: Pictures, view: View, key: str, folder: Path, console: Console
+) -> FrozenFeatures:
+    """Features of all pictures, from disk if they were computed before.
+
+    Args:
+        backbone: images → [b, C], in eval mode on the device of the pictures.
+        pictures: of the data set.
+        view: its central crop is used.
+        key: names the content of the pictures.
+        folder: where features are kept.
+        console: for the progress.
+    """
+    file = folder / f"{_digest(backbone, view, key, pictures.runtime.precision)}.npy"
+    found = _read(file, len(pictures.labels))
+    if found is None:
+        found = _computed(backbone, pictures, view, console)
+        _write(file, found)
+    plain, mirrored = torch.from_numpy(found).to(pictures.runtime.device)
+    return FrozenFeatures(plain, mirrored)
+
+
+def _computed(
+    backbone: nn.Module, pictures: Pictures, view: View, console: Console
+) -> Float[np.ndarray, "2 m C"]:
+    rows = np.arange(len(pictures.labels))
+    batches = evaluation_batches(pictures, rows, view, BATCH)(0)
+    done, parts, precision = 0, [], autocast(pictures.runtime)
+    with torch.inference_mode(), progress_bar(console) as bar:
+        pulse = Pulse(console, bar, "frozen features", len(rows))
+        for images, _ in batches:
+            with precision():
+                both = [backbone(images), backbone(images.flip(-1))]
+            parts.append(torch.stack([features.float().cpu() for features in both]))
+            done += len(images)
+            pulse.show(f"{done} of {len(rows)} images through the backbone", done)
+    return torch.cat(parts, dim=1).numpy()
+
+
+def feature_batches(
+    features: FrozenFeatures, labels: Tensor, rows: Int[np.ndarray, " n"], size: int, seed: int
+) -> Batches:
+    """Batches of an epoch; each sample comes plain and mirrored, in an order of seed and epoch."""
+    known = torch.from_numpy(rows)
+
+    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        order = torch.randperm(2 * len(known), generator=generator).to(labels.device)
+        where = known.to(labels.device)
+        for chosen in order.split(size):
+            sample, mirror = where[chosen % len(where)], chosen >= len(where)
+            x = torch.where(mirror[:, None], features.mirrored[sample], features.plain[sample])
+            yield x, labels[sample]
+
+    return batches
+
+
+def features_in_order(
+    features: FrozenFeatures, labels: Tensor, rows: Int[np.ndarray, " n"], size: int
+) -> Batches:
+    """Plain features of the rows, whatever the epoch."""
+    where = torch.from_numpy(rows).to(labels.device)
+    return lambda _: ((features.plain[part], labels[part]) for part in where.split(size))
+
+
+def _digest(backbone: nn.Module, view: View, key: str, precision: str) -> str:
+    """Changes with everything that the features depend on."""
+    digest = hashlib.sha256(repr((VERSION, key, view, precision)).encode())
+    for name, value in backbone.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _read(file: Path, samples: int) -> np.ndarray | None:
+    """The features, or None if they are not there or not whole."""
+    try:
+        found = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = found.ndim == 3 and found.shape[:2] == (2, samples) and found.dtype == np.float32
+    return found if fits and np.isfinite(found).all() else None
+
+
+def _write(file: Path, features: Float[np.ndarray, "2 m C"]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    stream = io.BytesIO()
+    np.save(stream, features)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(stream.getbuffer())
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(name, file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,97 @@
+"""Shuffled patches, and PMG's progressive steps on them (Du et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+from torch.optim import Optimizer
+
+# Patches a side for stages 0, 1 and 2: fine ones for the shallow stage.
+GRIDS = (8, 4, 2)
+
+
+def jigsaw(
+    images: Float[Tensor, "b c h w"], n: int, generator: torch.Generator | None = None
+) -> Float[Tensor, "b c h w"]:
+    """Move the n × n patches of every image by one permutation, drawn anew at every call.
+
+    The permutation is a single cycle, so that (for n > 1) no patch stays where it was; every
+    such cycle is as likely. Patches have ⌊h/n⌋ × ⌊w/n⌋ pixels; rows and columns that remain at
+    the lower and right edge stay. The result has the channels_last memory format.
+
+    Args:
+        images: on any device.
+        n: patches a side.
+        generator: on the CPU; the default is torch's own, so that a run that is resumed with
+            its saved state goes on as before.
+
+    Raises:
+        ValueError: n < 1, or more patches than pixels.
+    """
+    b, channels, height, width = images.shape
+    if not 1 <= n <= min(height, width):
+        raise ValueError(f"n: expected 1 … {min(height, width)} patches a side, found {n}")
+    patches = _cycle(n * n, generator).to(images.device, non_blocking=True)
+    pixels = _sources(patches.view(n, n), height, width)
+    # With channels last a pixel is one stretch of memory, and the images are copied only once.
+    flat = images.permute(0, 2, 3, 1).reshape(b, height * width, channels)
+    return flat.index_select(1, pixels).view(b, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _cycle(count: int, generator: torch.Generator | None) -> Int[Tensor, " count"]:
+    """A permutation that is a single cycle, uniformly among all.
+
+    Swapping the first with every other in random order gives the same ones.
+    """
+    order = torch.randperm(count, generator=generator)
+    cycle = torch.empty_like(order)
+    cycle[order] = order.roll(1)
+    return cycle
+
+
+def _sources(patches: Int[Tensor, "n n"], height: int, width: int) -> Int[Tensor, " pixels"]:
+    """Number h·width + w of the pixel that comes to each place, row by row."""
+    n, device = len(patches), patches.device
+    tall, wide = height // n, width // n
+    pixels = torch.arange(height * width, device=device).view(height, width)
+    inside = pixels[: n * tall, : n * wide]
+    # Each patch's upper left pixel, and the way from it to the others.
+    corners = pixels[: n * tall : tall, : n * wide : wide].flatten()[patches]
+    steps = pixels[:tall, :wide]
+    inside.view(n, tall, n, wide).copy_(corners[:, None, :, None] + steps[None, :, None, :])
+    return pixels.flatten()
+
+
+def progressive_steps(
+    represent: Callable[[Tensor, int], Tensor],
+    optimiser: Optimizer,
+    precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Callable[[Tensor, Tensor], None]:
+    """PMG's steps before the one on intact images: each stage's classifier, shallow to deep.
+
+    Args:
+        represent: images [b, 3, h, w] and a stage 0, 1 or 2 → logits [b, k] of its classifier,
+            such as a `irvision.features.PmgFeatures` with stage heads. Of several processes: a
+            module whose gradients are averaged, though not all parameters take part in a step.
+        optimiser: over the parameters of F. Those that take no part in a step do not move.
+        precision: makes the context of every forward pass.
+
+    Returns:
+        A function of a batch (images, labels) that takes the three steps.
+    """
+
+    def steps(images: Tensor, labels: Tensor) -> None:
+        for stage, n in enumerate(GRIDS):
+            with precision():
+                logits = represent(jigsaw(images, n), stage)
+            optimiser.zero_grad()
+            functional.cross_entropy(logits.float(), labels).backward()
+            optimiser.step()
+
+    return steps

@@ -1,0 +1,1 @@
+"""Methods of training on images, one file each; `contract` says what such a file holds."""

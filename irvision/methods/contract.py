@@ -1,0 +1,70 @@
+"""What a method is to the image pipeline: one file of this package, found by its presence."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+
+from torch import nn
+
+from irtheory.array_settings import default_depth
+from irtheory.methods import Method
+from irtheory.network import Network
+from irtheory.networks import make_head
+from irtheory.quantize import UniformQuantizer
+from irtheory.runs import InputError
+from irvision.settings import TrainSettings
+
+Assemble = Callable[[nn.Module, int, Method, TrainSettings], Network]
+
+
+def around(represent: nn.Module, classes: int, method: Method, settings: TrainSettings) -> Network:
+    """G∘q∘F for an F [b, …] → [b, d]: q of r bits, and the head that the method names."""
+    q = UniformQuantizer(settings.bits, "unit" if settings.activation == "sigmoid" else "running")
+    depth = settings.depth or default_depth(classes)
+    g = make_head(method.head, settings.dim, classes, q.levels, settings.head_hidden, depth)
+    return Network(represent, q, g)
+
+
+@dataclass(frozen=True)
+class ImageMethod:
+    """One way to train on images: a row of Table 1, or our own.
+
+    A file of this package makes one as its `METHOD`; that is all it takes to appear in
+    `ira train --method`.
+
+    Attributes:
+        name: for --method.
+        training: λ of every term, kind of G, how T is grown and what T of the result is.
+        assemble: makes G∘q∘F from F, the number of classes, `training` and the settings.
+            `Network.represent` gives the features that are quantised, `Network.forward` the
+            logits.
+    """
+
+    name: str
+    training: Method
+    assemble: Assemble = around
+
+
+@cache
+def image_methods() -> dict[str, ImageMethod]:
+    """Every method by its name, in the order of the files' names."""
+    from irvision import methods as package
+
+    found = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        method = getattr(import_module(f"{package.__name__}.{module.name}"), "METHOD", None)
+        if isinstance(method, ImageMethod):
+            found[method.name] = method
+    return found
+
+
+def image_method(name: str) -> ImageMethod:
+    """The method of that name; InputError, which lists those there are, if there is none."""
+    methods = image_methods()
+    if name not in methods:
+        raise InputError(f"--method: expected one of {', '.join(methods)}, found {name!r}")
+    return methods[name]

@@ -1,0 +1,8 @@
+"""Algorithm 1 with gradients through the tests of T, a summed G, and dead codes left out."""
+
+from __future__ import annotations
+
+from irtheory.methods import METHODS
+from irvision.methods.contract import ImageMethod
+
+METHOD = ImageMethod("ira", METHODS["ira"])

@@ -1,0 +1,8 @@
+"""Algorithm 1 as the paper has it."""
+
+from __future__ import annotations
+
+from irtheory.methods import METHODS
+from irvision.methods.contract import ImageMethod
+
+METHOD = ImageMethod("paper", METHODS["paper"])

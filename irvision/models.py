@@ -1,0 +1,120 @@
+"""F, q and G for images, from settings."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
+
+from irtheory.network import Network
+from irtheory.networks import Standardise, representation
+from irvision.backbones.backbone import Backbone
+from irvision.backbones.registry import BACKBONES, build_backbone
+from irvision.backbones.weights import load_weights
+from irvision.data.augment import View
+from irvision.features import PlainFeatures, PmgFeatures, parameter_groups
+from irvision.methods.contract import image_method
+from irvision.settings import TrainSettings
+
+HALF = (0.5, 0.5, 0.5)
+
+
+def view_of(settings: TrainSettings) -> View:
+    """How cached squares become the input of F."""
+    backbone = BACKBONES[settings.backbone]
+    mean, sd = backbone.mean, backbone.sd
+    if settings.normalise == "half":
+        mean = sd = HALF
+    return View(settings.crop, settings.padding, settings.flip, mean, sd)
+
+
+def make_backbone(settings: TrainSettings, weights: str) -> Backbone:
+    """The backbone with weights from a file, "imagenet" or "none"."""
+    backbone = build_backbone(settings.backbone)
+    load_weights(backbone, settings.backbone, weights)
+    return backbone
+
+
+class Frozen(nn.Module):
+    """A backbone that neither learns nor changes its mode: images → features [b, C]."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Frozen:
+        """Stays in eval mode."""
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Spatial means of the last maps, in single precision."""
+        with torch.no_grad():
+            return self.backbone(images).float()
+
+
+def make_represent(settings: TrainSettings, classes: int, weights: str) -> nn.Module:
+    """F: images [b, 3, c, c] → features [b, d], ready for channels-last input."""
+    backbone = make_backbone(settings, weights)
+    if settings.freeze_backbone:
+        width = BACKBONES[settings.backbone].width
+        neck = make_neck(settings, torch.zeros(1, width))
+        represent: nn.Module = nn.Sequential(Frozen(backbone), neck)
+    elif settings.features == "plain":
+        represent = PlainFeatures(
+            backbone, settings.dim, activation=settings.activation, dropout=settings.dropout
+        )
+    else:
+        represent = PmgFeatures(
+            backbone, settings.dim, classes, settings.activation, settings.progressive
+        )
+    # pyright knows no memory_format of modules.
+    return represent.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def make_neck(settings: TrainSettings, features: Tensor) -> nn.Sequential:
+    """What follows a frozen backbone: standardisation of its features [m, C], then two layers."""
+    layers = representation(
+        features.shape[1], (settings.hidden,), settings.dim, settings.activation, settings.dropout
+    )
+    return nn.Sequential(Standardise.of(features), layers)
+
+
+def make_network(settings: TrainSettings, classes: int, weights: str) -> Network:
+    """G∘q∘F as the method assembles it. Draws from torch's state."""
+    represent = make_represent(settings, classes, weights)
+    return assemble(represent, settings, classes)
+
+
+def assemble(represent: nn.Module, settings: TrainSettings, classes: int) -> Network:
+    """Q and G around an F."""
+    method = image_method(settings.method)
+    return method.assemble(represent, classes, method.training, settings)
+
+
+def optimisers(network: Network, settings: TrainSettings) -> tuple[Optimizer, Optimizer]:
+    """Of F, whose backbone may have a rate of its own, and of G."""
+    represent, rate = network.represent, settings.learning_rate
+    if settings.freeze_backbone:
+        groups: list[dict] = [{"params": list(represent.parameters()), "lr": rate}]
+    else:
+        groups = parameter_groups(represent, settings.backbone_factor, rate)
+    head = [{"params": list(network.classify.parameters()), "lr": rate}]
+    return _optimiser(groups, settings), _optimiser(head, settings)
+
+
+def _optimiser(groups: list[dict], settings: TrainSettings) -> Optimizer:
+    fused = next(iter(groups[-1]["params"])).is_cuda
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimiser == "adamw":
+        return AdamW(groups, lr=rate, weight_decay=decay, fused=fused)
+    return SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=fused)
+
+
+def schedulers(
+    made: tuple[Optimizer, Optimizer], settings: TrainSettings, steps: int
+) -> list[LRScheduler]:
+    """Along a cosine to 0 over `steps` batches, or none."""
+    if settings.schedule == "constant":
+        return []
+    return [CosineAnnealingLR(optimiser, steps) for optimiser in made]

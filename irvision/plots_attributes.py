@@ -1,0 +1,163 @@
+"""Heat maps of attributes: one run against its references, and two runs side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+
+from irtheory.plots import GREY
+from irtheory.runs import InputError
+from irvision.attribute_table import AttributeRow
+from irvision.plots_page import page, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Lengths in inches.
+ROW, CELL, LETTER, GAP, HEAD, MARGIN = 0.135, 0.34, 0.06, 0.2, 0.95, 0.15
+NARROWEST = 5.6
+FONT = 6.5
+# Most attributes for 1, 2, 3 columns of the page; beyond, 4.
+COLUMNS_UP_TO = (34, 84, 168)
+LONGEST = 30
+BETTER = 0.05
+# Beyond this share of the scale a cell is dark.
+DARK = 0.62
+
+
+def attributes_figure(rows: Sequence[AttributeRow], title: str) -> Figure:
+    """Best F1 of each attribute beside its null and what the class is worth (Figs. 4–6).
+
+    Args:
+        rows: of one run; the best matched come first, those never annotated last.
+        title: of the figure.
+    """
+    order = sorted(rows, key=lambda row: (row.f1 is None, -(row.f1 or 0.0)))
+    columns = (
+        ("codes", [row.f1 for row in order]),
+        ("null", [row.null for row in order]),
+        ("predicted class", [row.predicted_class for row in order]),
+        ("class oracle", [row.class_oracle for row in order]),
+    )
+    values = np.array([[math.nan if v is None else v for v in cells] for _, cells in columns]).T
+    note = "best F1 of each attribute; bold: T tests that code"
+    names = [row.attribute for row in order]
+    bold = [bool(row.tested) for row in order]
+    heads = [head for head, _ in columns]
+    return _heat_map(names, bold, heads, values, None, f"{title}\n{note}")
+
+
+def comparison_figure(
+    first: Sequence[AttributeRow], second: Sequence[AttributeRow], names: tuple[str, str]
+) -> Figure:
+    """Best F1 of each attribute in two runs, and the difference; largest gains of the first on top.
+
+    Raises:
+        InputError: no attribute is scored in both.
+    """
+    ours, theirs = (
+        {row.attribute: row.f1 for row in rows if row.f1 is not None} for rows in (first, second)
+    )
+    both = sorted(set(ours) & set(theirs), key=lambda name: (theirs[name] - ours[name], name))
+    if not both:
+        raise InputError(f"{names[0]} and {names[1]}: expected common attributes, found none")
+    pairs = np.array([[ours[name], theirs[name]] for name in both])
+    difference = (pairs[:, 0] - pairs[:, 1]).round(12)
+    better = int((difference >= BETTER).sum()), int((difference <= -BETTER).sum())
+    title = (
+        f"best F1 of {len(both)} attributes; better by ≥ {BETTER}:\n"
+        f"{shortened(names[0], 40)} on {better[0]}, {shortened(names[1], 40)} on {better[1]}"
+    )
+    heads = [shortened(names[0], 20), shortened(names[1], 20), "difference"]
+    return _heat_map(both, [False] * len(both), heads, pairs, difference, title)
+
+
+def _heat_map(
+    names: Sequence[str],
+    bold: Sequence[bool],
+    heads: Sequence[str],
+    values: np.ndarray,
+    difference: np.ndarray | None,
+    title: str,
+) -> Figure:
+    """Rows in as many columns of the page as keep it readable; x and y are inches."""
+    blocks = 1 + sum(len(names) > most for most in COLUMNS_UP_TO)
+    high = -(-len(names) // blocks)
+    # As wide as the longest name is likely to be in bold type.
+    name = 0.1 + LETTER * min(LONGEST, max(map(len, names)))
+    block = name + len(heads) * CELL + GAP
+    width = max(blocks * block + 2 * MARGIN + 0.3, NARROWEST)
+    height = HEAD + high * ROW + MARGIN + 0.5
+    with page(width, height, FONT) as (figure, axes):
+        axes.text(MARGIN, 0.12, title, fontsize=9, va="top", linespacing=1.4, parse_math=False)
+        for number in range(blocks):
+            rows = slice(number * high, (number + 1) * high)
+            corner = MARGIN + number * block, HEAD + 0.5
+            left = corner[0] + name
+            _names(axes, names[rows], bold[rows], (left - 0.06, corner[1]))
+            _cells(axes, values[rows], (left, corner[1]), "Blues", (0.0, 1.0), ".2f")
+            if difference is not None:
+                most = max(BETTER, float(np.abs(difference).max()))
+                at = left + values.shape[1] * CELL, corner[1]
+                _cells(axes, difference[rows, None], at, "PuOr", (-most, most), "+.2f")
+            _heads(axes, heads, (left, corner[1]))
+    return figure
+
+
+def _names(
+    axes: Axes, names: Sequence[str], bold: Sequence[bool], corner: tuple[float, float]
+) -> None:
+    for i, (name, tested) in enumerate(zip(names, bold, strict=True)):
+        axes.text(
+            corner[0],
+            corner[1] + (i + 0.5) * ROW,
+            shortened(name, LONGEST),
+            ha="right",
+            va="center_baseline",
+            weight="bold" if tested else "normal",
+            parse_math=False,
+        )
+
+
+def _heads(axes: Axes, heads: Sequence[str], corner: tuple[float, float]) -> None:
+    for j, head in enumerate(heads):
+        x = corner[0] + (j + 0.5) * CELL
+        axes.text(
+            x, corner[1] - 0.05, head, rotation=50, ha="left", va="bottom",
+            rotation_mode="anchor", fontsize=7, parse_math=False,
+        )  # fmt: skip
+
+
+def _cells(
+    axes: Axes,
+    values: np.ndarray,
+    corner: tuple[float, float],
+    colours: str,
+    limits: tuple[float, float],
+    form: str,
+) -> None:
+    """A block of coloured cells with their numbers; "–" where there is none."""
+    x = corner[0] + CELL * np.arange(values.shape[1] + 1)
+    y = corner[1] + ROW * np.arange(values.shape[0] + 1)
+    scale = matplotlib.colormaps[colours].with_extremes(bad="#EEEEEE")
+    shown = np.ma.masked_invalid(values)
+    axes.pcolormesh(
+        x, y, shown, cmap=scale, vmin=limits[0], vmax=limits[1], edgecolors="white", lw=0.4
+    )
+    for (i, j), value in np.ndenumerate(values):
+        known = math.isfinite(value)
+        dark = known and (abs(value) / limits[1] > DARK)
+        axes.text(
+            x[j] + CELL / 2,
+            y[i] + ROW / 2,
+            format(round(value, 2) + 0.0, form) if known else "–",
+            ha="center",
+            va="center_baseline",
+            fontsize=FONT - 0.5,
+            color="white" if dark else "black" if known else GREY,
+        )

@@ -1,0 +1,108 @@
+"""Figure of a training run: losses, accuracies and codes by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from irtheory.plots import BLUE, GREEN, GREY, ORANGE, RED, STYLE, plt
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Epochs = Sequence[dict[str, Any]]
+DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
+# Up to so many epochs every one gets a dot, so that a short run shows.
+MOST_DOTS = 8
+# Title, and the key, words, colour and dash of every curve of a panel.
+PANELS: tuple[tuple[str, tuple[tuple[str, str, str, Any], ...]], ...] = (
+    ("CE loss", (("losses.label", "$L[G, y]$", BLUE, "solid"),)),
+    (
+        "IR loss",
+        (
+            ("losses.tree", "$L[G, T]$", ORANGE, "solid"),
+            ("losses.route", "$L[T, y]$, routed", RED, DASHED),
+        ),
+    ),
+    (
+        "accuracy",
+        (
+            ("accuracy_g", "G, train", BLUE, DOTTED),
+            ("accuracy_t", "T, train", ORANGE, DOTTED),
+            ("validation_g", "G, validation", BLUE, "solid"),
+            ("validation_t", "T, validation", ORANGE, DASHED),
+        ),
+    ),
+    (
+        "agreement of G and T",
+        (
+            ("agreement", "train", GREY, DOTTED),
+            ("validation_agreement", "validation", GREEN, "solid"),
+        ),
+    ),
+    (
+        "codes: shares",
+        (
+            ("density", "not 0", BLUE, "solid"),
+            ("constant", "constant", RED, DASHED),
+        ),
+    ),
+)
+SIZE = (
+    "tree",
+    (
+        ("leaves", "leaves", GREEN, "solid"),
+        ("codes_used", "codes tested", BLUE, DASHED),
+    ),
+)
+FIDELITY = ("feature fidelity", (("fidelity", "$d_D(f; g)$", GREEN, "solid"),))
+SHARES = ("accuracy", "agreement of G and T", "codes: shares")
+
+
+def dynamics_figure(epochs: Epochs, title: str) -> Figure:
+    """Six panels by epoch (Figs. 7–8 of the paper); the last is fidelity where it was measured.
+
+    Args:
+        epochs: a row each, as in metrics.jsonl.
+        title: of the figure.
+    """
+    last = FIDELITY if np.isfinite(_column(epochs, "fidelity")).any() else SIZE
+    with plt.rc_context({**STYLE, "font.size": 9}):
+        figure, axes = plt.subplots(2, 3, figsize=(9, 5.2), sharex=True)
+        for panel, (name, curves) in zip(axes.flat, (*PANELS, last), strict=True):
+            panel.set_title(name, fontsize=10)
+            _curves(panel, epochs, curves)
+            if name in SHARES:
+                panel.set_ylim(-0.03, 1.03)
+        axes[0, 0].xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        if len(epochs) <= MOST_DOTS:
+            axes[0, 0].set_xlim(epochs[0]["epoch"] - 0.5, epochs[-1]["epoch"] + 0.5)
+        figure.supxlabel("epoch")
+        figure.suptitle(title, fontsize=11, parse_math=False)
+    return figure
+
+
+def _curves(panel: Axes, epochs: Epochs, curves: Sequence[tuple[str, str, str, Any]]) -> None:
+    x = _column(epochs, "epoch")
+    marker = "o" if len(epochs) <= MOST_DOTS else ""
+    for key, label, colour, dash in curves:
+        y = _column(epochs, key)
+        if np.isfinite(y).any():
+            panel.plot(x, y, color=colour, ls=dash, lw=1.8, marker=marker, ms=3, label=label)
+    if panel.lines:
+        panel.legend(fontsize=8)
+    else:
+        panel.set_yticks([])
+        panel.text(0.5, 0.5, "not in force", transform=panel.transAxes, ha="center", color=GREY)
+
+
+def _column(epochs: Epochs, key: str) -> np.ndarray:
+    """One number an epoch, NaN where there is none; "losses.tree" lies in a dictionary."""
+    outer, _, inner = key.partition(".")
+    found = (row.get(outer) for row in epochs)
+    cells = [cell.get(inner) if isinstance(cell, dict) else cell for cell in found]
+    return np.array([np.nan if cell is None else float(cell) for cell in cells])

@@ -1,0 +1,225 @@
+"""Figure of a tree: its tests named, the class mix and the size of every leaf."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from irtheory.plots import BLUE, GREY
+from irtheory.trees.merge import merge_same_class
+from irtheory.trees.tree import Tree
+from irvision.plots_page import page, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Lengths in inches.
+ROW, HEAD, MARGIN, COUNT, BAR = 0.25, 0.95, 0.15, 0.42, 0.95
+# Of a letter of the first and second line of a test, and of a leaf.
+BOLD, SMALL, LETTER = 0.062, 0.05, 0.06
+FONT, LONGEST_TEST, LONGEST_BELOW, LONGEST_CLASS = 7.0, 16, 22, 16
+MOST_LEAVES, MOST_DEPTH = 96, 7
+NARROWEST = 5.6
+# The largest class of a leaf, the second, the third, all others.
+SHADES = (BLUE, "#56B4E9", "#CC79A7", "#DDDDDD")
+RANKS = ("largest class of a leaf", "second", "third", "all others")
+# A second class is named from this share on.
+LEAST_NAMED = 0.05
+
+
+@dataclass(frozen=True)
+class NodeText:
+    """What a test code > threshold is called: two lines, the second empty if nothing is known."""
+
+    head: str
+    below: str = ""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Which nodes are drawn as leaves, and the row and level of every node that is drawn.
+
+    `step` is the width of a level.
+    """
+
+    tree: Tree
+    ends: frozenset[int]
+    row: dict[int, float]
+    level: dict[int, int]
+    step: float
+
+
+def tree_figure(
+    tree: Tree,
+    names: Mapping[tuple[int, float], NodeText],
+    classes: Sequence[str],
+    title: str,
+) -> Figure:
+    """The tree from left to right, subtrees that name one class merged.
+
+    Args:
+        tree: its values are read as class mixes.
+        names: of tests, by feature and threshold.
+        classes: names of the k classes.
+        title: the first line; what was merged or cut is added.
+    """
+    merged = merge_same_class(tree)
+    shape = _shape(merged, names)
+    ends = [node for node in shape.row if node in shape.ends]
+    said = [_largest(merged, node, classes) for node in ends]
+    lines = [title, *_notes(tree, merged, len(ends))]
+    top = HEAD + 0.16 * len(lines)
+    leaf_at = MARGIN + max(1, *shape.level.values()) * shape.step
+    width = leaf_at + COUNT + BAR + 0.1 + LETTER * max(map(len, said)) + MARGIN
+    with page(max(width, NARROWEST), top + len(ends) * ROW + MARGIN, FONT) as (figure, axes):
+        axes.text(MARGIN, 0.1, lines[0], fontsize=10, va="top", parse_math=False)
+        axes.text(MARGIN, 0.32, "\n".join(lines[1:]), va="top", color=GREY, linespacing=1.3)
+        _legend(axes, top - 0.42)
+        for node in shape.row:
+            _node(axes, shape, node, names, (leaf_at, top))
+        _leaves(axes, merged, ends, said, (leaf_at, top))
+    return figure
+
+
+def _notes(tree: Tree, merged: Tree, rows: int) -> list[str]:
+    notes = []
+    if merged.n_leaves < tree.n_leaves:
+        notes.append(f"{tree.n_leaves} leaves; branches that name one class throughout are merged")
+    if rows < merged.n_leaves:
+        notes.append(
+            f"cut: {merged.n_leaves - rows} more leaves lie below leaves marked with *, "
+            f"see tree.json and key.txt"
+        )
+    return notes
+
+
+def _shape(tree: Tree, names: Mapping[tuple[int, float], NodeText]) -> _Shape:
+    """Close the deepest branches, then the smallest, until the tree fits a page."""
+    level = {0: 0}
+    for node in np.flatnonzero(tree.feature >= 0).tolist():
+        level[int(tree.left[node])] = level[int(tree.right[node])] = level[node] + 1
+    ends = {n for n in level if tree.feature[n] < 0 or level[n] >= MOST_DEPTH}
+    drawn = _preorder(tree, ends)
+    leaves = sum(node in ends for node in drawn)
+    while leaves > MOST_LEAVES:
+        twigs = (n for n in drawn if n not in ends and {tree.left[n], tree.right[n]} <= ends)
+        smallest = min(twigs, key=lambda n: (tree.count[n], n))
+        drawn = [n for n in drawn if n not in (tree.left[smallest], tree.right[smallest])]
+        ends.add(smallest)
+        leaves -= 1
+    row = {n: float(i) for i, n in enumerate(n for n in drawn if n in ends)}
+    for node in reversed(drawn):
+        if node not in ends:
+            row[node] = (row[int(tree.left[node])] + row[int(tree.right[node])]) / 2
+    inner = [n for n in drawn if n not in ends]
+    said = [_said(tree, node, names) for node in inner]
+    widest = max((max(BOLD * len(a), SMALL * len(b)) for a, b in said), default=0.5)
+    return _Shape(tree, frozenset(ends), row, {n: level[n] for n in drawn}, widest + 0.22)
+
+
+def _said(tree: Tree, node: int, names: Mapping[tuple[int, float], NodeText]) -> tuple[str, str]:
+    """Both lines of a test, as far as there is room."""
+    feature, threshold = int(tree.feature[node]), float(tree.threshold[node])
+    name = names.get((feature, threshold)) or NodeText(code_test(feature, threshold))
+    return shortened(name.head, LONGEST_TEST), shortened(name.below, LONGEST_BELOW)
+
+
+def _preorder(tree: Tree, ends: set[int]) -> list[int]:
+    found, waiting = [], [0]
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        if node not in ends:
+            waiting += [int(tree.right[node]), int(tree.left[node])]
+    return found
+
+
+def _legend(axes: Axes, y: float) -> None:
+    x = MARGIN
+    for dash, label in (("-", "yes"), ((0, (2, 1.5)), "no")):
+        axes.plot([x, x + 0.3], [y, y], color=BLUE if label == "yes" else GREY, ls=dash, lw=1.2)
+        axes.text(x + 0.36, y, label, va="center")
+        x += 0.75
+    for shade, label in zip(SHADES, RANKS, strict=True):
+        axes.barh(y, 0.14, left=x, height=0.11, color=shade)
+        axes.text(x + 0.19, y, label, va="center")
+        x += 0.36 + 0.05 * len(label)
+
+
+def _node(
+    axes: Axes,
+    shape: _Shape,
+    node: int,
+    names: Mapping[tuple[int, float], NodeText],
+    corner: tuple[float, float],
+) -> None:
+    """A test with the lines to both branches, or the line from a leaf to its row."""
+    tree = shape.tree
+    leaf_at, top = corner
+    x = MARGIN + shape.level[node] * shape.step
+    y = top + (shape.row[node] + 0.5) * ROW
+    if node in shape.ends:
+        axes.plot([x, leaf_at], [y, y], color="#CCCCCC", lw=0.6, zorder=0)
+        return
+    said = _said(tree, node, names)
+    if said[1]:
+        axes.text(x, y - 0.005, said[0], va="bottom", weight="bold", fontsize=6.5, parse_math=False)
+        axes.text(x, y + 0.01, said[1], va="top", color=GREY, fontsize=6, parse_math=False)
+    else:
+        axes.text(x, y, said[0], va="center", parse_math=False)
+    turn, end = x + shape.step - 0.14, x + shape.step
+    for child, colour, dash in ((tree.left, GREY, (0, (2, 1.5))), (tree.right, BLUE, "-")):
+        below = top + (shape.row[int(child[node])] + 0.5) * ROW
+        axes.plot([turn, turn, end - 0.03], [y, below, below], color=colour, ls=dash, lw=1.2)
+
+
+def code_test(code: int, threshold: float) -> str:
+    """A test code > threshold of whole-numbered codes in words."""
+    return f"code {code} ≥ {math.floor(threshold) + 1}"
+
+
+def _leaves(
+    axes: Axes,
+    tree: Tree,
+    ends: Sequence[int],
+    said: Sequence[str],
+    corner: tuple[float, float],
+) -> None:
+    """Samples, class mix and largest classes of every leaf, one a row."""
+    left = corner[0] + COUNT
+    for text, x, side in (
+        ("samples", left - 0.06, "right"),
+        ("class mix", left, "left"),
+        ("largest classes", left + BAR + 0.08, "left"),
+    ):
+        axes.text(x, corner[1] - 0.06, text, ha=side, va="bottom", color=GREY, fontsize=6.5)
+    for row, (node, words) in enumerate(zip(ends, said, strict=True)):
+        y = corner[1] + (row + 0.5) * ROW
+        mix, order = _mix(tree, node)
+        parts = [*mix[order], max(0.0, 1 - mix[order].sum())]
+        start = left
+        for part, shade in zip(parts, (*SHADES[: len(order)], SHADES[3]), strict=True):
+            axes.barh(y, part * BAR, left=start, height=0.15, color=shade)
+            start += part * BAR
+        axes.text(left - 0.06, y, f"{tree.count[node]:g}", ha="right", va="center_baseline")
+        axes.text(left + BAR + 0.08, y, words, va="center_baseline", parse_math=False)
+
+
+def _mix(tree: Tree, node: int) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the classes at a node, and the three largest."""
+    mix = np.clip(tree.value[node], 0, None)
+    mix = mix / max(mix.sum(), 1e-12)
+    return mix, np.argsort(-mix, kind="stable")[:3]
+
+
+def _largest(tree: Tree, node: int, classes: Sequence[str]) -> str:
+    """The largest class of a leaf with its share, and the second unless it is small."""
+    mix, order = _mix(tree, node)
+    named = [c for i, c in enumerate(order[:2].tolist()) if i == 0 or mix[c] >= LEAST_NAMED]
+    words = ", ".join(f"{shortened(classes[int(c)], LONGEST_CLASS)} {mix[c]:.0%}" for c in named)
+    return words + (" *" if tree.feature[node] >= 0 else "")

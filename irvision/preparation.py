@@ -1,0 +1,223 @@
+"""From settings to all that a run trains with: pixels, rows, network, engine."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from rich.console import Console
+from torch import nn
+
+from irtheory.array_settings import default_depth
+from irtheory.console import Pulse, print_plain, progress_bar
+from irtheory.growers import Grower
+from irtheory.intersection import Batches, Intersection
+from irtheory.network import Network
+from irtheory.runs import InputError
+from irvision.data.cache import PixelCache, prepare
+from irvision.data.examples import Examples, Part
+from irvision.data.loader import batch_bounds, evaluation_batches, training_batches
+from irvision.data.pictures import Pictures, place_pictures
+from irvision.data.stamps import stamps_digest
+from irvision.frozen import FrozenFeatures, feature_batches, features_in_order, frozen_features
+from irvision.jigsaw import progressive_steps
+from irvision.methods.contract import image_method
+from irvision.models import (
+    Frozen,
+    assemble,
+    make_backbone,
+    make_neck,
+    make_network,
+    optimisers,
+    schedulers,
+    view_of,
+)
+from irvision.parallel import averaged_f, parallelise
+from irvision.runtime import Runtime, autocast
+from irvision.settings import TrainSettings
+
+# Images that pass through the network at once when nothing is learned.
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Pictures of a data set on the device, and what is known of them.
+
+    Attributes:
+        examples: classes, labels and parts.
+        cache: squares of all samples.
+        pictures: the same, placed.
+    """
+
+    examples: Examples
+    cache: PixelCache
+    pictures: Pictures
+
+    def rows(self, part: Part) -> Int[np.ndarray, " rows"]:
+        """Samples of a part whose image could be read."""
+        bad = np.array([index for index, _, _ in self.cache.bad], dtype=np.int64)
+        return np.setdiff1d(self.examples.rows(part), bad)
+
+
+def gather_material(
+    examples: Examples,
+    settings: TrainSettings,
+    runtime: Runtime,
+    cache_dir: Path,
+    console: Console,
+) -> Material:
+    """Decode a data set once and place it on the device.
+
+    Raises:
+        InputError: too many bad images, or no room for the cache.
+    """
+    cache = _decoded(examples, settings, cache_dir, console)
+    for _, name, why in cache.bad[:3]:
+        print_plain(console, f"· left out: {name}: {why}")
+    if cache.bad:
+        print_plain(console, f"· {len(cache.bad)} of {len(examples.labels)} images left out")
+    return Material(examples, cache, place_pictures(cache.pixels, examples.labels, runtime))
+
+
+def _decoded(
+    examples: Examples, settings: TrainSettings, cache_dir: Path, console: Console
+) -> PixelCache:
+    with progress_bar(console) as bar:
+        pulse = Pulse(console, bar, "images", len(examples.labels))
+
+        def show(done: int, total: int) -> None:
+            pulse.show(f"{done} of {total} images decoded", done)
+
+        return prepare(
+            examples,
+            settings.resize,
+            cache_dir / "pixels",
+            max_bad=settings.max_bad,
+            on_progress=show,
+            on_message=partial(print_plain, console),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """A run that is ready to start.
+
+    Attributes:
+        engine: Algorithm 1.
+        grower: of its trees.
+        network: G∘q∘F from images on, which shares its parts with that of the engine.
+        train, validation: batches of the engine; no validation set, no batches.
+        fit: the training samples in order, as the engine's network takes them.
+        steps: batches of an epoch.
+    """
+
+    engine: Intersection
+    grower: Grower
+    network: Network
+    train: Batches
+    validation: Batches | None
+    fit: Batches
+    steps: int
+
+
+def set_up(
+    settings: TrainSettings,
+    material: Material,
+    runtime: Runtime,
+    cache_dir: Path,
+    console: Console,
+) -> Setup:
+    """Build the network and the engine; draws from torch's state, which the seed sets.
+
+    Raises:
+        InputError: options that do not go together, or weights that cannot be had.
+    """
+    rows, held = material.rows("train"), material.rows("validation")
+    torch.manual_seed(settings.seed)
+    if settings.freeze_backbone:
+        return _set_up_frozen(settings, material, runtime, cache_dir, console)
+    classes = len(material.examples.classes)
+    network = make_network(settings, classes, settings.weights).to(runtime.device)
+    view, pictures = view_of(settings), material.pictures
+    train = training_batches(pictures, rows, view, settings.batch_size, settings.seed)
+    validation = None
+    if len(held):
+        validation = evaluation_batches(pictures, held, view, EVALUATION_BATCH)
+    fit = evaluation_batches(pictures, rows, view, EVALUATION_BATCH)
+    steps = len(batch_bounds(len(rows), settings.batch_size, runtime.world))
+    engine, grower = _engine(settings, network, classes, steps, runtime)
+    return Setup(engine, grower, network, train, validation, fit, steps)
+
+
+def _set_up_frozen(
+    settings: TrainSettings,
+    material: Material,
+    runtime: Runtime,
+    cache_dir: Path,
+    console: Console,
+) -> Setup:
+    if runtime.world > 1:
+        raise InputError(f"--freeze-backbone: expected one process, found {runtime.world}")
+    backbone = Frozen(make_backbone(settings, settings.weights)).to(runtime.device)
+    features = features_of(settings, material, backbone, cache_dir, console)
+    rows, held = material.rows("train"), material.rows("validation")
+    classes, labels = len(material.examples.classes), material.pictures.labels
+    neck = make_neck(settings, torch.cat([features.plain[rows], features.mirrored[rows]]))
+    head = assemble(neck, settings, classes).to(runtime.device)
+    whole = Network(nn.Sequential(backbone, head.represent), head.quantize, head.classify)
+    train = feature_batches(features, labels, rows, settings.batch_size, settings.seed)
+    fit = features_in_order(features, labels, rows, EVALUATION_BATCH)
+    validation = features_in_order(features, labels, held, EVALUATION_BATCH) if len(held) else None
+    steps = math.ceil(2 * len(rows) / settings.batch_size)
+    engine, grower = _engine(settings, head, classes, steps, runtime)
+    return Setup(engine, grower, whole, train, validation, fit, steps)
+
+
+def features_of(
+    settings: TrainSettings,
+    material: Material,
+    backbone: nn.Module,
+    cache_dir: Path,
+    console: Console,
+) -> FrozenFeatures:
+    """Frozen features of the whole data set, computed once."""
+    key = f"{material.cache.path.name} {stamps_digest(material.examples.pixels)}"
+    view, folder = view_of(settings), cache_dir / "features"
+    return frozen_features(backbone, material.pictures, view, key, folder, console)
+
+
+def _engine(
+    settings: TrainSettings, network: Network, classes: int, steps: int, runtime: Runtime
+) -> tuple[Intersection, Grower]:
+    method = image_method(settings.method).training
+    depth = settings.depth or default_depth(classes)
+    grower = Grower(depth, settings.criterion, settings.min_samples_leaf, method.search)
+    parallel, peers = parallelise(network, runtime, in_parts=settings.progressive)
+    made = optimisers(network, settings)
+    prelude = None
+    if settings.progressive:
+        prelude = progressive_steps(averaged_f(parallel), made[0], autocast(runtime))
+    if settings.compile:
+        network.represent.compile()
+    if runtime.rank:
+        # Dropout of each process is its own.
+        torch.manual_seed(settings.seed + 7919 * runtime.rank)
+    engine = Intersection(
+        parallel,
+        settings.lambdas,
+        grower,
+        *made,
+        schedulers=schedulers(made, settings, steps * settings.epochs),
+        precision=autocast(runtime),
+        drops=settings.drops,
+        chunks=settings.accumulate,
+        prelude=prelude,
+        peers=peers,
+    )
+    return engine, grower

@@ -1,0 +1,172 @@
+"""A trained F, G and T in a run folder: written once training is over, read by all that follows."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from jaxtyping import Int
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from irtheory.network import Network
+from irtheory.runs import CONFIG, InputError, write_json, write_text
+from irtheory.trees.export import to_key
+from irtheory.trees.merge import merge_same_class
+from irtheory.trees.tree import Tree
+from irvision.checkpoint import check_shapes
+from irvision.models import make_network
+from irvision.settings import TrainSettings, settings_from
+
+WEIGHTS, TREE, CLASSES, RESULT = "weights.safetensors", "tree.json", "classes.json", "result.json"
+KEY = "key.txt"
+FILES = (WEIGHTS, TREE, KEY, CLASSES, RESULT)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        kept: the codes that count, ascending.
+        epochs: trained.
+        stopped: whether the rule of --drops ended it.
+        part: on which images the rest was measured, "validation" or "train".
+        images: how many.
+        accuracy_g, accuracy_t, agreement: of G, of T, and how often they name the same class.
+        leaves, codes_tested: of T.
+    """
+
+    kept: tuple[int, ...]
+    epochs: int
+    stopped: bool
+    part: str
+    images: int
+    accuracy_g: float
+    accuracy_t: float
+    agreement: float
+    leaves: int
+    codes_tested: int
+
+    def __str__(self) -> str:
+        """In one line."""
+        return (
+            f"on {self.images} {self.part} images: G {self.accuracy_g:.3f}, "
+            f"T {self.accuracy_t:.3f}, they agree on {self.agreement:.3f}; T has {self.leaves} "
+            f"leaves and tests {self.codes_tested} of {len(self.kept)} codes"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a finished run holds.
+
+    Attributes:
+        settings: of the run.
+        network: G∘q∘F in eval mode, on the CPU.
+        tree: T over the kept codes.
+        kept: the codes that count, ascending.
+        classes: names of the k classes.
+    """
+
+    settings: TrainSettings
+    network: Network
+    tree: Tree
+    kept: Int[np.ndarray, " kept"]
+    classes: tuple[str, ...]
+
+
+def read_settings(run: Path) -> TrainSettings:
+    """The settings of a run of `ira train`.
+
+    Raises:
+        InputError: no such run, or a `config.yaml` that is not as it was written.
+    """
+    file = run / CONFIG
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        why = "it is not there" if isinstance(error, FileNotFoundError) else str(error)
+        raise InputError(f"{file}: expected the settings of a run ({why})") from None
+    command = content.get("command") if isinstance(content, dict) else None
+    if command != "train":
+        raise InputError(f"{file}: expected a run of ira train, found {command!r}")
+    return settings_from(content, str(file))
+
+
+def save_trained(
+    run: Path,
+    network: Network,
+    tree: Tree,
+    classes: Sequence[str],
+    result: Result,
+    binary: bool,
+) -> None:
+    """Write weights, tree, key and names, and the result last: with it a run is finished.
+
+    In the key, codes of one bit (`binary`) are present or absent.
+    """
+    tensors = {name: value.detach().cpu().contiguous() for name, value in _state(network)}
+    _write_tensors(run / WEIGHTS, tensors)
+    write_text(run / TREE, tree.to_json())
+    names = [f"code {code}" for code in result.kept]
+    key = to_key(merge_same_class(tree), names, classes, binary=binary)
+    write_text(run / KEY, key + "\n")
+    write_json(run / CLASSES, list(classes))
+    write_json(run / RESULT, asdict(result))
+
+
+def load_trained(run: Path) -> Trained:
+    """Read a finished run.
+
+    Raises:
+        InputError: the run is not finished, or a file of it is damaged or does not fit.
+    """
+    settings = read_settings(run)
+    if not (run / RESULT).is_file():
+        raise InputError(f"{run}: not finished; run `ira train --resume {run}` first")
+    classes = tuple(_json(run / CLASSES))
+    try:
+        tree = Tree.from_json((run / TREE).read_text(encoding="utf-8"))
+        kept = np.array(_json(run / RESULT)["kept"], dtype=np.int64)
+        tensors = load_file(run / WEIGHTS)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise InputError(f"{run}: expected the files of a finished run ({error})") from None
+    with torch.random.fork_rng(devices=[]):
+        network = make_network(settings, len(classes), "none")
+    check_shapes(tensors, dict(_state(network)), str(run / WEIGHTS))
+    network.load_state_dict(tensors)
+    return Trained(settings, network.eval(), tree, kept, classes)
+
+
+def _state(network: Network) -> list[tuple[str, torch.Tensor]]:
+    return list(network.state_dict().items())
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: expected JSON ({error})") from None
+
+
+def _write_tensors(file: Path, tensors: dict[str, torch.Tensor]) -> None:
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    os.close(handle)
+    try:
+        save_file(tensors, name)
+        with open(name, "rb") as stream:
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,203 @@
+"""A run on its way: epochs, metrics, checkpoints, and what is left at the end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from irtheory.console import Pulse, print_plain, progress_bar
+from irtheory.intersection import Intersection
+from irtheory.network import collect
+from irtheory.progress import Progress
+from irtheory.records import Collected, Epoch
+from irtheory.results import final_tree
+from irtheory.runs import InputError, json_line, write_text
+from irtheory.trees.tree import Tree
+from irvision.board import Board
+from irvision.checkpoint import save_checkpoint
+from irvision.interrupt import Interruption, heeding_signals
+from irvision.methods.contract import image_method
+from irvision.preparation import Setup
+from irvision.saved import Result, save_trained
+from irvision.settings import TrainSettings
+
+METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"
+
+
+@dataclass
+class Session:
+    """A run in its folder.
+
+    Attributes:
+        settings: of the run.
+        setup: engine and batches.
+        folder: of the run.
+        classes: names of the classes.
+        writes: whether this process writes files.
+        console: what it prints to.
+        board: TensorBoard, if asked for.
+        records: one an epoch that is done.
+    """
+
+    settings: TrainSettings
+    setup: Setup
+    folder: Path
+    classes: tuple[str, ...]
+    writes: bool
+    console: Console
+    board: Board
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+    def train(self) -> Interruption:
+        """Run what is left of the epochs; a checkpoint after each, and when a signal comes."""
+        engine, setup = self.setup.engine, self.setup
+        with heeding_signals() as interruption, progress_bar(self.console) as bar:
+            pulse = Pulse(self.console, bar, "training", self.settings.epochs * setup.steps)
+            watch = Watch(pulse, self.settings, setup.steps)
+            epochs = engine.run(
+                setup.train,
+                self.settings.epochs,
+                setup.validation,
+                on_step=watch,
+                interrupted=interruption,
+            )
+            for record in epochs:
+                self._note(record)
+                watch.restart()
+            if engine.progress is not None:
+                self._save(engine.progress.steps)
+        return interruption
+
+    def _note(self, record: Epoch) -> None:
+        row = {**asdict(record), "images_per_second": record.samples / record.seconds}
+        self.records.append(row)
+        if self.writes:
+            text = "".join(json_line(row) for row in self.records)
+            write_text(self.folder / METRICS, text)
+            self.board.add(row)
+        self._save(0)
+        print_plain(self.console, epoch_line(record, self.settings.epochs))
+
+    def _save(self, steps: int) -> None:
+        engine = self.setup.engine
+        # Every process takes part in making the state; one writes it.
+        state = {
+            "engine": engine.state_dict(),
+            "records": self.records,
+            "classes": list(self.classes),
+        }
+        if self.writes:
+            save_checkpoint(self.folder / CHECKPOINTS, engine.epoch, steps, state)
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint's state.
+
+        Raises:
+            InputError: the checkpoint is of other classes, or does not fit the network.
+        """
+        try:
+            if state["classes"] != list(self.classes):
+                raise InputError(
+                    f"--resume {self.folder}: expected the {len(state['classes'])} classes of the "
+                    f"checkpoint, found {len(self.classes)} or others in the data set"
+                )
+            self.setup.engine.load_state_dict(state["engine"])
+            self.records = list(state["records"])
+        except (KeyError, TypeError, RuntimeError) as error:
+            why = str(error).splitlines()[0]
+            raise InputError(
+                f"--resume {self.folder}: expected a checkpoint of this run's network ({why})"
+            ) from None
+
+    def finish(self) -> Result:
+        """T of the result; writes all that later commands need."""
+        engine, setup = self.setup.engine, self.setup
+        method = image_method(self.settings.method).training
+        seen = self._collected(engine, setup.fit(0))
+        assert engine.tree is not None
+        tree, kept = final_tree(engine.tree, seen, method, setup.grower)
+        held = self._collected(engine, setup.validation(0)) if setup.validation else seen
+        result = self._result(held, tree, kept)
+        if self.writes:
+            binary = self.settings.bits == 1
+            save_trained(self.folder, setup.network, tree, self.classes, result, binary)
+        return result
+
+    def _result(self, held: Collected, tree: Tree, kept: np.ndarray) -> Result:
+        g, t, both = Collected(held.codes[:, kept], held.outputs, held.labels).accuracies(tree)
+        return Result(
+            kept=tuple(kept.tolist()),
+            epochs=self.setup.engine.epoch,
+            stopped=self.setup.engine.stopped,
+            part="validation" if self.setup.validation else "train",
+            images=len(held.labels),
+            accuracy_g=g,
+            accuracy_t=t,
+            agreement=both,
+            leaves=tree.n_leaves,
+            codes_tested=len(tree.used_features),
+        )
+
+    @staticmethod
+    def _collected(engine: Intersection, batches: Any) -> Collected:
+        return engine.peers.gather(collect(engine.network, batches, engine.precision))
+
+
+class Watch:
+    """Shows how far training is; looks at the device only when something is shown."""
+
+    def __init__(self, pulse: Pulse, settings: TrainSettings, steps: int) -> None:
+        self._pulse, self._epochs, self._steps = pulse, settings.epochs, steps
+        self._batch = settings.batch_size
+        self.restart()
+
+    def restart(self) -> None:
+        """A new epoch begins: its speed is measured anew."""
+        self._since: tuple[float, int] | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Take note of one batch."""
+        now = time.perf_counter()
+        if self._since is None:
+            # The first batch is slower than others and does not count.
+            self._since = now, progress.steps
+        if not self._pulse.due:
+            return
+        start, before = self._since
+        done = (progress.epoch - 1) * self._steps + progress.steps
+        rate = (progress.steps - before) / max(now - start, 1e-9)
+        text = f"epoch {progress.epoch} of {self._epochs}, {_batch_words(progress)}"
+        if rate:
+            left = max(self._epochs * self._steps - done, 0) / rate
+            text += f", {rate * self._batch:.0f} images/s, {_clock(left)} left"
+        self._pulse.show(text, done)
+
+
+def _batch_words(progress: Progress) -> str:
+    _, logits, labels = progress.latest
+    loss = float(progress.sums["label"]) / sum(len(y) for _, _, y in progress.parts)
+    accuracy = (logits.argmax(dim=1) == labels).float().mean().item()
+    return f"loss {loss:.3f}, G {accuracy:.2f}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def epoch_line(record: Epoch, epochs: int) -> str:
+    """An epoch in one line."""
+    held = ""
+    if record.validation_g is not None:
+        held = f"; validation G {record.validation_g:.3f} T {record.validation_t:.3f}"
+    return (
+        f"epoch {record.epoch:3d}/{epochs}: loss {record.total:.3f}, "
+        f"train G {record.accuracy_g:.3f} T {record.accuracy_t:.3f}{held}; "
+        f"{record.samples / record.seconds:.0f} images/s"
+    )

@@ -1,0 +1,204 @@
+"""`ira train` behind the command line."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from irtheory.console import make_console, print_plain, print_written
+from irtheory.runs import InputError, default_folder, open_run
+from irtheory.trees import exact
+from irtheory.trees._compiled import kernels_compiled
+from irvision.board import Board
+from irvision.checkpoint import load_checkpoint
+from irvision.data.cache_folder import cache_folder
+from irvision.data.registry import load_examples
+from irvision.preparation import gather_material, set_up
+from irvision.recipes import resolve
+from irvision.runtime import Runtime, start_runtime, stop_runtime
+from irvision.saved import FILES, RESULT, read_settings
+from irvision.session import CHECKPOINTS, METRICS, Session
+from irvision.settings import TrainSettings, option
+
+# What may differ where a run goes on.
+MOVABLE = ("data_dir", "compile")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `ira train` was asked beside the settings of the run.
+
+    Attributes:
+        out: run folder; None is runs/train-<data set>-<method>-<time>.
+        overwrite: replace an earlier run there.
+        resume: folder of a run to go on with; its settings hold.
+        device, precision, deterministic: see `start_runtime`.
+        cache_dir: where decoded images and frozen features are kept.
+        tensorboard: write metrics for TensorBoard too.
+        as_json: print nothing but the result.
+    """
+
+    out: Path | None = None
+    overwrite: bool = False
+    resume: Path | None = None
+    device: str | None = None
+    precision: str | None = None
+    deterministic: bool = False
+    cache_dir: Path | None = None
+    tensorboard: bool = False
+    as_json: bool = False
+
+
+def train_command(options: Mapping[str, Any]) -> tuple[int, Path]:
+    """Train, or go on training; exit code (0, or 128 + signal) and folder.
+
+    Args:
+        options: of the command line, by the names of `TrainSettings` and `Request`; None where
+            one was not given.
+
+    Raises:
+        InputError: whatever cannot be used, a full disk, too little memory.
+    """
+    request = Request(**{field.name: options[field.name] for field in fields(Request)})
+    asked = _asked(options)
+    runtime = start_runtime(request.device, request.precision, request.deterministic)
+    try:
+        settings, folder = _what_and_where(asked, request, runtime)
+        console = make_console(quiet=request.as_json or runtime.rank > 0)
+        with _one_line(settings, folder, runtime):
+            return _train(settings, folder, request, runtime, console), folder
+    finally:
+        stop_runtime(runtime)
+
+
+def _asked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that were given, ready to be written down: folders as absolute paths."""
+    asked = {field.name: options.get(field.name) for field in fields(TrainSettings)}
+    asked["compile"] = options["compile_"]
+    data_dir = asked["data_dir"] or os.environ.get("IRA_DATA")
+    asked["data_dir"] = str(Path(data_dir).resolve()) if data_dir else None
+    if asked["dataset"] is not None and Path(asked["dataset"]).is_dir():
+        asked["dataset"] = str(Path(asked["dataset"]).resolve())
+    if asked["weights"] not in (None, "none", "imagenet"):
+        asked["weights"] = str(Path(asked["weights"]).resolve())
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _what_and_where(
+    asked: Mapping[str, Any], request: Request, runtime: Runtime
+) -> tuple[TrainSettings, Path]:
+    if request.resume is None:
+        if "dataset" not in asked:
+            raise InputError("--dataset: expected a data set or a folder, found none")
+        settings = resolve(asked, runtime.device.type == "cuda")
+        what = f"{Path(settings.dataset).name}-{settings.method}"
+        return settings, request.out or default_folder("train", what)
+    others = [option(name) for name in asked if name not in MOVABLE]
+    if others or request.out or request.overwrite:
+        beside = ", ".join(others) or "--out or --overwrite"
+        raise InputError(f"--resume {request.resume}: its settings hold, but found {beside}")
+    settings = read_settings(request.resume)
+    return replace(settings, **asked), request.resume
+
+
+def _train(
+    settings: TrainSettings, folder: Path, request: Request, runtime: Runtime, console: Console
+) -> int:
+    if request.resume is not None and (folder / RESULT).is_file():
+        print_plain(console, f"{folder}: is finished")
+        print_plain(console, f"next: ira evaluate {folder}")
+        return 0
+    for sentence in runtime.reason:
+        print_plain(console, f"· {sentence}")
+    examples = load_examples(settings.dataset, settings.data)
+    for note in examples.notes:
+        print_plain(console, f"· {note}")
+    if request.resume is None and not runtime.rank:
+        open_run(folder, {"command": "train", **asdict(settings)}, request.overwrite, settings.seed)
+    if not kernels_compiled():
+        print_plain(console, "compiling tree kernels (once, about a minute) …")
+    exact.warm_up()
+    cache_dir = request.cache_dir or cache_folder().parent
+    material = gather_material(examples, settings, runtime, cache_dir, console)
+    print_plain(console, _headline(settings, examples.classes, material.rows("train")))
+    setup = set_up(settings, material, runtime, cache_dir, console)
+    board = Board(folder if request.tensorboard and not runtime.rank else None)
+    session = Session(settings, setup, folder, examples.classes, not runtime.rank, console, board)
+    if request.resume is not None:
+        _go_on(session, console)
+    return _finish(session, runtime)
+
+
+def _headline(settings: TrainSettings, classes: tuple[str, ...], train: Any) -> str:
+    frozen = "frozen " if settings.freeze_backbone else ""
+    return (
+        f"{settings.dataset}: {len(train)} training images of {len(classes)} classes; "
+        f"{settings.method}, {frozen}{settings.backbone} ({settings.weights}) at "
+        f"{settings.crop} px, {settings.dim} codes of {settings.bits} bits"
+    )
+
+
+def _go_on(session: Session, console: Console) -> None:
+    folder = session.folder / CHECKPOINTS
+    if not any(folder.glob("*.pt")):
+        print_plain(console, f"· {folder} holds no checkpoint yet: starting with the first epoch")
+        return
+    loaded = load_checkpoint(folder)
+    for note in loaded.notes:
+        print_plain(console, f"· {note}")
+    session.resume(loaded.state)
+    print_plain(console, f"· going on from {loaded.path.name}")
+
+
+def _finish(session: Session, runtime: Runtime) -> int:
+    interruption = session.train()
+    session.board.close()
+    console, folder = session.console, session.folder
+    if session.setup.engine.progress is not None:
+        print_plain(console, f"interrupted: {folder}/{CHECKPOINTS} holds all that was done")
+        print_plain(console, f"next: ira train --resume {folder}")
+        return interruption.exit_code
+    if session.setup.engine.stopped:
+        print_plain(console, "stopped by the rule of --drops, back to the epoch before")
+    print_plain(console, str(session.finish()))
+    written = [folder / name for name in (METRICS, CHECKPOINTS, *FILES)]
+    print_written(console, folder, written, f"ira evaluate {folder}")
+    return 0
+
+
+@contextmanager
+def _one_line(settings: TrainSettings, folder: Path, runtime: Runtime) -> Iterator[None]:
+    """Turn what the machine may lack into one line that says what to do."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise InputError(_memory_words(settings, runtime)) from error
+    except FloatingPointError as error:
+        raise InputError(f"--learning-rate {settings.learning_rate:g}: {error}") from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        raise InputError(_memory_words(settings, runtime)) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"{error.filename or folder}: the disk is full; free some of it, then run "
+            f"`ira train --resume {folder}`"
+        ) from error
+
+
+def _memory_words(settings: TrainSettings, runtime: Runtime) -> str:
+    return (
+        f"out of memory on {runtime.device} with --batch-size {settings.batch_size} at --crop "
+        f"{settings.crop}: try --accumulate {2 * settings.accumulate} "
+        f"(now {settings.accumulate}), a smaller --crop or another --backbone"
+    )

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from irtheory.runs import InputError
+from irvision.data import download
+from irvision.data.download import fetch
+from irvision.data.published import BY_HAND, PUBLISHED, Archive
+from irvision.data.registry import DATASETS
+
+DATA = np.random.default_rng(0).integers(0, 256, 3_000_000, np.uint8).tobytes()
+
+
+class Server(ThreadingHTTPServer):
+    """Serves DATA; may cut connections, ignore ranges, or have a new version of the file."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.data, self.tag, self.cuts = DATA, '"one"', []
+        self.ranges: list[str | None] = []
+        self.headers: dict[str, str] = {}
+        self.honours_ranges = True
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/set.tgz"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        server = self.server
+        wanted = self.headers.get("Range")
+        server.ranges.append(wanted)
+        if not self.path.endswith("set.tgz"):
+            self.send_error(404)
+            return
+        start = 0
+        same = self.headers.get("If-Range") == server.tag
+        if wanted and same and server.honours_ranges:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(server.data):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        for name, value in ({"ETag": server.tag} | server.headers).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(server.data) - start))
+        self.end_headers()
+        stop = start + server.cuts.pop(0) if server.cuts else None
+        self.wfile.write(server.data[start:stop])
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def sha256(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def test_a_file_is_fetched_once_and_its_hash_recorded(tmp_path: Path, server: Server) -> None:
+    told: list[tuple[int, int | None]] = []
+    got = fetch(Archive(server.url), tmp_path / "data", lambda *pair: told.append(pair))
+    assert got.path == tmp_path / "data/downloads/set.tgz" and got.path.read_bytes() == DATA
+    assert got.hash == sha256(DATA) and not got.published
+    assert told == sorted(told) and told[-1] == (len(DATA), len(DATA))
+    record = got.path.with_name("set.tgz.sha256")
+    assert record.read_text().split() == [sha256(DATA)[7:], "set.tgz"]
+    assert fetch(Archive(server.url), tmp_path / "data") == got
+    assert server.ranges == [None]
+    assert {path.name for path in got.path.parent.iterdir()} == {"set.tgz", "set.tgz.sha256"}
+
+
+def test_a_known_hash_is_checked(tmp_path: Path, server: Server) -> None:
+    right = Archive(server.url, f"md5:{hashlib.md5(DATA).hexdigest()}")
+    assert fetch(right, tmp_path).published
+    wrong = Archive(server.url, "md5:" + "0" * 32)
+    with pytest.raises(InputError, match=f"expected the hash md5:{'0' * 32}"):
+        fetch(wrong, tmp_path / "other")
+    assert not list((tmp_path / "other/downloads").iterdir())
+
+
+def test_a_cut_connection_goes_on_at_once(tmp_path: Path, server: Server) -> None:
+    server.cuts = [1_000_000, 500_000]
+    got = fetch(Archive(server.url, sha256(DATA)), tmp_path)
+    assert got.path.read_bytes() == DATA
+    assert server.ranges == [None, "bytes=1000000-", "bytes=1500000-"]
+
+
+def interrupted(folder: Path, server: Server) -> Path:
+    """Ctrl-C after some bytes."""
+
+    def stop(done: int, _: int | None) -> None:
+        if done > 1_500_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(Archive(server.url), folder, stop)
+    (part,) = (folder / "downloads").glob("*.part")
+    assert DATA.startswith(part.read_bytes()) and part.stat().st_size > 1_500_000
+    return part
+
+
+def test_after_an_interruption_only_the_rest_is_fetched(tmp_path: Path, server: Server) -> None:
+    there = interrupted(tmp_path, server).stat().st_size
+    got = fetch(Archive(server.url), tmp_path)
+    assert got.path.read_bytes() == DATA
+    assert server.ranges == [None, f"bytes={there}-"]
+    assert {path.name for path in got.path.parent.iterdir()} == {"set.tgz", "set.tgz.sha256"}
+
+
+def test_a_part_of_another_version_is_dropped(tmp_path: Path, server: Server) -> None:
+    interrupted(tmp_path, server)
+    server.data, server.tag = DATA[::-1], '"two"'
+    assert fetch(Archive(server.url), tmp_path).path.read_bytes() == DATA[::-1]
+
+
+def test_a_part_that_no_rest_is_left_of_is_fetched_again(tmp_path: Path, server: Server) -> None:
+    part = interrupted(tmp_path, server)
+    part.write_bytes(DATA)
+    assert fetch(Archive(server.url), tmp_path).path.read_bytes() == DATA
+    assert server.ranges == [None, f"bytes={len(DATA)}-", None]
+
+
+def test_a_server_without_ranges_sends_all_again(tmp_path: Path, server: Server) -> None:
+    server.honours_ranges = False
+    interrupted(tmp_path, server)
+    assert fetch(Archive(server.url), tmp_path).path.read_bytes() == DATA
+
+
+def test_a_packed_file_stays_packed(tmp_path: Path, server: Server) -> None:
+    server.headers = {"Content-Encoding": "x-gzip"}
+    assert fetch(Archive(server.url), tmp_path).path.read_bytes() == DATA
+
+
+def test_a_file_put_there_by_hand_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads/set.tgz").write_bytes(DATA)
+    got = fetch(Archive("http://127.0.0.1:9/set.tgz"), tmp_path)
+    assert got.path.read_bytes() == DATA and got.hash == sha256(DATA)
+
+
+@pytest.mark.parametrize("name", ["gone.tgz", "unreachable"])
+def test_without_the_file_one_line_says_what_to_do(
+    tmp_path: Path, server: Server, name: str
+) -> None:
+    base = server.url.removesuffix("set.tgz")
+    url = f"{base}{name}" if name == "gone.tgz" else "http://127.0.0.1:9/unreachable"
+    with pytest.raises(InputError) as refusal:
+        fetch(Archive(url), tmp_path)
+    line = str(refusal.value)
+    found = "HTTP status 404" if name == "gone.tgz" else "no connection"
+    assert url in line and found in line and "\n" not in line
+    assert str(tmp_path / "downloads" / name) in line
+
+
+def test_no_room_is_told_before(tmp_path: Path, server: Server, monkeypatch) -> None:
+    usage = download.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage._replace(free=10))
+    with pytest.raises(InputError, match="GiB free"):
+        fetch(Archive(server.url), tmp_path)
+
+
+def test_what_is_published_belongs_to_known_sets() -> None:
+    assert set(PUBLISHED) == set(DATASETS) - {"beetles"}
+    assert set(BY_HAND) <= set(PUBLISHED)
+    for archive in (archive for some in PUBLISHED.values() for archive in some):
+        assert archive.url.startswith("http") and archive.name
+        if archive.hash:
+            kind, digest = archive.hash.split(":")
+            assert len(digest) == 2 * hashlib.new(kind).digest_size

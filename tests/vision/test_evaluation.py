@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+from irtheory.fidelity import feature_fidelity, within_class_recovery
+from irtheory.quantize import binarize
+from irtheory.trees.tree import Tree
+from irvision.data.examples import Attributes
+from irvision.evaluation import Predictions, column_words, evaluate
+from irvision.evaluation_results import wilson_interval
+
+KEPT = (4, 7, 9, 30)
+CLASSES = ("ant", "bee", "fly")
+NAMES = ("wings", "stripes", "never seen", "constant", "sting")
+
+
+def a_tree() -> Tree:
+    """Code 1 ≤ 0 names class 0; else code 3 ≤ 1 names class 1, else class 2."""
+    one, two, three = (Tree.leaf(np.eye(3)[i], 10, 4) for i in range(3))
+    right = Tree.grow(3, 1.0, two, three, [0, 0.5, 0.5], 20)
+    return Tree.grow(1, 0.0, one, right, [1 / 3] * 3, 30)
+
+
+def a_part(seed: int, m: int = 240) -> tuple[Predictions, Attributes]:
+    """Codes of 2 bits; stripes follow code 0 also inside classes, wings follow the class."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, m)
+    codes = rng.integers(0, 4, (m, 4)).astype(np.uint8)
+    wrong = rng.random(m) < 0.1
+    named = np.where(wrong, rng.integers(0, 3, m), labels)
+    codes[:, 1] = named > 0
+    codes[:, 3] = np.where(named == 2, 3, rng.integers(0, 2, m))
+    outputs = np.eye(3)[np.where(rng.random(m) < 0.2, 0, named)] * 0.8 + 0.1
+    values = rng.integers(0, 2, (m, 5)).astype(np.float64)
+    values[:, 0] = labels > 0
+    values[:, 1] = np.where(rng.random(m) < 0.1, values[:, 1], codes[:, 0] == 2)
+    values[:, 2] = np.nan
+    values[:, 3] = 1.0
+    values[rng.random(m) < 0.3, 4] = np.nan
+    part = Predictions(codes, outputs.astype(np.float32), labels.astype(np.int64))
+    return part, Attributes(NAMES, values)
+
+
+TEST, ATTRIBUTES = a_part(0)
+FIT, FIT_ATTRIBUTES = a_part(1)
+FULL = evaluate(
+    TEST,
+    a_tree(),
+    2,
+    ATTRIBUTES,
+    FIT,
+    FIT_ATTRIBUTES,
+    5,
+    30,
+    3,
+    classes=CLASSES,
+    kept=np.array(KEPT),
+)
+
+
+def best_f1(attribute: np.ndarray, columns: np.ndarray) -> float:
+    both = [*columns.T, *(1 - columns.T)]
+    return max(float(f1_score(attribute, column)) for column in both if column.any())
+
+
+def recalls_of(named: np.ndarray) -> list[float]:
+    return [float(recall_score(TEST.labels == c, named == c)) for c in range(3)]
+
+
+def test_accuracies_are_those_of_scikit_learn() -> None:
+    by_g = TEST.outputs.argmax(1)
+    by_t = np.where(TEST.codes[:, 1] <= 0, 0, np.where(TEST.codes[:, 3] <= 1, 1, 2))
+    assert FULL.accuracy_g.value == pytest.approx(accuracy_score(TEST.labels, by_g))
+    assert FULL.accuracy_t.value == pytest.approx(accuracy_score(TEST.labels, by_t))
+    assert FULL.agreement.value == pytest.approx(accuracy_score(by_g, by_t))
+    assert [each.t for each in FULL.classes] == pytest.approx(recalls_of(by_t))
+    assert [each.g for each in FULL.classes] == pytest.approx(recalls_of(by_g))
+    assert [each.name for each in FULL.classes] == list(CLASSES)
+    assert [each.images for each in FULL.classes] == np.bincount(TEST.labels).tolist()
+    assert (FULL.codes, FULL.bits, FULL.codes_tested, FULL.leaves) == (4, 2, 2, 3)
+
+
+@pytest.mark.parametrize(("hits", "size"), [(0, 7), (7, 7), (30, 100), (1, 1)])
+def test_intervals_are_wilsons(hits: int, size: int) -> None:
+    expected = binomtest(hits, size).proportion_ci(method="wilson")
+    assert wilson_interval(hits, size) == pytest.approx((expected.low, expected.high))
+
+
+def test_fidelity_rows_are_those_of_direct_calls() -> None:
+    rows = {row.name: row for row in FULL.fidelity}
+    draws = {"null_draws": 5, "bootstrap": 30, "seed": 3}
+    one_hot = np.eye(3)[TEST.outputs.argmax(1)]
+    features = {
+        "all codes": binarize(TEST.codes, 2),
+        "codes T tests": binarize(TEST.codes[:, [1, 3]], 2),
+        "predicted class": np.hstack([one_hot, 1 - one_hot]),
+        "predicted class, one-hot": one_hot,
+    }
+    assert set(rows) == {*features, "class oracle"}
+    for name, columns in features.items():
+        found = feature_fidelity(ATTRIBUTES.values, columns, **draws)
+        row = rows[name]
+        assert (row.features, row.score) == (columns.shape[1], found.score)
+        assert row.interval == found.interval and row.adjusted == found.adjusted
+        assert (row.null_mean, row.null_sd) == (found.null_mean, found.null_sd)
+
+
+def test_the_oracle_is_the_best_union_of_classes() -> None:
+    unions = np.array([[(y >> c) & 1 for c in range(3)] for y in range(8)])
+    for index in (0, 1, 4):
+        seen = ~np.isnan(ATTRIBUTES.values[:, index])
+        columns = unions[:, TEST.labels[seen]].T
+        expected = best_f1(ATTRIBUTES.values[seen, index], columns)
+        assert FULL.attributes[index].class_oracle == pytest.approx(expected)
+    oracle = FULL.fidelity[-1]
+    scored = [row.class_oracle for row in FULL.attributes if row.class_oracle is not None]
+    assert oracle.attributes_by_features == pytest.approx(np.mean(scored))
+    assert oracle.score is None
+
+
+def test_rows_of_attributes_are_those_of_scikit_learn() -> None:
+    columns = binarize(TEST.codes, 2).astype(int)
+    predicted = np.eye(3, dtype=int)[TEST.outputs.argmax(1)]
+    for index in (0, 1, 4):
+        row, values = FULL.attributes[index], ATTRIBUTES.values[:, index]
+        seen = ~np.isnan(values)
+        assert row.attribute == NAMES[index]
+        assert (row.annotated, row.prevalence) == (seen.sum(), np.nanmean(values))
+        assert row.f1 == pytest.approx(best_f1(values[seen], columns[seen]))
+        assert row.predicted_class == pytest.approx(best_f1(values[seen], predicted[seen]))
+
+
+def test_the_null_of_an_attribute_is_its_mean_over_shuffles() -> None:
+    columns, rng = binarize(TEST.codes, 2).astype(int), np.random.default_rng(7)
+    values = ATTRIBUTES.values[:, 1]
+    drawn = [best_f1(rng.permutation(values), columns) for _ in range(12)]
+    assert FULL.attributes[1].null == pytest.approx(np.mean(drawn), abs=0.02)
+
+
+def test_the_best_column_is_in_words_that_hold() -> None:
+    stripes = FULL.attributes[1]
+    assert (stripes.column, stripes.code, stripes.tested) == ("code 4 = 2", 4, False)
+    wings = FULL.attributes[0]
+    assert wings.code == 7 and wings.tested
+    words = (wings.column or "").split()
+    equal = TEST.codes[:, 1] == int(words[3])
+    on = equal if words[2] == "=" else ~equal
+    assert f1_score(ATTRIBUTES.values[:, 0], on) == pytest.approx(wings.f1)
+
+
+@pytest.mark.parametrize(
+    ("column", "flipped", "bits", "expected"),
+    [
+        (0, False, 1, "code 5 = 0"),
+        (0, True, 1, "code 5 = 1"),
+        (3, True, 1, "code 8 = 0"),
+        (4, False, 1, "code 5 = 1"),
+        (5, False, 2, "code 8 = 1"),
+        (5, True, 2, "code 8 ≠ 1"),
+        (13, False, 2, "code 8 ≠ 1"),
+        (13, True, 2, "code 8 = 1"),
+    ],
+)
+def test_columns_in_words(column: int, flipped: bool, bits: int, expected: str) -> None:
+    assert column_words(column, flipped, bits, (5, 8)) == expected
+    values = np.arange(2**bits)
+    codes = np.stack(np.meshgrid(values, values), -1).reshape(-1, 2).astype(np.uint8)
+    _, code, sign, level = expected.split()
+    equal = codes[:, (5, 8).index(int(code))] == int(level)
+    stated = equal if sign == "=" else ~equal
+    assert (stated == (binarize(codes, bits)[:, column] ^ flipped)).all()
+
+
+def test_attributes_never_annotated_are_kept_without_numbers() -> None:
+    row = FULL.attributes[2]
+    assert row.attribute == "never seen"
+    assert row.annotated == 0
+    assert {row.f1, row.null, row.column, row.code, row.tested, row.class_oracle} == {None}
+
+
+def test_within_classes_is_that_of_a_direct_call() -> None:
+    found = within_class_recovery(
+        FIT_ATTRIBUTES.values, FIT.labels, FIT.codes,
+        ATTRIBUTES.values, TEST.labels, TEST.codes, bits=2, bootstrap=30, seed=3,
+    )  # fmt: skip
+    assert FULL.within is not None
+    assert FULL.within_note == ""
+    assert (FULL.within.auc, FULL.within.f1_excess) == (found.mean_auc, found.mean_f1_excess)
+    assert (FULL.within.pairs, FULL.within.classes) == (len(found.auc), 3)
+    assert FULL.within.attributes == 2  # stripes and sting
+
+
+def test_within_classes_says_why_it_is_not_there() -> None:
+    def note(attributes: Attributes, fit: Predictions | None, other: Attributes | None) -> str:
+        found = evaluate(TEST, a_tree(), 2, attributes, fit, other, 0, 0)
+        assert found.within is None and found.fidelity
+        return found.within_note
+
+    by_class = replace(ATTRIBUTES, level="class")
+    flat = replace(ATTRIBUTES, values=np.repeat((TEST.labels > 0)[:, None], 5, 1).astype(float))
+    assert "by class" in note(by_class, FIT, FIT_ATTRIBUTES)
+    assert "training images" in note(ATTRIBUTES, None, None)
+    assert "varies inside a class" in note(flat, FIT, FIT_ATTRIBUTES)
+
+
+def test_tests_of_the_tree_are_named_by_what_they_match() -> None:
+    named = {each.code: each for each in FULL.tests}
+    wings = named[7]
+    assert (wings.attribute, wings.present, wings.feature, wings.threshold) == ("wings", True, 1, 0)
+    passed = TEST.codes[:, 1] > 0
+    assert wings.f1 == pytest.approx(f1_score(ATTRIBUTES.values[:, 0], passed))
+    rng = np.random.default_rng(0)
+    drawn = [f1_score(ATTRIBUTES.values[:, 0], rng.permutation(passed)) for _ in range(200)]
+    assert wings.chance == pytest.approx(np.mean(drawn), abs=0.01)
+    lacking = replace(ATTRIBUTES, values=1 - ATTRIBUTES.values)
+    negated = {t.code: t for t in evaluate(TEST, a_tree(), 2, lacking, None, None, 0, 0).tests}
+    assert (negated[1].attribute, negated[1].present) == ("wings", False)
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_without_attributes_there_are_accuracy_and_tree_only(empty: bool) -> None:
+    none = Attributes(NAMES, np.full((len(TEST.labels), 5), np.nan)) if empty else None
+    found = evaluate(TEST, a_tree(), 2, none, FIT, none)
+    assert found.accuracy_t == FULL.accuracy_t
+    assert (found.fidelity, found.within, found.attributes, found.tests) == ((), None, (), ())
+
+
+def test_a_tree_of_one_leaf_has_no_row_of_its_own() -> None:
+    found = evaluate(TEST, Tree.leaf([1.0, 0, 0], 10, 4), 2, ATTRIBUTES, null_draws=0, bootstrap=0)
+    assert [row.name for row in found.fidelity][:2] == ["all codes", "predicted class"]
+    assert found.tests == ()
+    assert found.fidelity[0].interval is None and found.attributes[0].null is None
+
+
+def test_a_class_without_test_images_has_no_accuracy() -> None:
+    rows = TEST.labels != 1
+    few = Predictions(TEST.codes[rows], TEST.outputs[rows], TEST.labels[rows])
+    found = evaluate(few, a_tree(), 2)
+    assert (found.classes[1].images, found.classes[1].g, found.classes[1].t) == (0, None, None)
+
+
+def test_axes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="tree: expected 4 entries, found 5"):
+        evaluate(TEST, Tree.leaf([1.0, 0, 0], 10, 5), 2)
+    with pytest.raises(ValueError, match="kept: expected 4 entries, found 1"):
+        evaluate(TEST, a_tree(), 2, kept=[1])
+    with pytest.raises(ValueError, match="classes: expected 3 entries, found 2"):
+        evaluate(TEST, a_tree(), 2, classes=["a", "b"])

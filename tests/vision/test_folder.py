@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from irtheory.runs import InputError
+from irvision.data.examples import DataOptions
+from irvision.data.registry import load_attributes, load_examples
+
+
+def draw(path: Path, colour: str = "red") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (6, 4), colour).save(path)
+
+
+@pytest.fixture
+def flat(tmp_path: Path) -> Path:
+    for name, count in (("cat", 10), ("bird", 5)):
+        for number in range(count):
+            draw(tmp_path / name / f"{number}.png", "red" if name == "cat" else "blue")
+    return tmp_path
+
+
+def test_classes_are_folders_in_order_of_the_alphabet(flat):
+    draw(flat / "bird" / "far" / "below" / "x.JPG", "blue")
+    (flat / "bird" / ".hidden.png").write_bytes(b"")
+    (flat / ".git").mkdir()
+    (flat / "bird" / "notes.txt").write_text("no image")
+    (flat / "loose.png").write_bytes(b"")
+    examples = load_examples(str(flat), DataOptions())
+    assert examples.name == flat.name
+    assert examples.classes == ("bird", "cat")
+    assert np.bincount(examples.labels).tolist() == [6, 10]
+    assert [len(examples.rows(part)) for part in ("train", "validation", "test")] == [9, 2, 5]
+    for row, label in enumerate(examples.labels):
+        blue = examples.pixels.read(row, 4)[0, 0, 2] > 128
+        assert blue == (label == 0)
+
+
+@pytest.mark.parametrize("validation", ["val", "validation", None])
+def test_folders_of_parts_are_the_parts(tmp_path, validation):
+    counts = {"train": 10, "test": 3} | ({validation: 2} if validation else {})
+    for part, count in counts.items():
+        for name in ("a", "b"):
+            for number in range(count):
+                draw(tmp_path / part / name / f"{number}.jpg")
+    examples = load_examples(str(tmp_path), DataOptions())
+    held = 4 if validation else 2
+    sizes = [len(examples.rows(part)) for part in ("train", "validation", "test")]
+    assert sizes == [20 if validation else 18, held, 6]
+    for row in examples.rows("test"):
+        assert f"{tmp_path}/test/" in examples.pixels.name(row)
+    if validation:
+        names = [examples.pixels.name(row) for row in examples.rows("validation")]
+        assert all(f"/{validation}/" in name for name in names)
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for name in ("train", "boat"):
+        for number in range(3):
+            draw(tmp_path / name / f"{number}.png")
+    assert load_examples(str(tmp_path), DataOptions()).classes == ("boat", "train")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([], "at least 2 classes, found 0"),
+        (["a/1.png", "a/2.png"], "at least 2 classes, found 1"),
+        (["a/1.png", "a/2.png", "b/1.png"], "b: expected at least 2 images, found 1"),
+        (["a/1.png", "a/2.png", "b/1.txt"], r"b: expected images \(jpg, .*\), found none"),
+        (["train/a/1.png", "train/b/1.png"], "test: expected a folder beside train"),
+        (
+            ["train/a/1.png", "train/b/1.png", "test/1.png"],
+            "test: expected a folder of images for each class",
+        ),
+        (["test/a/1.png", "val/b/1.png"], "train: expected a folder beside test"),
+        (
+            ["train/a/1.png", "train/b/1.png", "test/c/1.png"],
+            "test/c: expected a class that train has too",
+        ),
+        (["train/a/1.png", "val/a/1.png", "validation/a/1.png"], "found val and validation"),
+    ],
+)
+def test_a_folder_that_is_no_data_set_is_refused(tmp_path, files, message):
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(b"")
+    with pytest.raises(InputError, match=message):
+        load_examples(str(tmp_path), DataOptions())
+
+
+def test_neither_a_name_nor_a_folder(tmp_path):
+    for dataset in ("aPascall", str(tmp_path / "absent"), ""):
+        with pytest.raises(InputError, match="beetles, aYahoo, aPascal, AwA2, CUB or a folder"):
+            load_examples(dataset, DataOptions())
+
+
+def test_attributes_follow_the_images_and_unknown_cells_are_nan(flat):
+    table = ["image,has wings, furry", "cat/3.png,0,1", "", "./bird/0.png, 1 ,", "cat/4.png,,"]
+    (flat / "attributes.csv").write_text("\ufeff" + "\n".join(table), encoding="utf-8")
+    examples = load_examples(str(flat), DataOptions())
+    attributes = load_attributes(str(flat), DataOptions(), examples)
+    assert attributes is not None
+    assert (attributes.names, attributes.level) == (("has wings", "furry"), "sample")
+    expected = {"cat/3.png": [0, 1], "bird/0.png": [1, np.nan]}
+    assert len(attributes.values) == len(examples.labels)
+    for row, values in enumerate(attributes.values):
+        name = str(Path(examples.pixels.name(row)).relative_to(flat))
+        np.testing.assert_array_equal(values, expected.get(name, [np.nan, np.nan]))
+
+
+def test_no_table_means_no_attributes(flat):
+    examples = load_examples(str(flat), DataOptions())
+    assert load_attributes(str(flat), DataOptions(), examples) is None
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("", ":1: expected a header"),
+        ("file,a\n", ":1: expected a header: image, .*found 'file,a'"),
+        ("image\n", ":1: expected a header"),
+        ("image,a,a\n", ":1: expected a header"),
+        ("\nimage,a,\n", ":2: expected a header"),
+        ("image,a\ncat/99.png,1\n", ":2: expected an image of this folder, once, found 'cat/99"),
+        ("image,a\ncat/1.png,1\n\ncat/1.png,1\n", ":4: expected an image of this folder, once"),
+        ("image,a\ncat/1.png,2\n", ":2: expected 1 cells of 0, 1 or nothing, found '2'"),
+        ("image,a\ncat/1.png,1,0\n", ":2: expected 1 cells"),
+        ('image,a\n"cat/1.png,1\n', ":2: expected an image of this folder"),
+    ],
+)
+def test_a_table_that_is_wrong_is_named_by_its_line(flat, table, message):
+    (flat / "attributes.csv").write_text(table)
+    examples = load_examples(str(flat), DataOptions())
+    with pytest.raises(InputError, match=rf"attributes\.csv{message}"):
+        load_attributes(str(flat), DataOptions(), examples)
+
+
+def test_images_that_came_later_are_noticed(flat):
+    (flat / "attributes.csv").write_text("image,a\ncat/1.png,1\n")
+    examples = load_examples(str(flat), DataOptions())
+    draw(flat / "cat" / "00.png")
+    with pytest.raises(InputError, match="have changed"):
+        load_attributes(str(flat), DataOptions(), examples)

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from irtheory.records import Epoch
+from irtheory.runs import InputError
+from irtheory.trees.tree import Tree
+from irvision.attribute_table import AttributeRow, write_attribute_table
+from irvision.node_names import NodeName
+from irvision.plots_attributes import attributes_figure
+from irvision.plots_page import shortened
+from irvision.plots_run import plot_run, read_metrics
+from irvision.plots_tree import NodeText, tree_figure
+
+CLASSES = ["wood ant", "bee", "$fly$"]
+EPOCH = Epoch(
+    1, {"label": 1.0, "tree": float("nan")}, 1.0, 0.5, 0.4, 0.6, 0.5, 0.4, 0.7,
+    leaves=3, depth=2, codes_used=2, density=0.5, constant=0.1, samples=10, seconds=1.0,
+)  # fmt: skip
+
+
+def texts(path: Path) -> list[str]:
+    """Every text of an SVG file."""
+    root = ElementTree.parse(path).getroot()
+    found = root.iter("{http://www.w3.org/2000/svg}text")
+    return ["".join(each.itertext()).strip() for each in found]
+
+
+def a_tree() -> Tree:
+    ant, bee = Tree.leaf([0.9, 0.1, 0.0], 50, 4), Tree.leaf([0.0, 0.75, 0.25], 40, 4)
+    fly, same = Tree.leaf([0.1, 0.2, 0.7], 30, 4), Tree.leaf([0.03, 0.01, 0.96], 20, 4)
+    flies = Tree.grow(3, 0.0, fly, same, [0.0, 0.1, 0.9], 50)
+    right = Tree.grow(2, 1.0, bee, flies, [0.0, 0.4, 0.6], 90)
+    return Tree.grow(1, 0.5, ant, right, [0.3, 0.3, 0.4], 140)
+
+
+def deep_tree(depth: int, rng: np.random.Generator, d: int = 64) -> Tree:
+    """Full, every leaf another class than its neighbour."""
+    if not depth:
+        return Tree.leaf(rng.dirichlet(np.ones(9) * 0.2), int(rng.integers(1, 99)), d)
+    left, right = deep_tree(depth - 1, rng), deep_tree(depth - 1, rng)
+    value, count = rng.dirichlet(np.ones(9)), float(left.count[0] + right.count[0])
+    return Tree.grow(int(rng.integers(d)), 0.5, left, right, value, count)
+
+
+def rows_of(n: int) -> list[AttributeRow]:
+    row = AttributeRow("", 9, 0.5, None, 0.05, 0.5, 0.9, "code 1 = 1", 1, True)
+    f1 = np.linspace(0.1, 0.9, n).tolist()
+    return [replace(row, attribute=f"has_part_{i:03d}::kind", f1=v) for i, v in enumerate(f1)]
+
+
+def write_metrics(run: Path, epochs: int = 3) -> None:
+    """As training writes them; null stands for what is not a number."""
+    made = [
+        asdict(replace(EPOCH, epoch=e + 1, losses={"label": 1 / (e + 1)})) for e in range(epochs)
+    ]
+    made[-1]["losses"]["tree"] = 0.5
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "ira-run"
+    folder.mkdir()
+    write_metrics(folder)
+    (folder / "tree.json").write_text(a_tree().to_json())
+    (folder / "classes.json").write_text(json.dumps(CLASSES))
+    (folder / "result.json").write_text(json.dumps({"kept": [5, 12, 40, 41]}))
+    tests = [asdict(NodeName(1, 0.5, 12, "wings", False, 0.876, 0.3))]
+    (folder / "evaluation.json").write_text(json.dumps({"tests": tests}))
+    write_attribute_table(folder / "attributes.csv", [*rows_of(4), AttributeRow("unseen", 0)])
+    return folder
+
+
+def keep(run: Path, *names: str) -> None:
+    """Remove all other files of a run."""
+    for path in run.iterdir():
+        if path.name not in names:
+            path.unlink()
+
+
+def test_all_figures_are_drawn_as_svg_and_png(run: Path) -> None:
+    names = [f"{n}.{kind}" for n in ("training", "tree", "attributes") for kind in ("svg", "png")]
+    assert plot_run(run) == [run / name for name in names]
+    for name in names[1::2]:
+        with Image.open(run / name) as picture:
+            colours = picture.convert("RGB").getcolors(1 << 24)
+        assert colours is not None and len(colours) > 20
+
+
+def test_the_figure_of_training_shows_every_curve_that_there_is(run: Path) -> None:
+    keep(run, "metrics.jsonl")
+    plot_run(run)
+    found = texts(run / "training.svg")
+    assert "training of ira-run" in found
+    for part in ("CE loss", "IR loss", "G, train", "T, validation", "constant", "codes tested"):
+        assert part in found
+    assert "feature fidelity" not in found
+
+
+def test_fidelity_is_drawn_where_it_was_measured(run: Path) -> None:
+    keep(run, "metrics.jsonl")
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    rows = [{**json.loads(line), "fidelity": 0.5} for line in lines]
+    (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    plot_run(run)
+    assert "feature fidelity" in texts(run / "training.svg")
+
+
+def test_one_epoch_without_a_tree_is_drawn(tmp_path: Path) -> None:
+    row = json.dumps({**asdict(EPOCH), "losses": {"label": 1.0, "tree": None}})
+    (tmp_path / "metrics.jsonl").write_text(row + "\n")
+    assert [path.name for path in plot_run(tmp_path)] == ["training.svg", "training.png"]
+    assert "not in force" in texts(tmp_path / "training.svg")
+
+
+def test_the_tree_names_tests_classes_and_sizes(run: Path) -> None:
+    keep(run, "tree.json", "classes.json", "result.json", "evaluation.json")
+    plot_run(run)
+    found = texts(run / "tree.svg")
+    for part in (
+        "no wings", "code 12 ≥ 1, F1 0.88", "code 40 ≥ 2", "50", "40",
+        "wood ant 90%, bee 10%", "bee 75%, $fly$ 25%", "$fly$ 90%, bee 10%", "yes", "no",
+    ):  # fmt: skip
+        assert part in found
+    # Both flies are one leaf now.
+    assert "code 41 ≥ 1" not in found
+    assert any(text.startswith("4 leaves; branches that name one class") for text in found)
+
+
+def test_without_an_evaluation_and_names_numbers_stand_for_them(run: Path) -> None:
+    keep(run, "tree.json")
+    assert [path.name for path in plot_run(run)] == ["tree.svg", "tree.png"]
+    found = texts(run / "tree.svg")
+    assert "code 1 ≥ 1" in found and "class 0 90%, class 1 10%" in found
+
+
+def test_a_tree_of_one_leaf_is_drawn(run: Path) -> None:
+    keep(run, "classes.json")
+    (run / "tree.json").write_text(Tree.leaf([0.2, 0.5, 0.3], 7, 4).to_json())
+    plot_run(run)
+    assert "bee 50%, $fly$ 30%" in texts(run / "tree.svg")
+
+
+@pytest.mark.parametrize("depth", [6, 9])
+def test_a_large_tree_is_cut_and_says_how_much(tmp_path: Path, depth: int) -> None:
+    tree = deep_tree(depth, np.random.default_rng(0))
+    (tmp_path / "tree.json").write_text(tree.to_json())
+    plot_run(tmp_path)
+    found = texts(tmp_path / "tree.svg")
+    leaves = [text for text in found if text.startswith("class ") and "%" in text]
+    cut = [text for text in found if text.startswith("cut: ")]
+    assert len(leaves) <= 96
+    assert bool(cut) == (depth == 9) == any(text.endswith(" *") for text in leaves)
+
+
+@pytest.mark.parametrize("n", [1, 64, 312])
+def test_all_attributes_are_in_the_heat_map_best_first(tmp_path: Path, n: int) -> None:
+    rows = rows_of(n)
+    write_attribute_table(tmp_path / "attributes.csv", rows)
+    plot_run(tmp_path)
+    found = texts(tmp_path / "attributes.svg")
+    shown = [text for text in found if text.startswith("has_part")]
+    assert shown == [row.attribute for row in reversed(rows)]
+    assert {"codes", "null", "predicted class", "class oracle"} <= set(found)
+
+
+def check_apart(figure: Figure) -> None:
+    """No text runs into another or over the edge of the page."""
+    figure.draw_without_rendering()
+    texts = [text for text in figure.axes[0].texts if text.get_text() and not text.get_rotation()]
+    edges = np.array([text.get_window_extent().extents for text in texts])
+    apart = (edges[:, None, :2] >= edges[None, :, 2:] - 1).any(-1)
+    assert (apart | apart.T | np.eye(len(edges), dtype=bool)).all()
+    assert (edges[:, :2] >= 0).all()
+    assert (edges[:, 2:] <= figure.bbox.extents[2:]).all()
+
+
+def test_no_texts_overlap_in_a_heat_map_of_long_names() -> None:
+    rows = [replace(row, attribute=f"{row.attribute}_and_much_more") for row in rows_of(90)]
+    check_apart(attributes_figure(rows, "title"))
+
+
+def test_no_texts_overlap_in_a_large_tree_of_long_names() -> None:
+    tree = deep_tree(7, np.random.default_rng(1))
+    below = "code 123 ≥ 1, F1 0.88"
+    names = {(f, 0.5): NodeText(f"has_crown_color::{f}", below) for f in range(64)}
+    check_apart(tree_figure(tree, names, [f"{i}.Mourning_Warbler" for i in range(9)], "title"))
+
+
+def test_two_runs_are_compared_on_the_attributes_of_both(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "quantised"
+    other.mkdir()
+    f1 = (0.10, 0.5, 0.85, 0.9, 0.7)
+    rows = [replace(row, f1=v) for row, v in zip(rows_of(5), f1, strict=True)]
+    write_attribute_table(other / "attributes.csv", rows)
+    drawn = plot_run(run, other)
+    assert [path.name for path in drawn] == [
+        f"attributes-against-quantised.{kind}" for kind in ("svg", "png")
+    ]
+    found = texts(drawn[0])
+    ours = [row.f1 or 0 for row in rows_of(4)]
+    gains = [a - b for a, b in zip(ours, f1[:4], strict=True)]
+    better = sum(g >= 0.05 for g in gains), sum(g <= -0.05 for g in gains)
+    assert better == (0, 2)
+    assert "best F1 of 4 attributes; better by ≥ 0.05:" in found
+    assert "ira-run on 0, quantised on 2" in found
+    assert {"+0.00", "-0.13", "-0.22"} <= set(found)
+
+
+def test_a_difference_of_just_the_margin_counts(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    rows = [replace(row, f1=(row.f1 or 0) - 0.05) for row in rows_of(4)]
+    write_attribute_table(other / "attributes.csv", rows)
+    assert "ira-run on 4, other on 0" in texts(plot_run(run, other)[0])
+
+
+def test_what_is_missing_is_named_with_the_command_that_makes_it(run: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(InputError, match=r"empty: expected metrics.jsonl or .*`ira evaluate"):
+        plot_run(empty)
+    with pytest.raises(InputError, match=r"attributes.csv: not there; `ira evaluate .*empty`"):
+        plot_run(run, empty)
+    (empty / "evaluation.json").write_text("{}")
+    with pytest.raises(InputError, match=r"attributes.csv: the data set has no attributes"):
+        plot_run(run, empty)
+    write_attribute_table(empty / "attributes.csv", [AttributeRow("other", 3, 0.5, 0.5)])
+    with pytest.raises(InputError, match="expected common attributes, found none"):
+        plot_run(run, empty)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("metrics.jsonl", "{}\n", r"metrics.jsonl:1: expected the numbers of an epoch"),
+        ("metrics.jsonl", "", r"metrics.jsonl: expected at least one epoch"),
+        ("metrics.jsonl", '{"epoch": 1, "losses": {"tree": "x"}}', r"metrics.jsonl:1: expected"),
+        ("tree.json", "[1]", r"tree.json: "),
+        ("classes.json", '["a"]', r"classes.json: expected a list of 3 names of classes"),
+        ("result.json", '{"kept": [1]}', r"result.json: expected kept, a list of 4 codes"),
+        ("evaluation.json", "{}", r"evaluation.json: expected what `ira evaluate"),
+        ("evaluation.json", "{", r"evaluation.json: expected JSON"),
+    ],
+)
+def test_damaged_files_are_named(run: Path, name: str, content: str, message: str) -> None:
+    keep(run, "tree.json", "classes.json", "result.json", "evaluation.json")
+    (run / name).write_text(content)
+    with pytest.raises(InputError, match=message) as caught:
+        plot_run(run)
+    assert "\n" not in str(caught.value)
+
+
+def test_metrics_are_read_in_order(run: Path) -> None:
+    assert [row["epoch"] for row in read_metrics(run / "metrics.jsonl")] == [1, 2, 3]
+
+
+def test_long_names_keep_both_ends() -> None:
+    assert shortened("has_bill_color::red", 11) == "has_b…::red"
+    assert shortened("short", 5) == "short"
+    assert len(shortened("x" * 50, 20)) == 20
+
+
+def test_figures_need_no_torch() -> None:
+    code = "import sys, irvision.plots_run; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
