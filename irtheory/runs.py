@@ -29,7 +29,7 @@ RUN_FILES = (
     "trajectory.csv", "escape.csv", "trajectories/seed-*.csv", "*.svg", "*.png",
     "results.json", "results.csv", "cells.csv", "attributes.csv", "epochs.csv", "cells/*.json",
     "metrics.jsonl", "weights.safetensors", "classes.json", "result.json", "evaluation.json",
-    "checkpoints/*.pt", "tensorboard/events.*",
+    "checkpoints/*.pt", "checkpoints/.checkpoint-*.tmp", "tensorboard/events.*",
     CONFIG, ENVIRONMENT,
 )  # fmt: skip
 # Commands that go on where an earlier run stopped.

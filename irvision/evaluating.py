@@ -70,6 +70,8 @@ def evaluate_command(
         null_draws=null_draws,
         bootstrap=bootstrap,
         seed=seed,
+        classes=trained.classes,
+        kept=trained.kept.tolist(),
     )
     print_evaluation(console, evaluation)
     written = write_evaluation(run, evaluation)
