@@ -16,9 +16,12 @@ PIP_INSTALL := $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*  ## (.*)$$/make \1	\2/p' Makefile | expand -t 16
 
-demo: .venv/.installed-core  ## install, then run Proposition 1 on a convex problem and draw it
+demo: .venv/.installed-core  ## install, then run Proposition 1, train on drawn beetles, draw both
 	@$(VENV_PYTHON) cli.py simulate --setting convex --out runs/demo --overwrite
-	@echo "Figures:"; find runs/demo -name '*.svg' -o -name '*.png' | sort
+	@$(VENV_PYTHON) cli.py train --dataset beetles --epochs 10 --out runs/demo-beetles --overwrite
+	@$(VENV_PYTHON) cli.py evaluate runs/demo-beetles
+	@$(VENV_PYTHON) cli.py plot runs/demo-beetles
+	@echo "Figures:"; find runs/demo runs/demo-beetles -name '*.svg' -o -name '*.png' | sort
 
 test: lint  ## lint, type check and run every test
 	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile --durations=10

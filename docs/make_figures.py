@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 from irtheory.plots import comparison_figure, save
 from irtheory.runs import read_columns
 
@@ -39,6 +41,13 @@ STUDIES = {
     "recover-phase": "--methods quantised,paper,route --regimes reused --seeds 3 "
     "--sweep samples=500,1000,4000 --sweep noise=0.1,0.5,1",
 }
+# Runs of `ira train`; each is scored and drawn.
+TRAININGS = {
+    "beetles": "--dataset beetles",
+    "beetles-paper": "--dataset beetles --method paper",
+}
+# Of the contact sheet of beetles: the part that shows each attribute, in pixels, and its width.
+SHEET, WIDTH = (0, 1290, 1148, 2160), 789
 # file in docs/figures: (run, figure of that run)
 COPIES = {
     "convex-values": ("convex", "values"),
@@ -51,6 +60,10 @@ COPIES = {
     "recovery-observability": ("recover", "observability"),
     "recovery-dynamics": ("recover", "dynamics"),
     "recovery-phase": ("recover-phase", "phase"),
+    "beetles-training": ("beetles", "training"),
+    "beetles-attributes": ("beetles", "attributes"),
+    "beetles-tree": ("beetles", "tree"),
+    "beetles-methods": ("beetles", "attributes-against-beetles-paper"),
 }
 # file: (column, its unit, title, {label: run})
 COMPARISONS = {
@@ -81,14 +94,45 @@ COMPARISONS = {
 }
 
 
-def run(what: str, name: str, arguments: str, codes: tuple[int, ...] = (0,)) -> None:
-    """Run one command, which ends with one of these exit codes."""
-    print(f"ira {what} {arguments}", flush=True)
-    command = [sys.executable, str(ROOT / "cli.py"), what, *shlex.split(arguments)]
-    command += ["--out", str(BUILD / name), "--overwrite"]
+def call(arguments: str, codes: tuple[int, ...] = (0,)) -> None:
+    """Run one command of `ira`, which ends with one of these exit codes."""
+    print(f"ira {arguments}", flush=True)
+    command = [sys.executable, str(ROOT / "cli.py"), *shlex.split(arguments)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode not in codes:
         sys.exit(f"{done.stdout}{done.stderr}\nfailed with exit code {done.returncode}")
+
+
+def folder(name: str) -> str:
+    """Of a run, for a command line."""
+    return shlex.quote(str(BUILD / name))
+
+
+def run(what: str, name: str, arguments: str, codes: tuple[int, ...] = (0,)) -> None:
+    """Run one command that writes a run folder."""
+    call(f"{what} {arguments} --out {folder(name)} --overwrite", codes)
+
+
+def contact_sheet() -> None:
+    """The lower part of the sheet of beetles, smaller and in few colours."""
+    sheet = BUILD / "beetles.png"
+    call(f"data show beetles --out {shlex.quote(str(sheet))}")
+    with Image.open(sheet) as image:
+        part = image.convert("RGB").crop(SHEET)
+    height = round(WIDTH * part.height / part.width)
+    small = part.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    # This way of choosing colours keeps those of small things, such as eyes.
+    few = small.quantize(256, Image.Quantize.MAXCOVERAGE)
+    few.save(TARGET / "beetles.png", optimize=True)
+
+
+def train_and_draw() -> None:
+    """Every run of TRAININGS with its figures, and both side by side."""
+    for name, arguments in TRAININGS.items():
+        run("train", name, arguments)
+        call(f"evaluate {folder(name)}")
+        call(f"plot {folder(name)}")
+    call(f"plot {' '.join(map(folder, TRAININGS))}")
 
 
 def main() -> None:
@@ -99,13 +143,15 @@ def main() -> None:
         run("simulate", name, arguments, (0, 1))
     for name, arguments in STUDIES.items():
         run("recover", name, arguments)
+    contact_sheet()
+    train_and_draw()
     for figure, (name, source) in COPIES.items():
         shutil.copyfile(BUILD / name / f"{source}.svg", TARGET / f"{figure}.svg")
     for figure, (column, unit, title, runs) in COMPARISONS.items():
         columns = [(k, read_columns(BUILD / v / "trajectory.csv")) for k, v in runs.items()]
         drawn = save(comparison_figure(columns, column, unit, title), BUILD / figure)
         shutil.copyfile(drawn[0], TARGET / f"{figure}.svg")
-    print(f"wrote {len(COPIES) + len(COMPARISONS)} figures to {TARGET.relative_to(ROOT)}")
+    print(f"wrote {len(COPIES) + len(COMPARISONS) + 1} figures to {TARGET.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

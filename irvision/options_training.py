@@ -96,7 +96,11 @@ Criterion = Annotated[
 ]
 MinSamplesLeaf = Annotated[
     int | None,
-    typer.Option(help="Images a leaf of T must hold.", show_default="1", rich_help_panel=HOW),
+    typer.Option(
+        help="Training images a leaf of T must hold.",
+        show_default="one in 200; recipes paper and pmg 1",
+        rich_help_panel=HOW,
+    ),
 ]
 LambdaLabel = Annotated[
     float | None,

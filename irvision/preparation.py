@@ -43,6 +43,8 @@ from irvision.settings import TrainSettings
 
 # Images that pass through the network at once when nothing is learned.
 EVALUATION_BATCH = 256
+# By default a leaf of T holds one in so many of the samples of an epoch.
+IMAGES_A_LEAF = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +153,7 @@ def set_up(
         validation = evaluation_batches(pictures, held, view, EVALUATION_BATCH)
     fit = evaluation_batches(pictures, rows, view, EVALUATION_BATCH)
     steps = len(batch_bounds(len(rows), settings.batch_size, runtime.world))
-    engine, grower = _engine(settings, network, classes, steps, runtime)
+    engine, grower = _engine(settings, network, classes, len(rows), steps, runtime)
     return Setup(engine, grower, network, train, validation, fit, steps)
 
 
@@ -175,7 +177,7 @@ def _set_up_frozen(
     fit = features_in_order(features, labels, rows, EVALUATION_BATCH)
     validation = features_in_order(features, labels, held, EVALUATION_BATCH) if len(held) else None
     steps = math.ceil(2 * len(rows) / settings.batch_size)
-    engine, grower = _engine(settings, head, classes, steps, runtime)
+    engine, grower = _engine(settings, head, classes, 2 * len(rows), steps, runtime)
     return Setup(engine, grower, whole, train, validation, fit, steps)
 
 
@@ -193,11 +195,17 @@ def features_of(
 
 
 def _engine(
-    settings: TrainSettings, network: Network, classes: int, steps: int, runtime: Runtime
+    settings: TrainSettings,
+    network: Network,
+    classes: int,
+    samples: int,
+    steps: int,
+    runtime: Runtime,
 ) -> tuple[Intersection, Grower]:
     method = image_method(settings.method).training
     depth = settings.depth or default_depth(classes)
-    grower = Grower(depth, settings.criterion, settings.min_samples_leaf, method.search)
+    leaf = settings.min_samples_leaf or max(samples // IMAGES_A_LEAF, 1)
+    grower = Grower(depth, settings.criterion, leaf, method.search)
     parallel, peers = parallelise(network, runtime, in_parts=settings.progressive)
     made = optimisers(network, settings)
     prelude = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from irtheory.losses import Weights
+from irtheory.quantize import check_bits
 from irtheory.runs import InputError
 from irvision.backbones.registry import BACKBONES
 from irvision.methods.contract import image_method
@@ -14,7 +16,7 @@ BEETLES = "beetles"
 COMMON: dict[str, Any] = {
     "data_dir": None, "unit": "object", "validation": 0.1, "split_seed": 0, "beetles": 3000,
     "method": "ira", "freeze_backbone": False, "depth": None, "hidden": 512, "head_hidden": 512,
-    "criterion": "entropy", "min_samples_leaf": 1, "momentum": 0.9, "flip": 0.5,
+    "criterion": "entropy", "momentum": 0.9, "flip": 0.5,
     "accumulate": 1, "compile": False, "max_bad": 0.01, "seed": 0, "progressive": False,
 }  # fmt: skip
 # PMG's published input: squares of 550 pixels, zeros around them, crops of 448.
@@ -22,6 +24,7 @@ _PUBLISHED = {
     "backbone": "resnet50", "features": "pmg", "activation": "relu", "dropout": 0.0,
     "dim": 512, "bits": 2, "optimiser": "sgd", "weight_decay": 5e-4,
     "resize": 550, "crop": 448, "padding": 8, "normalise": "half",
+    "min_samples_leaf": 1,
 }  # fmt: skip
 RECIPES: dict[Recipe, dict[str, Any]] = {
     # Quick to good trees: AdamW along a cosine, sigmoid codes, dropout before them.
@@ -29,6 +32,7 @@ RECIPES: dict[Recipe, dict[str, Any]] = {
         "features": "plain", "activation": "sigmoid", "dropout": 0.3, "dim": 128, "bits": 1,
         "optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 0.01, "schedule": "cosine",
         "epochs": 24, "batch_size": 64, "drops": None, "normalise": "backbone",
+        "min_samples_leaf": None,
     },
     # The paper's: its batch, rate and stopping rule; momentum and decay are PMG's.
     "paper": {
@@ -72,10 +76,19 @@ def resolve(asked: Mapping[str, Any], on_gpu: bool) -> TrainSettings:
     values.setdefault("backbone_factor", 0.1 if trained else 1.0)
     for name, value in _input(values, drawn, on_gpu, backbone.size).items():
         values.setdefault(name, value)
-    weights = image_method(values["method"]).training.weights
+    weights = _weights(values)
     for name in ("label", "tree", "sparsity", "route"):
         values.setdefault(f"lambda_{name}", getattr(weights, name))
     return TrainSettings(**values)
+
+
+def _weights(values: Mapping[str, Any]) -> Weights:
+    """λ of the method, which may depend on the bits."""
+    method = image_method(values["method"])
+    try:
+        return method.weights(check_bits(values["bits"]))
+    except ValueError as error:
+        raise InputError(f"--{error}") from None
 
 
 def _input(values: Mapping[str, Any], drawn: bool, on_gpu: bool, native: int) -> dict[str, int]:

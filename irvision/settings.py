@@ -39,7 +39,8 @@ class TrainSettings:
         dropout: in F, before its last layer.
         hidden: width of the hidden layer of a frozen backbone's F.
         head_hidden: width of the hidden layer of G.
-        criterion, min_samples_leaf: of the greedy trees.
+        criterion: of the greedy trees.
+        min_samples_leaf: training images a leaf must hold; None is one in 200 of all.
         lambda_label, lambda_tree, lambda_sparsity, lambda_route: λ of every term.
         epochs, batch_size: the last batch of an epoch may be smaller.
         optimiser, learning_rate, weight_decay, momentum, schedule: of F and G.
@@ -76,7 +77,7 @@ class TrainSettings:
     hidden: int
     head_hidden: int
     criterion: Criterion
-    min_samples_leaf: int
+    min_samples_leaf: int | None
     lambda_label: float
     lambda_tree: float
     lambda_sparsity: float

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 
 from torch import nn
 
 from irtheory.array_settings import default_depth
+from irtheory.losses import Weights
 from irtheory.methods import Method
 from irtheory.network import Network
 from irtheory.networks import make_head
@@ -42,11 +43,21 @@ class ImageMethod:
         assemble: makes G∘q∘F from F, the number of classes, `training` and the settings.
             `Network.represent` gives the features that are quantised, `Network.forward` the
             logits.
+        share_sparsity: λ3 of `training` is for codes as shares of the largest one; its default
+            is divided by 2^r − 1.
     """
 
     name: str
     training: Method
     assemble: Assemble = around
+    share_sparsity: bool = False
+
+    def weights(self, bits: int) -> Weights:
+        """λ of every term, at r bits."""
+        found = self.training.weights
+        if self.share_sparsity:
+            found = replace(found, sparsity=found.sparsity / (2**bits - 1))
+        return found
 
 
 @cache

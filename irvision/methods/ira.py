@@ -5,4 +5,4 @@ from __future__ import annotations
 from irtheory.methods import METHODS
 from irvision.methods.contract import ImageMethod
 
-METHOD = ImageMethod("ira", METHODS["ira"])
+METHOD = ImageMethod("ira", METHODS["ira"], share_sparsity=True)
