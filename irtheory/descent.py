@@ -70,9 +70,10 @@ class Descent:
         # for each of them, with its own dropout if it has any.
         with self.precision():
             codes = self.network.codes(x)
-        self._step_g(codes.detach(), y, routing)
+        leaf = None if routing is None else routing.predict(codes.detach())
+        self._step_g(codes.detach(), y, leaf)
         self.optimise_f.zero_grad()
-        stepped = self._backward_f(codes, y, routing, 1.0)
+        stepped = self._backward_f(codes, y, routing, leaf, 1.0)
         self.optimise_f.step()
         return stepped
 
@@ -80,13 +81,14 @@ class Descent:
         pieces = list(zip(x.chunk(self.chunks), y.chunk(self.chunks), strict=True))
         with torch.no_grad(), self.precision():
             codes = torch.cat([self.network.codes(piece) for piece, _ in pieces])
-        self._step_g(codes, y, routing)
+        self._step_g(codes, y, None if routing is None else routing.predict(codes))
         self.optimise_f.zero_grad()
         done, shares = [], [len(piece) / len(x) for piece, _ in pieces]
         for (piece, labels), share in zip(pieces, shares, strict=True):
             with self.precision():
                 codes = self.network.codes(piece)
-            done.append(self._backward_f(codes, labels, routing, share))
+            leaf = None if routing is None else routing.predict(codes.detach())
+            done.append(self._backward_f(codes, labels, routing, leaf, share))
         self.optimise_f.step()
         terms = {
             name: torch.stack([s * d.terms[name] for s, d in zip(shares, done, strict=True)]).sum()
@@ -96,35 +98,31 @@ class Descent:
             torch.cat([d.codes for d in done]), torch.cat([d.logits for d in done]), terms
         )
 
-    def _step_g(self, codes: Tensor, y: Tensor, routing: Routing | None) -> None:
+    def _step_g(self, codes: Tensor, y: Tensor, leaf: Tensor | None) -> None:
         with self.precision():
             logits = self.network.logits(codes)
         self.optimise_g.zero_grad()
-        weigh(self.weights, self._terms(codes, logits, y, routing)).backward()
+        weigh(self.weights, _terms(logits, y, leaf)).backward()
         self.optimise_g.step()
 
     def _backward_f(
-        self, codes: Tensor, y: Tensor, routing: Routing | None, share: float
+        self, codes: Tensor, y: Tensor, routing: Routing | None, leaf: Tensor | None, share: float
     ) -> Stepped:
         with self.precision():
             logits = self.network.logits(codes)
-        terms = self._terms(codes, logits, y, routing) | self._terms_of_f(codes, y, routing)
+        terms = _terms(logits, y, leaf) | {"sparsity": sparsity_loss(codes)}
+        if routing is not None and leaf is not None:
+            routed = routing.forward(codes) if self.weights.route else leaf
+            terms["route"] = route_loss(routed, y)
         total = weigh(self.weights, terms)
         (total if share == 1 else share * total).backward()
         kept = {name: value.detach() for name, value in terms.items()}
         return Stepped(codes.detach(), logits.detach(), kept)
 
-    def _terms(
-        self, codes: Tensor, logits: Tensor, y: Tensor, routing: Routing | None
-    ) -> dict[str, Tensor]:
-        terms = {"label": label_loss(logits, y)}
-        if routing is not None:
-            terms["tree"] = tree_loss(logits, routing.predict(codes))
-        return terms
 
-    def _terms_of_f(self, codes: Tensor, y: Tensor, routing: Routing | None) -> dict[str, Tensor]:
-        terms = {"sparsity": sparsity_loss(codes)}
-        if routing is not None:
-            route = routing.forward if self.weights.route else routing.predict
-            terms["route"] = route_loss(route(codes), y)
-        return terms
+def _terms(logits: Tensor, y: Tensor, leaf: Tensor | None) -> dict[str, Tensor]:
+    """L[G, y], and L[G, T] where there is a T: `leaf` holds its distributions [m, k]."""
+    terms = {"label": label_loss(logits, y)}
+    if leaf is not None:
+        terms["tree"] = tree_loss(logits, leaf)
+    return terms

@@ -49,10 +49,11 @@ class Grower:
     def __call__(self, seen: Collected, previous: Tree | None) -> Tree:
         """T for the samples seen; `previous` is the tree of the epoch before."""
         targets = seen.outputs if self.targets == "outputs" else _one_hot(seen)
+        if self.search == "greedy" and seen.codes.is_cuda:
+            return self._greedy(seen.codes, targets)
         codes, wanted = seen.codes.cpu().numpy(), targets.cpu().numpy().astype(np.float64)
         if self.search == "greedy":
-            on_device = seen.codes.is_cuda
-            return self._greedy(*(seen.codes, targets) if on_device else (codes, wanted))
+            return self._greedy(codes, wanted)
         if self.search == "best" and self._exactly(codes):
             return self._sparing(codes, wanted)
         starts = [self._greedy(codes, wanted)]

@@ -19,12 +19,12 @@ from irtheory.results import final_tree
 from irtheory.runs import InputError, json_line, write_text
 from irtheory.trees.tree import Tree
 from irvision.board import Board
-from irvision.checkpoint import save_checkpoint
 from irvision.interrupt import Interruption, heeding_signals
 from irvision.methods.contract import image_method
 from irvision.preparation import Setup
 from irvision.saved import Result, save_trained
 from irvision.settings import TrainSettings
+from irvision.writer import Writer
 
 METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"
 
@@ -56,7 +56,11 @@ class Session:
     def train(self) -> Interruption:
         """Run what is left of the epochs; a checkpoint after each, and when a signal comes."""
         engine, setup = self.setup.engine, self.setup
-        with heeding_signals() as interruption, progress_bar(self.console) as bar:
+        with (
+            heeding_signals() as interruption,
+            progress_bar(self.console) as bar,
+            Writer() as writer,
+        ):
             pulse = Pulse(self.console, bar, "training", self.settings.epochs * setup.steps)
             watch = Watch(pulse, self.settings, setup.steps)
             epochs = engine.run(
@@ -67,32 +71,32 @@ class Session:
                 interrupted=interruption,
             )
             for record in epochs:
-                self._note(record)
+                self._note(record, writer)
                 watch.restart()
             if engine.progress is not None:
-                self._save(engine.progress.steps)
+                self._save(engine.progress.steps, writer)
         return interruption
 
-    def _note(self, record: Epoch) -> None:
+    def _note(self, record: Epoch, writer: Writer) -> None:
         row = {**asdict(record), "images_per_second": record.samples / record.seconds}
         self.records.append(row)
         if self.writes:
             text = "".join(json_line(row) for row in self.records)
             write_text(self.folder / METRICS, text)
             self.board.add(row)
-        self._save(0)
+        self._save(0, writer)
         print_plain(self.console, epoch_line(record, self.settings.epochs))
 
-    def _save(self, steps: int) -> None:
+    def _save(self, steps: int, writer: Writer) -> None:
         engine = self.setup.engine
         # Every process takes part in making the state; one writes it.
         state = {
             "engine": engine.state_dict(),
-            "records": self.records,
+            "records": list(self.records),
             "classes": list(self.classes),
         }
         if self.writes:
-            save_checkpoint(self.folder / CHECKPOINTS, engine.epoch, steps, state)
+            writer.save(self.folder / CHECKPOINTS, engine.epoch, steps, state)
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint's state.
