@@ -73,8 +73,8 @@ def open_run(
             elif overwrite:
                 _remove_run(folder)
             else:
-                ways = "--resume, --overwrite" if _resumable(folder, settings) else "--overwrite"
-                raise InputError(f"--out {folder}: not empty; pass {ways} or another folder")
+                ways = _resume_words(folder, settings) + "--overwrite or another folder"
+                raise InputError(f"--out {folder}: not empty; pass {ways}")
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
         write_json(folder / ENVIRONMENT, environment(seed))
@@ -84,8 +84,11 @@ def open_run(
     return folder
 
 
-def _resumable(folder: Path, settings: dict[str, Any]) -> bool:
-    return settings.get("command") in RESUMABLE and _is_run(folder)
+def _resume_words(folder: Path, settings: dict[str, Any]) -> str:
+    command = settings.get("command")
+    if command not in RESUMABLE or _command_of(folder) != command:
+        return ""
+    return f"--resume {folder} alone, " if command == "train" else "--resume, "
 
 
 def _remove_run(folder: Path) -> None:

@@ -26,7 +26,7 @@ class AttributeRow:
         class_oracle: of the best union of true classes.
         column: the best column in words, such as "code 3 = 1".
         code: the number of its code.
-        tested: whether the tree tests that code.
+        tested: whether some test of the tree matches this attribute better than any other.
     """
 
     attribute: str

@@ -100,13 +100,15 @@ def evaluate(
         return bare
     draws = _Draws(null_draws, bootstrap, seed)
     within = _within(test, attributes, fit, fit_attributes, bits, draws)
-    rows, table = _fidelity(test, tree, bits, attributes, codes, draws)
+    tests = name_tests(tree, test.codes, attributes, codes)
+    named = {test.attribute for test in tests}
+    rows, table = _fidelity(test, tree, bits, attributes, codes, named, draws)
     return replace(
         bare,
         fidelity=rows,
         within=within if isinstance(within, WithinClass) else None,
         within_note=within if isinstance(within, str) else "",
-        tests=name_tests(tree, test.codes, attributes, codes),
+        tests=tests,
         attributes=table,
     )
 
@@ -158,6 +160,7 @@ def _fidelity(
     bits: int,
     attributes: Attributes,
     kept: Sequence[int],
+    named: set[str],
     draws: _Draws,
 ) -> tuple[tuple[FidelityRow, ...], tuple[AttributeRow, ...]]:
     """The rows of the table of fidelity, and that of the attributes."""
@@ -180,7 +183,7 @@ def _fidelity(
         "predicted_class": scored.per_attribute,
         "class_oracle": oracle.per_attribute,
     }
-    return tuple(rows), _table(attributes, found, references, bits, kept, tree)
+    return tuple(rows), _table(attributes, found, references, bits, kept, named)
 
 
 def _row(name: str, found: FeatureFidelity, features: int) -> FidelityRow:
@@ -215,7 +218,7 @@ def _table(
     references: dict[str, Float[np.ndarray, " n"]],
     bits: int,
     kept: Sequence[int],
-    tree: Tree,
+    named: set[str],
 ) -> tuple[AttributeRow, ...]:
     annotated = (~np.isnan(attributes.values)).sum(0)
     present = np.nansum(attributes.values, axis=0)
@@ -236,7 +239,7 @@ def _table(
             **others,
             column=column_words(column, flipped, bits, kept),
             code=int(kept[code]),
-            tested=code in tree.used_features,
+            tested=name in named,
         )
         rows.append(row)
     return tuple(rows)

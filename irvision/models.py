@@ -37,29 +37,35 @@ def make_backbone(settings: TrainSettings, weights: str) -> Backbone:
 
 
 class Frozen(nn.Module):
-    """A backbone that neither learns nor changes its mode: images → features [b, C]."""
+    """A backbone that neither learns nor changes its mode: images → features [b, width].
 
-    def __init__(self, backbone: nn.Module) -> None:
+    The features are the spatial means of the maps of its last three stages: what deep maps
+    have lost of colour and texture the shallower ones still hold.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone.requires_grad_(False).eval()
+        self.width = sum(backbone.channels)
 
     def train(self, mode: bool = True) -> Frozen:
         """Stays in eval mode."""
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Spatial means of the last maps, in single precision."""
+        """Means of the maps, in single precision."""
         with torch.no_grad():
-            return self.backbone(images).float()
+            maps = self.backbone.stages(images)
+            return torch.cat([stage.float().mean(dim=(-2, -1)) for stage in maps], dim=1)
 
 
 def make_represent(settings: TrainSettings, classes: int, weights: str) -> nn.Module:
     """F: images [b, 3, c, c] → features [b, d], ready for channels-last input."""
     backbone = make_backbone(settings, weights)
     if settings.freeze_backbone:
-        width = BACKBONES[settings.backbone].width
-        neck = make_neck(settings, torch.zeros(1, width))
-        represent: nn.Module = nn.Sequential(Frozen(backbone), neck)
+        frozen = Frozen(backbone)
+        neck = make_neck(settings, torch.zeros(1, frozen.width))
+        represent: nn.Module = nn.Sequential(frozen, neck)
     elif settings.features == "plain":
         represent = PlainFeatures(
             backbone, settings.dim, activation=settings.activation, dropout=settings.dropout

@@ -76,19 +76,23 @@ Activation = Annotated[
 ]
 Dropout = Annotated[
     float | None,
-    typer.Option(help="In F.", show_default="by recipe: 0.3, 0", rich_help_panel=NET),
+    typer.Option(help="In F.", show_default="by recipe: 0.3 (frozen 0.5), 0", rich_help_panel=NET),
 ]
 Hidden = Annotated[
     int | None,
     typer.Option(
         help="Hidden layer of F behind a frozen backbone.",
-        show_default="512",
+        show_default="1024; recipes paper and pmg 512",
         rich_help_panel=NET,
     ),
 ]
 HeadHidden = Annotated[
     int | None,
-    typer.Option(help="Hidden layer of G.", show_default="512", rich_help_panel=NET),
+    typer.Option(
+        help="Hidden layer of G.",
+        show_default="512",
+        rich_help_panel=NET,
+    ),
 ]
 Criterion = Annotated[
     Literal["entropy", "squared_error"] | None,

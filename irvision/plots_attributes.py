@@ -45,7 +45,7 @@ def attributes_figure(rows: Sequence[AttributeRow], title: str) -> Figure:
         ("class oracle", [row.class_oracle for row in order]),
     )
     values = np.array([[math.nan if v is None else v for v in cells] for _, cells in columns]).T
-    note = "best F1 of each attribute; bold: T tests that code"
+    note = "best F1 of each attribute; bold: a test of T is named so"
     names = [row.attribute for row in order]
     bold = [bool(row.tested) for row in order]
     heads = [head for head, _ in columns]

@@ -68,7 +68,7 @@ def gpus() -> Finding:
         found, advice = "none: this torch is built for CPUs alone", ""
         if Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists():
             advice = "a card is there; install a torch built for it (see pytorch.org)"
-        return Finding("GPU", "missing", found, advice or "fine for small networks (resnet10)")
+        return Finding("GPU", "note", found, advice or "training is slow on all but small networks")
     advice = "look for a driver (nvidia-smi) and at CUDA_VISIBLE_DEVICES"
     return Finding("GPU", "missing", "none that torch can use", advice)
 

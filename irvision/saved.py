@@ -43,6 +43,7 @@ class Result:
         images: how many.
         accuracy_g, accuracy_t, agreement: of G, of T, and how often they name the same class.
         leaves, codes_tested: of T.
+        key_leaves: leaves that are left where branches that name one class are merged.
     """
 
     kept: tuple[int, ...]
@@ -55,13 +56,15 @@ class Result:
     agreement: float
     leaves: int
     codes_tested: int
+    key_leaves: int
 
     def __str__(self) -> str:
         """In one line."""
         return (
             f"on {self.images} {self.part} images: G {self.accuracy_g:.3f}, "
             f"T {self.accuracy_t:.3f}, they agree on {self.agreement:.3f}; T has {self.leaves} "
-            f"leaves and tests {self.codes_tested} of {len(self.kept)} codes"
+            f"leaves ({self.key_leaves} in its key) and tests {self.codes_tested} of "
+            f"{len(self.kept)} codes"
         )
 
 

@@ -17,6 +17,7 @@ from irtheory.progress import Progress
 from irtheory.records import Collected, Epoch
 from irtheory.results import final_tree
 from irtheory.runs import InputError, json_line, write_text
+from irtheory.trees.merge import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.board import Board
 from irvision.interrupt import Interruption, heeding_signals
@@ -145,6 +146,7 @@ class Session:
             agreement=both,
             leaves=tree.n_leaves,
             codes_tested=len(tree.used_features),
+            key_leaves=merge_same_class(tree).n_leaves,
         )
 
     @staticmethod

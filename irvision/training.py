@@ -21,6 +21,7 @@ from irvision.board import Board
 from irvision.checkpoint import load_checkpoint
 from irvision.data.cache_folder import cache_folder
 from irvision.data.registry import load_examples
+from irvision.models import make_backbone
 from irvision.preparation import gather_material, set_up
 from irvision.recipes import resolve
 from irvision.runtime import Runtime, start_runtime, stop_runtime
@@ -104,7 +105,10 @@ def _what_and_where(
     others = [option(name) for name in asked if name not in MOVABLE]
     if others or request.out or request.overwrite:
         beside = ", ".join(others) or "--out or --overwrite"
-        raise InputError(f"--resume {request.resume}: its settings hold, but found {beside}")
+        raise InputError(
+            f"--resume {request.resume}: goes on with the settings of that run; expected no "
+            f"{beside} (start a new run for that)"
+        )
     settings = read_settings(request.resume)
     return replace(settings, **asked), request.resume
 
@@ -121,6 +125,8 @@ def _train(
     examples = load_examples(settings.dataset, settings.data)
     for note in examples.notes:
         print_plain(console, f"· {note}")
+    # Found now, what is wrong with the weights costs no decoding and leaves no folder.
+    make_backbone(settings, settings.weights)
     if request.resume is None and not runtime.rank:
         open_run(folder, {"command": "train", **asdict(settings)}, request.overwrite, settings.seed)
     if not kernels_compiled():
@@ -139,10 +145,11 @@ def _train(
 
 def _headline(settings: TrainSettings, classes: tuple[str, ...], train: Any) -> str:
     frozen = "frozen " if settings.freeze_backbone else ""
+    unit = "bit" if settings.bits == 1 else "bits"
     return (
-        f"{settings.dataset}: {len(train)} training images of {len(classes)} classes; "
-        f"{settings.method}, {frozen}{settings.backbone} ({settings.weights}) at "
-        f"{settings.crop} px, {settings.dim} codes of {settings.bits} bits"
+        f"{Path(settings.dataset).name}: {len(train)} training images of {len(classes)} classes; "
+        f"{settings.method}, {frozen}{settings.backbone} ({Path(settings.weights).name}) at "
+        f"{settings.crop} px, {settings.dim} codes of {settings.bits} {unit}"
     )
 
 

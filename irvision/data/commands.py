@@ -64,7 +64,9 @@ def list_command(
         from irvision.data.listing import list_datasets, print_list
 
         console = make_console()
-        print_list(console, list_datasets(data_dir, cache_dir or cache_folder()))
+        print_list(
+            console, list_datasets(data_dir, cache_dir / "pixels" if cache_dir else cache_folder())
+        )
         print_plain(console, f"next: ira data check NAME --data-dir {data_dir}")
 
 
@@ -105,7 +107,7 @@ def prepare_command(
     unit: UnitOption = "object",
     cache_dir: CacheDir = None,
     processes: Processes = None,
-    max_bad: Annotated[float, typer.Option(help="Largest share of images that may be bad.")] = 0.0,
+    max_bad: Annotated[float, typer.Option(help="Largest share of images that may be bad.")] = 0.01,
     debug: Debug = False,
 ) -> None:
     """Decode every image once into a cache that training maps into memory."""

@@ -38,7 +38,10 @@ def check_work(name: str, data_dir: Path, unit: Unit, processes: int | None, as_
 
 def _after_check(dataset: str, name: str, data_dir: Path, whole: bool) -> str:
     from irvision.data.published import PUBLISHED
+    from irvision.data.registry import DATASETS
 
+    if whole and dataset not in DATASETS:
+        return f"ira train --dataset {name}"
     if whole:
         return f"ira data prepare {name} --data-dir {data_dir} --size {SIDE}"
     if dataset in PUBLISHED:
@@ -90,7 +93,7 @@ def prepare_work(
         cache = prepare(
             examples,
             size,
-            cache_dir,
+            None if cache_dir is None else cache_dir / "pixels",
             processes=processes,
             max_bad=max_bad,
             on_progress=tell,
@@ -124,7 +127,7 @@ def show_work(name: str, data_dir: Path, unit: Unit, out: Path | None, seed: int
         write_png(sample_grid(examples, COLUMNS, SIDE, seed), path)
     print_plain(console := make_console(), f"wrote {path}")
     where = "" if drawn else f" --data-dir {data_dir}"
-    print_plain(console, f"next: open it, then ira data prepare {name}{where} --size {SIDE}")
+    print_plain(console, f"next: open it, then ira train --dataset {name}{where}")
 
 
 @contextmanager
