@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -223,7 +224,8 @@ def train(
         from irvision.training import train_command
 
         code, folder = train_command(context.params)
-    if as_json and not code:
+    # Of several processes the first one speaks.
+    if as_json and not code and os.environ.get("RANK", "0") == "0":
         typer.echo((folder / "result.json").read_text(encoding="utf-8"), nl=False)
     raise typer.Exit(code)
 

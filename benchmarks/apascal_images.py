@@ -53,7 +53,7 @@ def one_run(run: Path, chosen: list[str]) -> dict[str, float]:
         ira("train", *chosen, "--out", str(run), "--overwrite")
     ira("evaluate", str(run))
     found = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
-    rows = {row["features"]: row for row in found["fidelity"]}
+    rows = {row["name"]: row for row in found["fidelity"]}
     return {
         "accuracy_g": found["accuracy_g"]["value"],
         "accuracy_t": found["accuracy_t"]["value"],
@@ -86,7 +86,7 @@ def print_table(table: dict[str, dict[str, Any]]) -> None:
 
 def main() -> None:
     """Run what the options say."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=SHARED / "apascal-384")
     weights = SHARED / "mobilenet_v2/mobilenet_v2_imagenet.npz"
     parser.add_argument("--weights", type=Path, default=weights)

@@ -78,7 +78,9 @@ class Descent:
         return stepped
 
     def _parts(self, x: Tensor, y: Tensor, routing: Routing | None) -> Stepped:
-        pieces = list(zip(x.chunk(self.chunks), y.chunk(self.chunks), strict=True))
+        # Never a piece of one sample, which has no batch statistics.
+        count = max(min(self.chunks, len(x) // 2), 1)
+        pieces = list(zip(x.tensor_split(count), y.tensor_split(count), strict=True))
         with torch.no_grad(), self.precision():
             codes = torch.cat([self.network.codes(piece) for piece, _ in pieces])
         self._step_g(codes, y, None if routing is None else routing.predict(codes))

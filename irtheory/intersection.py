@@ -20,6 +20,7 @@ from irtheory.losses import Weights
 from irtheory.network import Network, collect
 from irtheory.peers import Alone, Peers
 from irtheory.progress import Progress
+from irtheory.randomness import random_states, set_random_states
 from irtheory.records import Collected, Epoch, epoch_record
 from irtheory.trees.routing import Routing
 from irtheory.trees.tree import Tree
@@ -208,8 +209,7 @@ class Intersection:
             "last": self._last,
             "progress": None if progress is None else progress.state_dict(self.peers),
             "before": None if progress is None else self._before,
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "random": random_states(self.peers, device),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -224,8 +224,6 @@ class Intersection:
         self._fallen, self._last, self._before = state["fallen"], state["last"], state["before"]
         self.progress = None
         if state["progress"] is not None:
-            first = self.peers.first
+            first = self.peers.rank == 0
             self.progress = Progress.of(self.epoch + 1, state["progress"], self._device, first)
-        torch.set_rng_state(state["random"].cpu())
-        if self._device.type == "cuda" and state["random_cuda"] is not None:
-            torch.cuda.set_rng_state(state["random_cuda"].cpu(), self._device)
+        set_random_states(state["random"], self.peers, self._device)

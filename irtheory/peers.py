@@ -15,10 +15,10 @@ class Peers(Protocol):
     """What processes tell each other; each call is made by all of them, in the same order.
 
     Attributes:
-        first: whether this process is the one that writes files.
+        rank: number of this process; the first, 0, is the one that writes files.
     """
 
-    first: bool
+    rank: int
 
     def gather(self, seen: Collected) -> Collected:
         """The samples of all processes, in the same order everywhere."""
@@ -40,7 +40,7 @@ class Peers(Protocol):
 class Alone:
     """One process."""
 
-    first = True
+    rank = 0
 
     def gather(self, seen: Collected) -> Collected:
         """The samples themselves."""

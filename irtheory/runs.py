@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ RUN_FILES = (
 )  # fmt: skip
 # Commands that go on where an earlier run stopped.
 RESUMABLE = ("recover", "train")
+LEFTOVER = re.compile(r"(^|.*/)\.([^/]+)\.[a-z0-9_]{8}$")
 RUN_FOLDERS = ("trajectories", "cells", "checkpoints", "tensorboard")
 
 
@@ -65,16 +67,12 @@ def open_run(
     if overwrite and resume:
         raise InputError("--overwrite and --resume: expected one of them, found both")
     try:
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"--out {folder}: expected a folder, found a file")
+        refuse_used(folder, settings["command"], overwrite or resume)
         if folder.exists() and any(folder.iterdir()):
             if resume:
                 _check_resumed(folder, settings["command"])
-            elif overwrite:
-                _remove_run(folder)
             else:
-                ways = _resume_words(folder, settings) + "--overwrite or another folder"
-                raise InputError(f"--out {folder}: not empty; pass {ways}")
+                _remove_run(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
         write_json(folder / ENVIRONMENT, environment(seed))
@@ -84,8 +82,16 @@ def open_run(
     return folder
 
 
-def _resume_words(folder: Path, settings: dict[str, Any]) -> str:
-    command = settings.get("command")
+def refuse_used(folder: Path, command: str, wanted: bool = False) -> None:
+    """InputError if the folder is a file, or not empty and not `wanted` to be used again."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: expected a folder, found a file")
+    if folder.exists() and any(folder.iterdir()) and not wanted:
+        ways = _resume_words(folder, command) + "--overwrite or another folder"
+        raise InputError(f"--out {folder}: not empty; pass {ways}")
+
+
+def _resume_words(folder: Path, command: str) -> str:
     if command not in RESUMABLE or _command_of(folder) != command:
         return ""
     return f"--resume {folder} alone, " if command == "train" else "--resume, "
@@ -144,7 +150,8 @@ def _contents(folder: Path) -> Iterator[Path]:
 
 
 def _of_a_run(path: Path, folder: Path) -> bool:
-    name = path.relative_to(folder).as_posix()
+    # A write cut short leaves the name of its file between dots.
+    name = LEFTOVER.sub(r"\1\2", path.relative_to(folder).as_posix())
     if path.is_symlink():
         return False
     if path.is_dir():

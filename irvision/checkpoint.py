@@ -238,6 +238,6 @@ def _reason(folder: Path, size: int, error: OSError) -> str:
         free = shutil.disk_usage(folder).free
         return (
             f"{folder}: no space for a checkpoint, needed {size / 1e6:.1f} MB, "
-            f"free {free / 1e6:.1f} MB; the earlier checkpoints are whole"
+            f"free {free / 1e6:.1f} MB; the earlier checkpoints are whole: free some and go on"
         )
     return f"{folder}: cannot write a checkpoint ({error.strerror or type(error).__name__})"

@@ -15,6 +15,7 @@ from irtheory.network import Network, collect
 from irtheory.runs import InputError
 from irvision.data.cache_folder import cache_folder
 from irvision.data.examples import Attributes, Part
+from irvision.data.identity import check_samples, samples_digest
 from irvision.data.loader import evaluation_batches
 from irvision.data.registry import load_attributes, load_examples
 from irvision.evaluation import Predictions, evaluate
@@ -23,7 +24,7 @@ from irvision.frozen import features_in_order
 from irvision.models import view_of
 from irvision.preparation import EVALUATION_BATCH, Material, features_of, gather_material
 from irvision.runtime import autocast, start_runtime
-from irvision.saved import Trained, load_trained
+from irvision.saved import Trained, load_trained, moved
 
 
 def evaluate_command(
@@ -42,16 +43,11 @@ def evaluate_command(
         InputError: a run that is not finished, or a data set that is not that of the run.
     """
     trained = load_trained(run)
-    if data_dir is not None:
-        trained = replace(trained, settings=replace(trained.settings, data_dir=str(data_dir)))
-    settings, runtime = trained.settings, start_runtime(device)
+    settings = moved(trained.settings, data_dir)
+    runtime = start_runtime(device, settings.precision)
     cache_dir = cache_dir or cache_folder().parent
     examples = load_examples(settings.dataset, settings.data)
-    if examples.classes != trained.classes:
-        raise InputError(
-            f"{run}: expected the {len(trained.classes)} classes of the run in "
-            f"{settings.dataset}, found {len(examples.classes)} or others"
-        )
+    check_samples(samples_digest(examples), trained.samples, settings.dataset)
     material = gather_material(examples, settings, runtime, cache_dir, console)
     if not len(material.rows("test")):
         raise InputError(f"{settings.dataset}: expected test images, found none")

@@ -79,14 +79,20 @@ def _computed(
 
 
 def feature_batches(
-    features: FrozenFeatures, labels: Tensor, rows: Int[np.ndarray, " n"], size: int, seed: int
+    features: FrozenFeatures,
+    labels: Tensor,
+    rows: Int[np.ndarray, " n"],
+    size: int,
+    seed: int,
+    mirrored: bool,
 ) -> Batches:
-    """Batches of an epoch; each sample comes plain and mirrored, in an order of seed and epoch."""
+    """Batches of an epoch in an order of seed and epoch; each sample plain, and `mirrored` too."""
     known = torch.from_numpy(rows)
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        order = torch.randperm(2 * len(known), generator=generator).to(labels.device)
+        count = (1 + mirrored) * len(known)
+        order = torch.randperm(count, generator=generator).to(labels.device)
         where = known.to(labels.device)
         for chosen in order.split(size):
             sample, mirror = where[chosen % len(where)], chosen >= len(where)

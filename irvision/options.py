@@ -108,7 +108,12 @@ Deterministic = Annotated[
 ]
 Compile = Annotated[
     bool | None,
-    typer.Option(help="F by torch.compile.", show_default="no", rich_help_panel=MACHINE),
+    typer.Option(
+        "--compile/--no-compile",
+        help="F by torch.compile.",
+        show_default="no",
+        rich_help_panel=MACHINE,
+    ),
 ]
 Accumulate = Annotated[
     int | None,

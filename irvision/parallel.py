@@ -30,7 +30,7 @@ class Group:
     """
 
     def __init__(self, runtime: Runtime) -> None:
-        self.first = runtime.rank == 0
+        self.rank = runtime.rank
         self._world, self._device = runtime.world, runtime.device
         # What the hosts have to say does not wait for the work their GPUs have in hand.
         hosts = distributed.new_group(backend="gloo", timeout=PATIENCE)
@@ -60,7 +60,7 @@ class Group:
         Raises:
             RuntimeError: it failed there (where what it raised is raised again).
         """
-        if not self.first:
+        if self.rank:
             text = self._told("")
             if not text:
                 raise RuntimeError("no tree: the first process could not grow one")
@@ -93,7 +93,7 @@ class Group:
         content = torch.frombuffer(bytearray(f"{text}\n".encode()), dtype=torch.uint8)
         length = torch.tensor([len(content)])
         distributed.broadcast(length, 0, group=self._hosts)
-        if not self.first:
+        if self.rank:
             content = torch.empty(int(length.item()), dtype=torch.uint8)
         distributed.broadcast(content, 0, group=self._hosts)
         return content.numpy().tobytes().decode().rstrip("\n")

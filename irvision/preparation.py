@@ -173,11 +173,13 @@ def _set_up_frozen(
     neck = make_neck(settings, torch.cat([features.plain[rows], features.mirrored[rows]]))
     head = assemble(neck, settings, classes).to(runtime.device)
     whole = Network(nn.Sequential(backbone, head.represent), head.quantize, head.classify)
-    train = feature_batches(features, labels, rows, settings.batch_size, settings.seed)
+    mirrored = settings.flip > 0
+    train = feature_batches(features, labels, rows, settings.batch_size, settings.seed, mirrored)
     fit = features_in_order(features, labels, rows, EVALUATION_BATCH)
     validation = features_in_order(features, labels, held, EVALUATION_BATCH) if len(held) else None
-    steps = math.ceil(2 * len(rows) / settings.batch_size)
-    engine, grower = _engine(settings, head, classes, 2 * len(rows), steps, runtime)
+    samples = (1 + mirrored) * len(rows)
+    steps = math.ceil(samples / settings.batch_size)
+    engine, grower = _engine(settings, head, classes, samples, steps, runtime)
     return Setup(engine, grower, whole, train, validation, fit, steps)
 
 

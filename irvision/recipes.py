@@ -10,7 +10,7 @@ from irtheory.quantize import check_bits
 from irtheory.runs import InputError
 from irvision.backbones.registry import BACKBONES
 from irvision.methods.contract import image_method
-from irvision.settings import Recipe, TrainSettings
+from irvision.settings import Recipe, TrainSettings, option
 
 BEETLES = "beetles"
 COMMON: dict[str, Any] = {
@@ -18,6 +18,7 @@ COMMON: dict[str, Any] = {
     "method": "ira", "freeze_backbone": False, "depth": None, "hidden": 512, "head_hidden": 512,
     "criterion": "entropy", "momentum": 0.9, "flip": 0.5,
     "accumulate": 1, "compile": False, "max_bad": 0.01, "seed": 0, "progressive": False,
+    "precision": "fp32", "deterministic": False,
 }  # fmt: skip
 # PMG's published input: squares of 550 pixels, zeros around them, crops of 448.
 _PUBLISHED = {
@@ -75,6 +76,7 @@ def resolve(asked: Mapping[str, Any], on_gpu: bool) -> TrainSettings:
         names = ", ".join(BACKBONES)
         raise InputError(f"--backbone: expected one of {names}, found {values['backbone']!r}")
     values.setdefault("weights", "none" if drawn or not backbone.url else "imagenet")
+    _refuse_idle(given, values)
     trained = values["weights"] != "none"
     values.setdefault("backbone_factor", 0.1 if trained else 1.0)
     for name, value in _input(values, drawn, on_gpu, backbone.size).items():
@@ -83,6 +85,22 @@ def resolve(asked: Mapping[str, Any], on_gpu: bool) -> TrainSettings:
     for name in ("label", "tree", "sparsity", "route"):
         values.setdefault(f"lambda_{name}", getattr(weights, name))
     return TrainSettings(**values)
+
+
+def _refuse_idle(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """InputError for an option that was given and would do nothing."""
+    frozen = values["freeze_backbone"]
+    idle = {
+        "hidden": None if frozen else "--freeze-backbone",
+        "padding": "no --freeze-backbone" if frozen else None,
+        "backbone_factor": "no --freeze-backbone" if frozen else None,
+        "dropout": "--features plain" if values["features"] == "pmg" else None,
+        "momentum": None if values["optimiser"] == "sgd" else "--optimiser sgd",
+        "beetles": None if values["dataset"].casefold() == BEETLES else "--dataset beetles",
+    }
+    for name, needed in idle.items():
+        if name in given and needed is not None:
+            raise InputError(f"{option(name)}: has no effect here; expected {needed} beside it")
 
 
 def _weights(values: Mapping[str, Any]) -> Weights:

@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import distributed
 
 from irtheory.runs import InputError
+from irvision.settings import Precision
 
-Precision = Literal["bf16", "fp32"]
 # From here on NVIDIA cards have matrix units for bfloat16.
 AMPERE = (8, 0)
 # Processes wait for the one that grows the tree, and an exact tree takes its time.

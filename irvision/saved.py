@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from irtheory.trees.export import to_key
 from irtheory.trees.merge import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.checkpoint import check_shapes
+from irvision.data.registry import is_known
 from irvision.models import make_network
 from irvision.settings import TrainSettings, settings_from
 
@@ -37,6 +38,7 @@ class Result:
 
     Attributes:
         kept: the codes that count, ascending.
+        samples: digest of the data set, see `irvision.data.identity`.
         epochs: trained.
         stopped: whether the rule of --drops ended it.
         part: on which images the rest was measured, "validation" or "train".
@@ -47,6 +49,7 @@ class Result:
     """
 
     kept: tuple[int, ...]
+    samples: str
     epochs: int
     stopped: bool
     part: str
@@ -78,6 +81,7 @@ class Trained:
         tree: T over the kept codes.
         kept: the codes that count, ascending.
         classes: names of the k classes.
+        samples: digest of the data set.
     """
 
     settings: TrainSettings
@@ -85,6 +89,7 @@ class Trained:
     tree: Tree
     kept: Int[np.ndarray, " kept"]
     classes: tuple[str, ...]
+    samples: str
 
 
 def read_settings(run: Path) -> TrainSettings:
@@ -103,6 +108,16 @@ def read_settings(run: Path) -> TrainSettings:
     if command != "train":
         raise InputError(f"{file}: expected a run of ira train, found {command!r}")
     return settings_from(content, str(file))
+
+
+def moved(settings: TrainSettings, folder: Path | None) -> TrainSettings:
+    """The same with the data set in another folder."""
+    if folder is None:
+        return settings
+    place = str(folder.resolve())
+    if is_known(settings.dataset):
+        return replace(settings, data_dir=place)
+    return replace(settings, dataset=place)
 
 
 def save_trained(
@@ -136,10 +151,11 @@ def load_trained(run: Path) -> Trained:
     settings = read_settings(run)
     if not (run / RESULT).is_file():
         raise InputError(f"{run}: not finished; run `ira train --resume {run}` first")
-    classes = tuple(_json(run / CLASSES))
     try:
+        classes, result = tuple(map(str, _json(run / CLASSES))), _json(run / RESULT)
+        samples = str(result["samples"])
         tree = Tree.from_json((run / TREE).read_text(encoding="utf-8"))
-        kept = np.array(_json(run / RESULT)["kept"], dtype=np.int64)
+        kept = np.array(result["kept"], dtype=np.int64)
         tensors = load_file(run / WEIGHTS)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"{run}: expected the files of a finished run ({error})") from None
@@ -147,7 +163,7 @@ def load_trained(run: Path) -> Trained:
         network = make_network(settings, len(classes), "none")
     check_shapes(tensors, dict(_state(network)), str(run / WEIGHTS))
     network.load_state_dict(tensors)
-    return Trained(settings, network.eval(), tree, kept, classes)
+    return Trained(settings, network.eval(), tree, kept, classes, samples)
 
 
 def _state(network: Network) -> list[tuple[str, torch.Tensor]]:

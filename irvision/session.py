@@ -20,6 +20,7 @@ from irtheory.runs import InputError, json_line, write_text
 from irtheory.trees.merge import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.board import Board
+from irvision.data.identity import check_samples
 from irvision.interrupt import Interruption, heeding_signals
 from irvision.methods.contract import image_method
 from irvision.preparation import Setup
@@ -39,6 +40,7 @@ class Session:
         setup: engine and batches.
         folder: of the run.
         classes: names of the classes.
+        samples: digest of the data set.
         writes: whether this process writes files.
         console: what it prints to.
         board: TensorBoard, if asked for.
@@ -49,6 +51,7 @@ class Session:
     setup: Setup
     folder: Path
     classes: tuple[str, ...]
+    samples: str
     writes: bool
     console: Console
     board: Board
@@ -94,7 +97,7 @@ class Session:
         state = {
             "engine": engine.state_dict(),
             "records": list(self.records),
-            "classes": list(self.classes),
+            "samples": self.samples,
         }
         if self.writes:
             writer.save(self.folder / CHECKPOINTS, engine.epoch, steps, state)
@@ -103,14 +106,10 @@ class Session:
         """Go on from a checkpoint's state.
 
         Raises:
-            InputError: the checkpoint is of other classes, or does not fit the network.
+            InputError: the checkpoint is of other samples, or does not fit the network.
         """
         try:
-            if state["classes"] != list(self.classes):
-                raise InputError(
-                    f"--resume {self.folder}: expected the {len(state['classes'])} classes of the "
-                    f"checkpoint, found {len(self.classes)} or others in the data set"
-                )
+            check_samples(self.samples, state["samples"], f"--resume {self.folder}")
             self.setup.engine.load_state_dict(state["engine"])
             self.records = list(state["records"])
         except (KeyError, TypeError, RuntimeError) as error:
@@ -137,6 +136,7 @@ class Session:
         g, t, both = Collected(held.codes[:, kept], held.outputs, held.labels).accuracies(tree)
         return Result(
             kept=tuple(kept.tolist()),
+            samples=self.samples,
             epochs=self.setup.engine.epoch,
             stopped=self.setup.engine.stopped,
             part="validation" if self.setup.validation else "train",

@@ -20,6 +20,7 @@ Optimiser = Literal["adamw", "sgd"]
 Schedule = Literal["constant", "cosine"]
 Recipe = Literal["fast", "paper", "pmg"]
 Normalise = Literal["backbone", "half"]
+Precision = Literal["bf16", "fp32"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class TrainSettings:
         normalise: mean and sd of the colours: those of the "backbone", or "half" for both.
         accumulate: parts in which a batch passes through F.
         compile: F by torch.compile.
+        precision, deterministic: see `irvision.runtime.start_runtime`.
         max_bad: share of images that may fail to decode.
         seed: of every draw but the split's.
     """
@@ -99,6 +101,8 @@ class TrainSettings:
     normalise: Normalise
     accumulate: int
     compile: bool
+    precision: Precision
+    deterministic: bool
     max_bad: float
     seed: int
 
@@ -109,9 +113,14 @@ class TrainSettings:
             found = getattr(self, name)
             if found is not None and found < smallest:
                 raise InputError(f"{option(name)}: expected at least {smallest}, found {found}")
-        for name in ("validation", "dropout", "flip", "max_bad", "momentum"):
-            if not 0 <= getattr(self, name) <= (0.5 if name == "validation" else 1):
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"--seed: expected a whole number ≥ 0, found {self.seed}")
+        for name, most in (("validation", 0.5), ("flip", 1), ("max_bad", 1)):
+            if not 0 <= getattr(self, name) <= most:
                 raise InputError(f"{option(name)}: expected a share, found {getattr(self, name)}")
+        for name in ("dropout", "momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{option(name)}: expected [0, 1), found {getattr(self, name)}")
         for name in ("learning_rate", "weight_decay", "backbone_factor"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{option(name)}: expected ≥ 0, found {getattr(self, name)}")
@@ -183,5 +192,6 @@ def _checked(value: Any, hint: Any, name: str, where: str) -> Any:
         kinds += (int,) if float in kinds else ()
         fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
     if not fits:
-        raise InputError(f"{where}: {name}: expected {hint}, found {value!r}")
+        words = " or ".join(map(str, allowed)) if allowed else hint.__name__
+        raise InputError(f"{where}: {name}: expected {words}, found {value!r}")
     return value

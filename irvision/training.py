@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,23 +15,24 @@ import torch
 from rich.console import Console
 
 from irtheory.console import make_console, print_plain, print_written
-from irtheory.runs import InputError, default_folder, open_run
+from irtheory.runs import CONFIG, InputError, default_folder, open_run, refuse_used
 from irtheory.trees import exact
 from irtheory.trees._compiled import kernels_compiled
 from irvision.board import Board
 from irvision.checkpoint import load_checkpoint
 from irvision.data.cache_folder import cache_folder
-from irvision.data.registry import load_examples
+from irvision.data.identity import samples_digest
+from irvision.data.registry import is_known, load_examples
 from irvision.models import make_backbone
 from irvision.preparation import gather_material, set_up
-from irvision.recipes import resolve
+from irvision.recipes import BEETLES, resolve
 from irvision.runtime import Runtime, start_runtime, stop_runtime
-from irvision.saved import FILES, RESULT, read_settings
+from irvision.saved import FILES, RESULT, moved, read_settings
 from irvision.session import CHECKPOINTS, METRICS, Session
 from irvision.settings import TrainSettings, option
 
 # What may differ where a run goes on.
-MOVABLE = ("data_dir", "compile")
+MOVABLE = ("data_dir", "compile", "precision", "deterministic")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Request:
         out: run folder; None is runs/train-<data set>-<method>-<time>.
         overwrite: replace an earlier run there.
         resume: folder of a run to go on with; its settings hold.
-        device, precision, deterministic: see `start_runtime`.
+        device: see `start_runtime`.
         cache_dir: where decoded images and frozen features are kept.
         tensorboard: write metrics for TensorBoard too.
         as_json: print nothing but the result.
@@ -51,8 +53,6 @@ class Request:
     overwrite: bool = False
     resume: Path | None = None
     device: str | None = None
-    precision: str | None = None
-    deterministic: bool = False
     cache_dir: Path | None = None
     tensorboard: bool = False
     as_json: bool = False
@@ -69,10 +69,17 @@ def train_command(options: Mapping[str, Any]) -> tuple[int, Path]:
         InputError: whatever cannot be used, a full disk, too little memory.
     """
     request = Request(**{field.name: options[field.name] for field in fields(Request)})
+    before = None if request.resume is None else read_settings(request.resume)
     asked = _asked(options)
-    runtime = start_runtime(request.device, request.precision, request.deterministic)
+    precision = asked.get("precision") or (before.precision if before else None)
+    exactly = bool(asked.get("deterministic") or (before and before.deterministic))
+    runtime = start_runtime(request.device, precision, exactly)
+    asked["precision"] = runtime.precision
     try:
-        settings, folder = _what_and_where(asked, request, runtime)
+        if before is None:
+            settings, folder = _new(asked, request, runtime)
+        else:
+            settings, folder = _earlier(before, options, asked, request)
         console = make_console(quiet=request.as_json or runtime.rank > 0)
         with _one_line(settings, folder, runtime):
             return _train(settings, folder, request, runtime, console), folder
@@ -83,25 +90,39 @@ def train_command(options: Mapping[str, Any]) -> tuple[int, Path]:
 def _asked(options: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that were given, ready to be written down: folders as absolute paths."""
     asked = {field.name: options.get(field.name) for field in fields(TrainSettings)}
-    asked["compile"] = options["compile_"]
-    data_dir = asked["data_dir"] or os.environ.get("IRA_DATA")
-    asked["data_dir"] = str(Path(data_dir).resolve()) if data_dir else None
-    if asked["dataset"] is not None and Path(asked["dataset"]).is_dir():
-        asked["dataset"] = str(Path(asked["dataset"]).resolve())
-    if asked["weights"] not in (None, "none", "imagenet"):
-        asked["weights"] = str(Path(asked["weights"]).resolve())
+    asked |= {"compile": options["compile_"], "deterministic": options["deterministic"] or None}
+    dataset, weights, data_dir = asked["dataset"], asked["weights"], asked["data_dir"]
+    if dataset is not None and not is_known(dataset) and Path(dataset).is_dir():
+        asked["dataset"] = str(Path(dataset).resolve())
+    if weights not in (None, "none", "imagenet"):
+        asked["weights"] = str(Path(weights).resolve())
+    if data_dir is not None:
+        asked["data_dir"] = str(Path(data_dir).resolve())
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _what_and_where(
-    asked: Mapping[str, Any], request: Request, runtime: Runtime
+def _new(asked: dict[str, Any], request: Request, runtime: Runtime) -> tuple[TrainSettings, Path]:
+    """Settings and folder of a new run."""
+    if "dataset" not in asked:
+        raise InputError("--dataset: expected a data set or a folder, found none")
+    usual = Path(os.environ.get("IRA_DATA") or "data")
+    if "data_dir" not in asked and usual.is_dir() and asked["dataset"].casefold() != BEETLES:
+        asked["data_dir"] = str(usual.resolve())
+    settings = resolve(asked, runtime.device.type == "cuda")
+    name = Path(settings.dataset)
+    folder = request.out or default_folder("train", f"{name.name}-{settings.method}")
+    if not is_known(settings.dataset) and name in folder.resolve().parents:
+        raise InputError(f"--out {folder}: expected a folder outside the data set {name}")
+    if not runtime.rank:
+        refuse_used(folder, "train", request.overwrite)
+    return settings, folder
+
+
+def _earlier(
+    before: TrainSettings, options: Mapping[str, Any], asked: dict[str, Any], request: Request
 ) -> tuple[TrainSettings, Path]:
-    if request.resume is None:
-        if "dataset" not in asked:
-            raise InputError("--dataset: expected a data set or a folder, found none")
-        settings = resolve(asked, runtime.device.type == "cuda")
-        what = f"{Path(settings.dataset).name}-{settings.method}"
-        return settings, request.out or default_folder("train", what)
+    """Settings and folder of a run to go on with."""
+    assert request.resume is not None
     others = [option(name) for name in asked if name not in MOVABLE]
     if others or request.out or request.overwrite:
         beside = ", ".join(others) or "--out or --overwrite"
@@ -109,8 +130,8 @@ def _what_and_where(
             f"--resume {request.resume}: goes on with the settings of that run; expected no "
             f"{beside} (start a new run for that)"
         )
-    settings = read_settings(request.resume)
-    return replace(settings, **asked), request.resume
+    kept = {name: value for name, value in asked.items() if name != "data_dir"}
+    return replace(moved(before, options["data_dir"]), **kept), request.resume
 
 
 def _train(
@@ -125,22 +146,42 @@ def _train(
     examples = load_examples(settings.dataset, settings.data)
     for note in examples.notes:
         print_plain(console, f"· {note}")
-    # Found now, what is wrong with the weights costs no decoding and leaves no folder.
-    make_backbone(settings, settings.weights)
-    if request.resume is None and not runtime.rank:
-        open_run(folder, {"command": "train", **asdict(settings)}, request.overwrite, settings.seed)
+    if request.resume is None:
+        # Found now, what is wrong with the weights costs no decoding.
+        make_backbone(settings, settings.weights)
     if not kernels_compiled():
         print_plain(console, "compiling tree kernels (once, about a minute) …")
     exact.warm_up()
     cache_dir = request.cache_dir or cache_folder().parent
     material = gather_material(examples, settings, runtime, cache_dir, console)
     print_plain(console, _headline(settings, examples.classes, material.rows("train")))
-    setup = set_up(settings, material, runtime, cache_dir, console)
-    board = Board(folder if request.tensorboard and not runtime.rank else None)
-    session = Session(settings, setup, folder, examples.classes, not runtime.rank, console, board)
-    if request.resume is not None:
-        _go_on(session, console)
-    return _finish(session, runtime)
+    holds = request.resume is not None and any((folder / CHECKPOINTS).glob("*.pt"))
+    # A checkpoint holds every weight but those of a frozen backbone.
+    begins = "none" if holds and not settings.freeze_backbone else settings.weights
+    setup = set_up(replace(settings, weights=begins), material, runtime, cache_dir, console)
+    if request.resume is None and not runtime.rank:
+        open_run(folder, {"command": "train", **asdict(settings)}, request.overwrite, settings.seed)
+    with _alone_in(folder, runtime):
+        board = Board(folder if request.tensorboard and not runtime.rank else None)
+        samples, first = samples_digest(examples), not runtime.rank
+        session = Session(settings, setup, folder, examples.classes, samples, first, console, board)
+        if request.resume is not None:
+            _go_on(session, console)
+        return _finish(session, runtime)
+
+
+@contextmanager
+def _alone_in(folder: Path, runtime: Runtime) -> Iterator[None]:
+    """InputError if another run trains in the folder; while inside, no other can."""
+    if runtime.rank:
+        yield
+        return
+    with (folder / CONFIG).open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another process trains in it") from None
+        yield
 
 
 def _headline(settings: TrainSettings, classes: tuple[str, ...], train: Any) -> str:

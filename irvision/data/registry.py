@@ -21,6 +21,11 @@ DATASETS: dict[str, str] = {
 FOLDER = "irvision.data.folder"
 
 
+def is_known(dataset: str) -> bool:
+    """Whether that is a name of DATASETS, in any case."""
+    return dataset.casefold() in map(str.casefold, DATASETS)
+
+
 def load_examples(dataset: str, options: DataOptions) -> Examples:
     """Images, classes and parts of a data set; never its attributes.
 
@@ -32,7 +37,11 @@ def load_examples(dataset: str, options: DataOptions) -> Examples:
         InputError: no such data set, or what is there is not as it should be.
     """
     module, options = resolve(dataset, options)
-    return module.load_examples(options)
+    examples = module.load_examples(options)
+    for name in examples.classes:
+        if not name.isprintable():
+            raise InputError(f"{dataset}: expected class names that can be printed, found {name!r}")
+    return examples
 
 
 def load_attributes(dataset: str, options: DataOptions, examples: Examples) -> Attributes | None:
