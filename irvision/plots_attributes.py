@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Lengths in inches.
 ROW, CELL, LETTER, GAP, HEAD, MARGIN = 0.135, 0.34, 0.06, 0.2, 0.95, 0.15
-NARROWEST = 5.6
+NARROWEST = 4.3
 FONT = 6.5
 # Most attributes for 1, 2, 3 columns of the page; beyond, 4.
 COLUMNS_UP_TO = (34, 84, 168)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -16,6 +18,8 @@ from torch import distributed
 from irtheory.runs import InputError
 from irvision.settings import Precision
 
+# Numbers of glibc's malloc.h.
+M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 # From here on NVIDIA cards have matrix units for bfloat16.
 AMPERE = (8, 0)
 # Processes wait for the one that grows the tree, and an exact tree takes its time.
@@ -62,6 +66,8 @@ def start_runtime(
     on_gpu, world = runtime.device.type == "cuda", runtime.world
     if on_gpu:
         _tune(runtime.device)
+    else:
+        _keep_memory()
     if deterministic:
         _make_deterministic()
     if world > 1 and not distributed.is_initialized():
@@ -165,6 +171,20 @@ def _tune(device: torch.device) -> None:
     torch.cuda.set_device(device)
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = True
+
+
+def _keep_memory() -> None:
+    """Let glibc keep large blocks that are freed, where it is the C library.
+
+    It hands blocks above 32 MiB back to the system, and the maps of a batch of photographs are
+    larger: fresh pages for every layer then cost as much as the arithmetic (measured: half the
+    speed of MobileNetV2 at 224 pixels).
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            library = ctypes.CDLL(None)
+            library.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+            library.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def _make_deterministic() -> None:

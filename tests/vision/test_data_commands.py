@@ -75,7 +75,7 @@ def test_a_whole_folder_is_found_whole(flowers: Path) -> None:
     assert found["attributes"] == 1 and found["unknown"] == pytest.approx(0.2)
     text = ira_data("check", flowers).stdout
     assert "whole: nothing is missing" in text
-    assert text.splitlines()[-1].startswith("next: ira data prepare")
+    assert text.splitlines()[-1].startswith("next: ira train --dataset")
 
 
 def test_what_is_bad_is_named(apascal: Path) -> None:

@@ -91,7 +91,7 @@ def what_a_group_says(runtime: Runtime) -> dict:
         "gathered": [(s.codes, s.outputs, s.labels) for s in joined],
         "total": group.total(torch.tensor([[1.0, rank]])),
         "anyone": [group.anyone(flag) for flag in (False, rank == 1, rank == 0, True)],
-        "first": group.first,
+        "first": group.rank == 0,
     }
 
 
