@@ -20,6 +20,7 @@ from irvision.data.loader import evaluation_batches
 from irvision.data.registry import load_attributes, load_examples
 from irvision.evaluation import Predictions, evaluate
 from irvision.evaluation_files import print_evaluation, write_evaluation
+from irvision.evaluation_results import Evaluation
 from irvision.frozen import features_in_order
 from irvision.models import view_of
 from irvision.preparation import EVALUATION_BATCH, Material, features_of, gather_material
@@ -56,10 +57,29 @@ def evaluate_command(
     parts: tuple[Part, ...] = ("test", "train")
     test, train = predict(trained, material, parts, cache_dir, console)
     attributes = load_attributes(settings.dataset, settings.data, examples)
-    evaluation = evaluate(
+    with console.status("scoring codes against attributes …"):
+        evaluation = _scored(
+            trained, test, train, attributes, material, null_draws, bootstrap, seed
+        )
+    print_evaluation(console, evaluation)
+    written = write_evaluation(run, evaluation)
+    print_written(console, run, written, f"ira plot {run}")
+
+
+def _scored(
+    trained: Trained,
+    test: Predictions,
+    train: Predictions,
+    attributes: Attributes | None,
+    material: Material,
+    null_draws: int,
+    bootstrap: int,
+    seed: int,
+) -> Evaluation:
+    return evaluate(
         test,
         trained.tree,
-        settings.bits,
+        trained.settings.bits,
         _of(attributes, material.rows("test")),
         train,
         _of(attributes, material.rows("train")),
@@ -69,9 +89,6 @@ def evaluate_command(
         classes=trained.classes,
         kept=trained.kept.tolist(),
     )
-    print_evaluation(console, evaluation)
-    written = write_evaluation(run, evaluation)
-    print_written(console, run, written, f"ira plot {run}")
 
 
 def predict(
