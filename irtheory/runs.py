@@ -207,12 +207,12 @@ def _git_state() -> str | None:
     return answers[0] + (" with local changes" if answers[1] else "")
 
 
-def write_text(path: Path, text: str) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write a file in one piece: a temporary file beside it, then a rename."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, 0o644)
@@ -220,6 +220,11 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one piece."""
+    write_bytes(path, text.encode("utf-8"))
 
 
 def _finite(value: Any) -> Any:

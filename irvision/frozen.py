@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 
 from irtheory.console import Pulse, progress_bar
 from irtheory.intersection import Batches
+from irtheory.runs import write_bytes
 from irvision.data.augment import View
 from irvision.data.loader import evaluation_batches
 from irvision.data.pictures import Pictures
@@ -133,13 +132,4 @@ def _write(file: Path, features: Float[np.ndarray, "2 m C"]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     stream = io.BytesIO()
     np.save(stream, features)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(stream.getbuffer())
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_bytes(file, stream.getbuffer())

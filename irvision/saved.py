@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,10 +13,10 @@ import torch
 import yaml
 from jaxtyping import Int
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from irtheory.network import Network
-from irtheory.runs import CONFIG, InputError, write_json, write_text
+from irtheory.runs import CONFIG, InputError, write_bytes, write_json, write_text
 from irtheory.trees.export import to_key
 from irtheory.trees.merge import merge_same_class
 from irtheory.trees.tree import Tree
@@ -133,7 +131,7 @@ def save_trained(
     In the key, codes of one bit (`binary`) are present or absent.
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in _state(network)}
-    _write_tensors(run / WEIGHTS, tensors)
+    write_bytes(run / WEIGHTS, save(tensors))
     write_text(run / TREE, tree.to_json())
     names = [f"code {code}" for code in result.kept]
     key = to_key(merge_same_class(tree), names, classes, binary=binary)
@@ -175,17 +173,3 @@ def _json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: expected JSON ({error})") from None
-
-
-def _write_tensors(file: Path, tensors: dict[str, torch.Tensor]) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    os.close(handle)
-    try:
-        save_file(tensors, name)
-        with open(name, "rb") as stream:
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

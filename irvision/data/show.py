@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from irtheory.runs import InputError
+from irtheory.runs import InputError, write_bytes
 from irvision.data.examples import BadImage, Examples, PixelSource
 
 PAPER, TEXT, BAD = (250, 249, 245), (30, 30, 30), (190, 60, 50)
@@ -49,17 +47,7 @@ def write_png(image: Image.Image, path: Path) -> None:
     packed = io.BytesIO()
     image.save(packed, "PNG")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(packed.getbuffer())
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+        write_bytes(path, packed.getbuffer())
     except OSError as error:
         raise InputError(f"--out {path}: cannot write there ({error.strerror})") from error
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +9,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from irtheory.runs import InputError
 from irvision.data.beetles.draw import draw, picture
 from irvision.data.beetles.species import SPECIES, TRAITS, species
 from irvision.data.beetles.traits import traits
+from irvision.data.show import write_png
 
 PAPER, TEXT, FAINT = (250, 249, 245), (30, 30, 30), (120, 120, 120)
 GAP, LINE, MARGIN = 6, 18, 20
@@ -41,7 +39,7 @@ def contact_sheet(
     sheet = Image.new("RGB", (width, upper.height + lower.height + 3 * MARGIN), PAPER)
     sheet.paste(upper, (MARGIN, MARGIN))
     sheet.paste(lower, (MARGIN, upper.height + 2 * MARGIN))
-    _save(sheet, path)
+    write_png(sheet, path)
 
 
 def toggled(
@@ -97,21 +95,3 @@ def _trait_part(pairs: int, size: int, seed: int) -> Image.Image:
             for side, image in enumerate(images):
                 part.paste(Image.fromarray(image), (x + side * (size + 2), top))
     return part
-
-
-def _save(sheet: Image.Image, path: Path) -> None:
-    """By a temporary file of the same folder: a sheet is there whole, or not at all."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                sheet.save(file, "PNG")
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot write there ({error.strerror or error})") from error
