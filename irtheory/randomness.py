@@ -29,6 +29,7 @@ def set_random_states(states: dict[str, Tensor], peers: Peers, device: torch.dev
     if rank >= len(states["cpu"]):
         torch.manual_seed(int.from_bytes(states["cpu"][0, :4].numpy().tobytes(), "little") + rank)
         return
-    torch.set_rng_state(states["cpu"][rank].cpu())
+    # A copy: given a view of a row, torch was seen to crash.
+    torch.set_rng_state(states["cpu"][rank].clone())
     if device.type == "cuda" and rank < len(states.get("cuda", ())):
-        torch.cuda.set_rng_state(states["cuda"][rank].cpu(), device)
+        torch.cuda.set_rng_state(states["cuda"][rank].clone(), device)
