@@ -26,6 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from irtheory.arrays import ArraySettings, fit_arrays
+from irtheory.environment import environment
 from irtheory.fidelity import (
     class_oracle_fidelity,
     feature_fidelity,
@@ -34,7 +35,7 @@ from irtheory.fidelity import (
 )
 from irtheory.methods import METHODS, Method
 from irtheory.quantize import binarize
-from irtheory.runs import environment, write_json
+from irtheory.runs import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 FEATURES = ROOT / "runs/features/apascal.npz"

@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 import re
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +17,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "numba", "cvxpy", "clarabel", "matplotlib")
+from irtheory.environment import environment
+
 # Both mark a folder as a run, so that --overwrite cannot empty anything else.
 CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 # All that a run writes, as patterns of paths in its folder.
@@ -67,12 +64,10 @@ def open_run(
     if overwrite and resume:
         raise InputError("--overwrite and --resume: expected one of them, found both")
     try:
-        refuse_used(folder, settings["command"], overwrite or resume)
-        if folder.exists() and any(folder.iterdir()):
-            if resume:
-                _check_resumed(folder, settings["command"])
-            else:
-                _remove_run(folder)
+        if not resume:
+            _remove(refuse_used(folder, settings["command"], overwrite))
+        elif _in_use(folder):
+            _check_resumed(folder, settings["command"])
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
         write_json(folder / ENVIRONMENT, environment(seed))
@@ -82,13 +77,25 @@ def open_run(
     return folder
 
 
-def refuse_used(folder: Path, command: str, wanted: bool = False) -> None:
-    """InputError if the folder is a file, or not empty and not `wanted` to be used again."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: expected a folder, found a file")
-    if folder.exists() and any(folder.iterdir()) and not wanted:
+def refuse_used(folder: Path, command: str, overwrite: bool = False) -> list[Path]:
+    """What has to be removed before the folder can be used: with `overwrite`, an earlier run.
+
+    Raises:
+        InputError: the folder is a file, or in use and not `overwrite`, or holds what no run
+            writes.
+    """
+    if not _in_use(folder):
+        return []
+    if not overwrite:
         ways = _resume_words(folder, command) + "--overwrite or another folder"
         raise InputError(f"--out {folder}: not empty; pass {ways}")
+    return _files_of_run(folder)
+
+
+def _in_use(folder: Path) -> bool:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: expected a folder, found a file")
+    return folder.exists() and any(folder.iterdir())
 
 
 def _resume_words(folder: Path, command: str) -> str:
@@ -97,10 +104,10 @@ def _resume_words(folder: Path, command: str) -> str:
     return f"--resume {folder} alone, " if command == "train" else "--resume, "
 
 
-def _remove_run(folder: Path) -> None:
-    """Remove the files of an earlier run; InputError, and nothing removed, if it is not one."""
+def _files_of_run(folder: Path) -> list[Path]:
+    """Everything in a run's folder; InputError if it is not one, or holds something else."""
     kept = "nothing was removed"
-    if not _is_run(folder):
+    if _command_of(folder) is None:
         raise InputError(
             f"--out {folder}: not empty and not a run (expected {ENVIRONMENT} and a {CONFIG} "
             f"that names its command); {kept}"
@@ -110,6 +117,10 @@ def _remove_run(folder: Path) -> None:
         if not _of_a_run(path, folder):
             name = path.relative_to(folder)
             raise InputError(f"--out {folder}: holds {name}, which no run writes; {kept}")
+    return found
+
+
+def _remove(found: list[Path]) -> None:
     # The marks go last: a removal cut short leaves what is still known as a run.
     for path in sorted(found, key=lambda path: path.name in (CONFIG, ENVIRONMENT)):
         if not path.is_dir():
@@ -124,10 +135,6 @@ def _check_resumed(folder: Path, command: str) -> None:
     if found != command:
         what = "no run" if found is None else f"a run of ira {found}"
         raise InputError(f"--resume {folder}: expected a run of ira {command}, found {what}")
-
-
-def _is_run(folder: Path) -> bool:
-    return _command_of(folder) is not None
 
 
 def _command_of(folder: Path) -> Any:
@@ -159,52 +166,6 @@ def _of_a_run(path: Path, folder: Path) -> bool:
     # A * of these patterns would match a slash too.
     depth = name.count("/")
     return any(fnmatchcase(name, p) and p.count("/") == depth for p in RUN_FILES)
-
-
-def environment(seed: int) -> dict[str, Any]:
-    """Versions, hardware, seed and git state: what a result depends on beside its settings."""
-    return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "ira": _version("ira") or "not installed",
-        "git": _git_state(),
-        "seed": seed,
-    }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _git_state() -> str | None:
-    here = Path(__file__).parent
-    answers = []
-    for command in (["rev-parse", "HEAD"], ["status", "--porcelain"]):
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(here), *command], capture_output=True, text=True, timeout=5
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        if done.returncode:
-            return None
-        answers.append(done.stdout.strip())
-    return answers[0] + (" with local changes" if answers[1] else "")
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:

@@ -50,7 +50,8 @@ def frozen_features(
         folder: where features are kept.
         console: for the progress.
     """
-    file = folder / f"{_digest(backbone, view, key, pictures.runtime.precision)}.npy"
+    known = (VERSION, key, view, pictures.runtime.precision, weights_digest(backbone))
+    file = folder / f"{hashlib.sha256(repr(known).encode()).hexdigest()[:32]}.npy"
     found = _read(file, len(pictures.labels))
     if found is None:
         found = _computed(backbone, pictures, view, console)
@@ -109,9 +110,9 @@ def features_in_order(
     return lambda _: ((features.plain[part], labels[part]) for part in where.split(size))
 
 
-def _digest(backbone: nn.Module, view: View, key: str, precision: str) -> str:
-    """Changes with everything that the features depend on."""
-    digest = hashlib.sha256(repr((VERSION, key, view, precision)).encode())
+def weights_digest(backbone: nn.Module) -> str:
+    """Changes with every weight, and with the names."""
+    digest = hashlib.sha256()
     for name, value in backbone.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -24,7 +24,13 @@ from irvision.data.examples import Examples, Part
 from irvision.data.loader import batch_bounds, evaluation_batches, training_batches
 from irvision.data.pictures import Pictures, place_pictures
 from irvision.data.stamps import stamps_digest
-from irvision.frozen import FrozenFeatures, feature_batches, features_in_order, frozen_features
+from irvision.frozen import (
+    FrozenFeatures,
+    feature_batches,
+    features_in_order,
+    frozen_features,
+    weights_digest,
+)
 from irvision.jigsaw import progressive_steps
 from irvision.methods.contract import image_method
 from irvision.models import (
@@ -117,6 +123,7 @@ class Setup:
         train, validation: batches of the engine; no validation set, no batches.
         fit: the training samples in order, as the engine's network takes them.
         steps: batches of an epoch.
+        backbone: digest of a frozen backbone's weights, which checkpoints do not hold.
     """
 
     engine: Intersection
@@ -126,6 +133,7 @@ class Setup:
     validation: Batches | None
     fit: Batches
     steps: int
+    backbone: str = ""
 
 
 def set_up(
@@ -180,7 +188,8 @@ def _set_up_frozen(
     samples = (1 + mirrored) * len(rows)
     steps = math.ceil(samples / settings.batch_size)
     engine, grower = _engine(settings, head, classes, samples, steps, runtime)
-    return Setup(engine, grower, whole, train, validation, fit, steps)
+    known = weights_digest(backbone)
+    return Setup(engine, grower, whole, train, validation, fit, steps, known)
 
 
 def features_of(

@@ -67,7 +67,7 @@ def resolve(asked: Mapping[str, Any], on_gpu: bool) -> TrainSettings:
     if recipe not in RECIPES:
         raise InputError(f"--recipe: expected one of {', '.join(RECIPES)}, found {recipe!r}")
     frozen = FROZEN if given.get("freeze_backbone") and recipe == "fast" else {}
-    values = {**COMMON, **RECIPES[recipe], **frozen, **given}
+    values = {**COMMON, **_fitting(recipe, given), **frozen, **given}
     drawn = values["dataset"].casefold() == BEETLES
     small = drawn or not on_gpu
     values.setdefault("backbone", "resnet10" if small else "resnet50")
@@ -85,6 +85,18 @@ def resolve(asked: Mapping[str, Any], on_gpu: bool) -> TrainSettings:
     for name in ("label", "tree", "sparsity", "route"):
         values.setdefault(f"lambda_{name}", getattr(weights, name))
     return TrainSettings(**values)
+
+
+def _fitting(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe without what cannot go with the options that were given."""
+    values = dict(RECIPES[recipe])
+    if given.get("freeze_backbone"):
+        values["features"] = "plain"
+    if given.get("features", values["features"]) == "plain":
+        values["progressive"] = False
+    if given.get("validation") == 0:
+        values["drops"] = None
+    return values
 
 
 def _refuse_idle(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:

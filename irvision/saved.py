@@ -20,8 +20,10 @@ from irtheory.runs import CONFIG, InputError, write_bytes, write_json, write_tex
 from irtheory.trees.export import to_key
 from irtheory.trees.merge import merge_same_class
 from irtheory.trees.tree import Tree
+from irvision.backbones.registry import BACKBONES
 from irvision.checkpoint import check_shapes
 from irvision.data.registry import is_known
+from irvision.methods.contract import image_methods
 from irvision.models import make_network
 from irvision.settings import TrainSettings, settings_from
 
@@ -105,7 +107,25 @@ def read_settings(run: Path) -> TrainSettings:
     command = content.get("command") if isinstance(content, dict) else None
     if command != "train":
         raise InputError(f"{file}: expected a run of ira train, found {command!r}")
-    return settings_from(content, str(file))
+    settings = settings_from(content, str(file))
+    if settings.backbone not in BACKBONES:
+        names = ", ".join(BACKBONES)
+        raise InputError(f"{file}: backbone: expected one of {names}, found {settings.backbone!r}")
+    if settings.method not in image_methods():
+        names = ", ".join(image_methods())
+        raise InputError(f"{file}: method: expected one of {names}, found {settings.method!r}")
+    return settings
+
+
+def settings_content(settings: TrainSettings) -> dict[str, Any]:
+    """What `config.yaml` holds of a run with these settings."""
+    return {"command": "train", **asdict(settings)}
+
+
+def write_settings(run: Path, settings: TrainSettings) -> None:
+    """Bring `config.yaml` up to the settings with which a run goes on."""
+    text = yaml.safe_dump(settings_content(settings), sort_keys=False, allow_unicode=True)
+    write_text(run / CONFIG, text)
 
 
 def moved(settings: TrainSettings, folder: Path | None) -> TrainSettings:

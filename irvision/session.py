@@ -16,19 +16,22 @@ from irtheory.network import collect
 from irtheory.progress import Progress
 from irtheory.records import Collected, Epoch
 from irtheory.results import final_tree
-from irtheory.runs import InputError, json_line, write_text
+from irtheory.runs import CONFIG, InputError, json_line, write_text
 from irtheory.trees.merge import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.board import Board
+from irvision.checkpoint import check_shapes
 from irvision.data.identity import check_samples
 from irvision.interrupt import Interruption, heeding_signals
 from irvision.methods.contract import image_method
 from irvision.preparation import Setup
 from irvision.saved import Result, save_trained
-from irvision.settings import TrainSettings
+from irvision.settings import MOVABLE, TrainSettings
 from irvision.writer import Writer
 
 METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"
+# Paths may move; digests say whether what they lead to is still the same.
+ELSEWHERE = ("dataset", "weights")
 
 
 @dataclass
@@ -98,6 +101,8 @@ class Session:
             "engine": engine.state_dict(),
             "records": list(self.records),
             "samples": self.samples,
+            "settings": asdict(self.settings),
+            "backbone": self.setup.backbone,
         }
         if self.writes:
             writer.save(self.folder / CHECKPOINTS, engine.epoch, steps, state)
@@ -106,17 +111,35 @@ class Session:
         """Go on from a checkpoint's state.
 
         Raises:
-            InputError: the checkpoint is of other samples, or does not fit the network.
+            InputError: the checkpoint is of other samples, settings or backbone weights, or does
+                not fit the network.
         """
+        where, engine = f"--resume {self.folder}", self.setup.engine
         try:
-            check_samples(self.samples, state["samples"], f"--resume {self.folder}")
-            self.setup.engine.load_state_dict(state["engine"])
+            check_samples(self.samples, state["samples"], where)
+            self._check_settings(state["settings"])
+            if state["backbone"] != self.setup.backbone:
+                raise InputError(
+                    f"{where}: expected the backbone weights that the run began with, found "
+                    f"others in {self.settings.weights}"
+                )
+            check_shapes(state["engine"]["network"], engine.network.state_dict(), where)
+            engine.load_state_dict(state["engine"])
             self.records = list(state["records"])
         except (KeyError, TypeError, RuntimeError) as error:
             why = str(error).splitlines()[0]
             raise InputError(
-                f"--resume {self.folder}: expected a checkpoint of this run's network ({why})"
+                f"{where}: expected a checkpoint of this run's network ({why})"
             ) from None
+
+    def _check_settings(self, trained: dict[str, Any]) -> None:
+        """InputError if `config.yaml` says something else than the run was trained with."""
+        for name, value in asdict(self.settings).items():
+            if name not in (*MOVABLE, *ELSEWHERE) and trained[name] != value:
+                raise InputError(
+                    f"{self.folder / CONFIG}: {name}: expected {trained[name]!r}, with which the "
+                    f"run was trained, found {value!r}"
+                )
 
     def finish(self) -> Result:
         """T of the result; writes all that later commands need."""

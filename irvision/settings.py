@@ -21,6 +21,8 @@ Schedule = Literal["constant", "cosine"]
 Recipe = Literal["fast", "paper", "pmg"]
 Normalise = Literal["backbone", "half"]
 Precision = Literal["bf16", "fp32"]
+# What may differ where a run goes on: where things are, and how the machine computes.
+MOVABLE = ("data_dir", "compile", "precision", "deterministic")
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ def _checked(value: Any, hint: Any, name: str, where: str) -> Any:
         kinds += (int,) if float in kinds else ()
         fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
     if not fits:
-        words = " or ".join(map(str, allowed)) if allowed else hint.__name__
+        words = " or ".join(getattr(kind, "__name__", str(kind)) for kind in allowed or (hint,))
+        words = words.replace("NoneType", "null")
         raise InputError(f"{where}: {name}: expected {words}, found {value!r}")
     return value

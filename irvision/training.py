@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from irtheory.console import make_console, print_plain, print_written
 from irtheory.runs import CONFIG, InputError, default_folder, open_run, refuse_used
 from irtheory.trees import exact
 from irtheory.trees._compiled import kernels_compiled
+from irvision.alone import alone_in
 from irvision.board import Board
 from irvision.checkpoint import load_checkpoint
 from irvision.data.cache_folder import cache_folder
@@ -27,12 +27,16 @@ from irvision.models import make_backbone
 from irvision.preparation import gather_material, set_up
 from irvision.recipes import BEETLES, resolve
 from irvision.runtime import Runtime, start_runtime, stop_runtime
-from irvision.saved import FILES, RESULT, moved, read_settings
+from irvision.saved import (
+    FILES,
+    RESULT,
+    moved,
+    read_settings,
+    settings_content,
+    write_settings,
+)
 from irvision.session import CHECKPOINTS, METRICS, Session
-from irvision.settings import TrainSettings, option
-
-# What may differ where a run goes on.
-MOVABLE = ("data_dir", "compile", "precision", "deterministic")
+from irvision.settings import MOVABLE, TrainSettings, option
 
 
 @dataclass(frozen=True)
@@ -159,29 +163,17 @@ def _train(
     # A checkpoint holds every weight but those of a frozen backbone.
     begins = "none" if holds and not settings.freeze_backbone else settings.weights
     setup = set_up(replace(settings, weights=begins), material, runtime, cache_dir, console)
-    if request.resume is None and not runtime.rank:
-        open_run(folder, {"command": "train", **asdict(settings)}, request.overwrite, settings.seed)
-    with _alone_in(folder, runtime):
+    with alone_in(folder, runtime.rank):
+        if request.resume is None and not runtime.rank:
+            open_run(folder, settings_content(settings), request.overwrite, settings.seed)
+        elif not runtime.rank:
+            write_settings(folder, settings)
         board = Board(folder if request.tensorboard and not runtime.rank else None)
         samples, first = samples_digest(examples), not runtime.rank
         session = Session(settings, setup, folder, examples.classes, samples, first, console, board)
         if request.resume is not None:
             _go_on(session, console)
         return _finish(session, runtime)
-
-
-@contextmanager
-def _alone_in(folder: Path, runtime: Runtime) -> Iterator[None]:
-    """InputError if another run trains in the folder; while inside, no other can."""
-    if runtime.rank:
-        yield
-        return
-    with (folder / CONFIG).open("rb") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder}: another process trains in it") from None
-        yield
 
 
 def _headline(settings: TrainSettings, classes: tuple[str, ...], train: Any) -> str:
@@ -238,9 +230,9 @@ def _one_line(settings: TrainSettings, folder: Path, runtime: Runtime) -> Iterat
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
+        again = f"`ira train --resume {folder}`" if (folder / CONFIG).is_file() else "this again"
         raise InputError(
-            f"{error.filename or folder}: the disk is full; free some of it, then run "
-            f"`ira train --resume {folder}`"
+            f"{error.filename or folder}: the disk is full; free some of it, then run {again}"
         ) from error
 
 

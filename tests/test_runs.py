@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -227,14 +226,3 @@ def test_an_error_inside_the_context_keeps_the_rows(tmp_path: Path) -> None:
         table.add(Row(1, 0.0))
         raise KeyboardInterrupt
     assert path.read_text() == "t\n1\n"
-
-
-@pytest.mark.parametrize(
-    "broken", [lambda *a, **k: _fail(), lambda *a, **k: type("R", (), {"returncode": 128})()]
-)
-def test_the_environment_is_told_without_git(
-    monkeypatch: pytest.MonkeyPatch, broken: Callable[..., object]
-) -> None:
-    monkeypatch.setattr(runs.subprocess, "run", broken)
-    found = runs.environment(3)
-    assert found["git"] is None and found["seed"] == 3

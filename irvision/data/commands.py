@@ -102,7 +102,13 @@ def download_command(name: Name, data_dir: DataDir = DATA, debug: Debug = False)
 @data_app.command("prepare")
 def prepare_command(
     name: Name,
-    size: Annotated[int, typer.Option(help="Side S that images are resized to, in pixels.")],
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Side that images are resized to, in pixels.",
+            show_default="that of ira train on this machine",
+        ),
+    ] = None,
     data_dir: DataDir = DATA,
     unit: UnitOption = "object",
     cache_dir: CacheDir = None,

@@ -43,10 +43,21 @@ def _after_check(dataset: str, name: str, data_dir: Path, whole: bool) -> str:
     if whole and dataset not in DATASETS:
         return f"ira train --dataset {name}"
     if whole:
-        return f"ira data prepare {name} --data-dir {data_dir} --size {SIDE}"
+        return f"ira data prepare {name}{_place(name, data_dir)}"
     if dataset in PUBLISHED:
         return f"ira data download {name} --data-dir {data_dir}, or put the files there by hand"
     return "mend or remove these files, then check again"
+
+
+def _place(name: str, data_dir: Path) -> str:
+    """--data-dir, for data sets that lie in one."""
+    from irvision.data.registry import is_known
+
+    return f" --data-dir {data_dir}" if is_known(name) and not _drawn(name) else ""
+
+
+def _drawn(name: str) -> bool:
+    return name.casefold() == "beetles"
 
 
 def download_work(name: str, data_dir: Path) -> None:
@@ -79,7 +90,7 @@ def prepare_work(
     name: str,
     data_dir: Path,
     unit: Unit,
-    size: int,
+    size: int | None,
     cache_dir: Path | None,
     processes: int | None,
     max_bad: float,
@@ -92,7 +103,7 @@ def prepare_work(
     with _counting(console, "images") as tell:
         cache = prepare(
             examples,
-            size,
+            _usual_size(name) if size is None else size,
             None if cache_dir is None else cache_dir / "pixels",
             processes=processes,
             max_bad=max_bad,
@@ -108,7 +119,19 @@ def prepare_work(
         f"{'wrote' if cache.made else 'there already, and whole:'} {cache.path} "
         f"({len(cache.pixels)} samples, {size_gib:.2f} GiB, {len(cache.bad)} bad)",
     )
-    print_plain(console, f"next: ira train --dataset {name} --data-dir {data_dir}")
+    units = None if unit == "object" else unit
+    more = {"--resize": size, "--unit": units, "--cache-dir": cache_dir}
+    words = "".join(f" {flag} {value}" for flag, value in more.items() if value is not None)
+    print_plain(console, f"next: ira train --dataset {name}{_place(name, data_dir)}{words}")
+
+
+def _usual_size(name: str) -> int:
+    """Side of the squares that `ira train` takes by itself on this machine."""
+    import torch
+
+    from irvision.recipes import resolve
+
+    return resolve({"dataset": name}, torch.cuda.is_available()).resize
 
 
 def show_work(name: str, data_dir: Path, unit: Unit, out: Path | None, seed: int) -> None:
@@ -118,16 +141,15 @@ def show_work(name: str, data_dir: Path, unit: Unit, out: Path | None, seed: int
 
     if seed < 0:
         raise InputError(f"--seed: expected a number ≥ 0, found {seed}")
-    drawn = name.casefold() == "beetles"
     path = out or Path(f"{Path(name).resolve().name}.png")
-    if drawn:
+    if _drawn(name):
         contact_sheet(path, seed=seed)
     else:
         examples = load_examples(name, DataOptions(data_dir=data_dir, unit=unit))
         write_png(sample_grid(examples, COLUMNS, SIDE, seed), path)
     print_plain(console := make_console(), f"wrote {path}")
-    where = "" if drawn else f" --data-dir {data_dir}"
-    print_plain(console, f"next: open it, then ira train --dataset {name}{where}")
+    train = f"ira train --dataset {name}{_place(name, data_dir)}"
+    print_plain(console, f"next: open it, then {train}")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -18,6 +19,7 @@ from irvision.data.commands import data_app
 from irvision.data.examples import DataOptions
 from irvision.data.pixel_file import map_pixels, read_contents
 from irvision.data.registry import DATASETS, load_examples
+from irvision.recipes import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -145,6 +147,29 @@ def test_prepare_makes_the_cache_that_training_opens(flowers: Path, own_caches: 
     listed = ira_data("list")
     assert listed.exit_code == 0 and "8 px" in listed.stdout
     assert all(name in listed.stdout for name in (*DATASETS, "flowers"))
+
+
+def test_prepare_knows_the_size_that_training_takes(flowers: Path, own_caches: Path) -> None:
+    done = ira_data("prepare", flowers)
+    assert done.exit_code == 0, done.output
+    side = resolve({"dataset": str(flowers)}, torch.cuda.is_available()).resize
+    (path,) = own_caches.glob("*.pixels")
+    assert map_pixels(path, read_contents(path)).shape[1:] == (side, side, 3)
+    assert done.stdout.endswith(f"next: ira train --dataset {flowers}\n")
+
+
+def test_the_next_command_repeats_what_matters(apascal: Path, flowers: Path) -> None:
+    options = ("--data-dir", apascal, "--unit", "image", "--size", 8, "--cache-dir", apascal / "c")
+    done = ira_data("prepare", "aPascal", "--max-bad", 1, *options)
+    assert done.exit_code == 0, done.output
+    last = done.stdout.splitlines()[-1]
+    assert last == (
+        f"next: ira train --dataset aPascal --data-dir {apascal} --resize 8 --unit image "
+        f"--cache-dir {apascal / 'c'}"
+    )
+    for name in ("beetles", flowers):
+        done = ira_data("prepare", name, "--size", 8, "--data-dir", apascal)
+        assert done.stdout.endswith(f"next: ira train --dataset {name} --resize 8\n")
 
 
 def test_show_writes_samples_of_each_class(flowers: Path) -> None:

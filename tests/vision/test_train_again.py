@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from cli import app
+from irvision import alone
+from irvision.backbones.resnet import resnet10
+from irvision.checkpoint import load_checkpoint, save_checkpoint
 
 QUICK = [
     "--backbone", "resnet10", "--weights", "none", "--resize", "32", "--crop", "28", "--epochs",
@@ -110,16 +117,118 @@ def test_a_data_set_s_name_wins_over_a_folder(
     assert done.exit_code == 0, done.output
 
 
-def test_two_processes_do_not_train_in_one_folder(photos: Path, tmp_path: Path) -> None:
+def unfinished(run: Path) -> Path:
+    """The run as if it had been cut short before its result was written."""
+    (run / "result.json").unlink()
+    return run
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Callable[[Path], None]]:
+    """Takes a run's lock as another process would."""
+    handles = []
+
+    def take(run: Path) -> None:
+        handles.append(os.open(run, os.O_RDONLY))
+        fcntl.flock(handles[-1], fcntl.LOCK_EX)
+
+    yield take
+    for handle in handles:
+        os.close(handle)
+
+
+def test_two_processes_do_not_train_in_one_folder(
+    photos: Path, tmp_path: Path, elsewhere: Callable[[Path], None]
+) -> None:
     run = tmp_path / "run"
     assert train(photos, run).exit_code == 0
-    (run / "result.json").unlink()
-    with (run / "config.yaml").open() as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        done = ira("train", "--resume", run, "--device", "cpu")
-    assert done.exit_code == 2 and "another process trains in it" in done.stderr
-    done = ira("train", "--resume", run, "--device", "cpu")
-    assert done.exit_code == 0 and "going on from checkpoint-0002" in done.stdout
+    before = {path: path.read_bytes() for path in unfinished(run).rglob("*") if path.is_file()}
+    elsewhere(run)
+    for done in (ira("train", "--resume", run), train(photos, run, "--overwrite")):
+        assert done.exit_code == 2 and "another process trains in it" in done.stderr
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_without_locks_a_run_goes_on(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(alone.fcntl, "flock", unknown)
+    with alone.alone_in(tmp_path / "run", 0):
+        assert (tmp_path / "run").is_dir()
+
+
+def test_what_may_move_is_written_down(photos: Path, tmp_path: Path) -> None:
+    run, moved = tmp_path / "run", tmp_path / "moved"
+    assert train(photos, run).exit_code == 0
+    shutil.move(photos, moved)
+    done = ira("train", "--resume", unfinished(run), "--data-dir", moved, "--precision", "bf16")
+    assert done.exit_code == 0 and "going on from checkpoint-0002" in done.stdout, done.output
+    kept = yaml.safe_load((run / "config.yaml").read_text())
+    assert (kept["dataset"], kept["precision"]) == (str(moved), "bf16")
+    assert ira("evaluate", run, "--device", "cpu").exit_code == 0
+
+
+def test_a_frozen_backbone_keeps_its_weights(photos: Path, tmp_path: Path) -> None:
+    run, file = tmp_path / "run", tmp_path / "weights.safetensors"
+    save_file(resnet10().state_dict(), file)
+    done = train(photos, run, "--freeze-backbone", "--weights", file)
+    assert done.exit_code == 0, done.output
+    unfinished(run)
+    first = file.read_bytes()
+    save_file(resnet10().state_dict(), file)
+    done = ira("train", "--resume", run)
+    assert done.exit_code == 2 and "expected the backbone weights" in done.stderr
+    file.write_bytes(first)
+    assert ira("train", "--resume", run).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("optimiser", "sgd", "optimiser: expected 'adamw', with which the run was trained"),
+        ("schedule", "constant", "schedule: expected 'cosine'"),
+        ("dim", 9, "dim: expected 8"),
+        ("depth", "deep", "depth: expected int or null, found 'deep'"),
+        ("backbone", "vgg", "backbone: expected one of resnet50"),
+        ("method", "best", "method: expected one of"),
+    ],
+)
+def test_settings_changed_by_hand_are_named(
+    photos: Path, tmp_path: Path, name: str, value: object, words: str
+) -> None:
+    run = tmp_path / "run"
+    assert train(photos, run, "--epochs", 1).exit_code == 0
+    file = unfinished(run) / "config.yaml"
+    changed = yaml.safe_load(file.read_text()) | {name: value}
+    file.write_text(yaml.safe_dump(changed))
+    done = ira("train", "--resume", run)
+    assert done.exit_code == 2 and words in done.stderr, done.output
+    assert f"{file}: " in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_checkpoint_of_another_network_is_refused(photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert train(photos, run, "--epochs", 1).exit_code == 0
+    loaded = load_checkpoint(unfinished(run) / "checkpoints")
+    weights = loaded.state["engine"]["network"]
+    name = next(iter(weights))
+    weights[name] = weights[name][:1].clone()
+    save_checkpoint(run / "checkpoints", 1, 0, loaded.state)
+    loaded.path.unlink(missing_ok=True)
+    done = ira("train", "--resume", run)
+    assert done.exit_code == 2 and f"{name}: expected shape" in done.stderr, done.output
+
+
+def test_a_folder_that_cannot_be_replaced_is_refused_at_once(photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "notes"
+    run.mkdir()
+    (run / "thesis.txt").touch()
+    done = train(photos, run, "--overwrite")
+    assert done.exit_code == 2 and "not a run" in done.stderr
+    assert not (tmp_path / "cache").exists() and (run / "thesis.txt").exists()
 
 
 def test_leftovers_of_a_killed_write_do_not_block_overwriting(photos: Path, tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""Settings from few options: recipes, machine, data set."""
+
+from __future__ import annotations
+
+import pytest
+
+from irtheory.runs import InputError
+from irvision.recipes import resolve
+from irvision.settings import Recipe
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "expected"),
+    [
+        ("pmg", {"features": "plain"}, {"progressive": False, "epochs": 200}),
+        ("paper", {"validation": 0.0}, {"drops": None, "learning_rate": 1e-4}),
+        ("paper", {"freeze_backbone": True}, {"features": "plain", "bits": 2}),
+        ("pmg", {"freeze_backbone": True}, {"features": "plain", "progressive": False}),
+        ("pmg", {}, {"features": "pmg", "progressive": True, "crop": 448}),
+        ("paper", {}, {"features": "pmg", "progressive": False, "drops": 2}),
+    ],
+)
+def test_a_recipe_gives_way_to_the_options(recipe: Recipe, options: dict, expected: dict) -> None:
+    found = resolve({"dataset": "photos", "recipe": recipe, **options}, on_gpu=False)
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"freeze_backbone": True, "features": "pmg"},
+        {"features": "plain", "progressive": True},
+        {"validation": 0.0, "drops": 2},
+    ],
+)
+def test_options_that_exclude_each_other_are_refused(options: dict) -> None:
+    with pytest.raises(InputError, match="expected"):
+        resolve({"dataset": "photos", "recipe": "paper", **options}, on_gpu=False)
