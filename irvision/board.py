@@ -10,24 +10,22 @@ from irtheory.runs import InputError
 FOLDER = "tensorboard"
 
 
-class Board:
-    """Writes the numbers of every epoch for TensorBoard; without a folder it writes nothing.
+def summary_writer() -> Any:
+    """The class that writes for TensorBoard; InputError if it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise InputError(
+            "--tensorboard: expected TensorBoard, found none; pip install 'ira[tensorboard]'"
+        ) from None
+    return SummaryWriter
 
-    Raises:
-        InputError: TensorBoard is not installed.
-    """
+
+class Board:
+    """Writes the numbers of every epoch for TensorBoard; without a folder it writes nothing."""
 
     def __init__(self, run: Path | None) -> None:
-        self._writer = None
-        if run is not None:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise InputError(
-                    "--tensorboard: expected TensorBoard, found none; "
-                    "pip install 'ira[tensorboard]'"
-                ) from None
-            self._writer = SummaryWriter(str(run / FOLDER))
+        self._writer = None if run is None else summary_writer()(str(run / FOLDER))
 
     def add(self, row: dict[str, Any]) -> None:
         """Write the numbers of one row of metrics."""

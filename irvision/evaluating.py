@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def evaluate_command(
         )
     print_evaluation(console, evaluation)
     written = write_evaluation(run, evaluation)
-    print_written(console, run, written, f"ira plot {run}")
+    print_written(console, run, written, shlex.join(["ira", "plot", str(run)]))
 
 
 def _scored(

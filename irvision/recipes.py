@@ -20,12 +20,10 @@ COMMON: dict[str, Any] = {
     "accumulate": 1, "compile": False, "max_bad": 0.01, "seed": 0, "progressive": False,
     "precision": "fp32", "deterministic": False,
 }  # fmt: skip
-# PMG's published input: squares of 550 pixels, zeros around them, crops of 448.
 _PUBLISHED = {
     "backbone": "resnet50", "features": "pmg", "activation": "relu", "dropout": 0.0,
     "dim": 512, "bits": 2, "optimiser": "sgd", "weight_decay": 5e-4,
-    "resize": 550, "crop": 448, "padding": 8, "normalise": "half",
-    "min_samples_leaf": 1,
+    "normalise": "half", "min_samples_leaf": 1,
 }  # fmt: skip
 RECIPES: dict[Recipe, dict[str, Any]] = {
     # Quick to good trees: AdamW along a cosine, sigmoid codes, dropout before them.
@@ -49,7 +47,10 @@ RECIPES: dict[Recipe, dict[str, Any]] = {
 # Behind a frozen backbone the fast recipe learns from numbers, wide and with much dropout.
 FROZEN = {"hidden": 1024, "dropout": 0.5, "epochs": 14, "learning_rate": 1e-3}
 # What a processor can train on in minutes, and what a GPU can.
-ON_CPU, ON_GPU = {"resize": 144, "crop": 128}, {"resize": 512, "crop": 448}
+ON_CPU = {"resize": 144, "crop": 128, "padding": 0}
+ON_GPU = {"resize": 512, "crop": 448, "padding": 0}
+# PMG's published input: squares of 550 pixels, zeros around them, crops of 448.
+PUBLISHED = {"resize": 550, "crop": 448, "padding": 8}
 
 
 def resolve(asked: Mapping[str, Any], on_gpu: bool) -> TrainSettings:
@@ -91,7 +92,8 @@ def _fitting(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe without what cannot go with the options that were given."""
     values = dict(RECIPES[recipe])
     if given.get("freeze_backbone"):
-        values["features"] = "plain"
+        # A frozen backbone wants the input that it was trained on.
+        values |= {"features": "plain", "normalise": "backbone"}
     if given.get("features", values["features"]) == "plain":
         values["progressive"] = False
     if given.get("validation") == 0:
@@ -129,12 +131,14 @@ def _input(values: Mapping[str, Any], drawn: bool, on_gpu: bool, native: int) ->
     if values["freeze_backbone"]:
         side = values.get("crop") or values.get("resize") or native
         return {"resize": side, "crop": side, "padding": 0}
-    if drawn:
+    if drawn and values["recipe"] == "fast":
         side = values.get("resize") or values.get("crop") or 96
         return {"resize": side, "crop": side, "padding": max(side // 24, 1)}
-    sides = dict(ON_GPU if on_gpu else ON_CPU)
+    machine = ON_GPU if on_gpu else ON_CPU
+    sides = dict(machine if values["recipe"] == "fast" else PUBLISHED)
+    ratio = sides["resize"] / sides["crop"]
     if "crop" in values:
-        sides["resize"] = round(values["crop"] * 9 / 8)
+        sides["resize"] = round(values["crop"] * ratio)
     elif "resize" in values:
-        sides["crop"] = round(values["resize"] * 8 / 9)
-    return {**sides, "padding": 0}
+        sides["crop"] = round(values["resize"] / ratio)
+    return sides

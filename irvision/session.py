@@ -116,8 +116,8 @@ class Session:
         """
         where, engine = f"--resume {self.folder}", self.setup.engine
         try:
-            check_samples(self.samples, state["samples"], where)
             self._check_settings(state["settings"])
+            check_samples(self.samples, state["samples"], where)
             if state["backbone"] != self.setup.backbone:
                 raise InputError(
                     f"{where}: expected the backbone weights that the run began with, found "
@@ -126,7 +126,9 @@ class Session:
             check_shapes(state["engine"]["network"], engine.network.state_dict(), where)
             engine.load_state_dict(state["engine"])
             self.records = list(state["records"])
-        except (KeyError, TypeError, RuntimeError) as error:
+        except KeyError as error:
+            raise InputError(f"{where}: its checkpoint is of another version: no {error}") from None
+        except (TypeError, RuntimeError) as error:
             why = str(error).splitlines()[0]
             raise InputError(
                 f"{where}: expected a checkpoint of this run's network ({why})"

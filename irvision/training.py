@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -13,12 +14,12 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from irtheory.alone import alone_in
 from irtheory.console import make_console, print_plain, print_written
 from irtheory.runs import CONFIG, InputError, default_folder, open_run, refuse_used
 from irtheory.trees import exact
 from irtheory.trees._compiled import kernels_compiled
-from irvision.alone import alone_in
-from irvision.board import Board
+from irvision.board import Board, summary_writer
 from irvision.checkpoint import load_checkpoint
 from irvision.data.cache_folder import cache_folder
 from irvision.data.identity import samples_digest
@@ -48,6 +49,7 @@ class Request:
         overwrite: replace an earlier run there.
         resume: folder of a run to go on with; its settings hold.
         device: see `start_runtime`.
+        data_dir: as it was given.
         cache_dir: where decoded images and frozen features are kept.
         tensorboard: write metrics for TensorBoard too.
         as_json: print nothing but the result.
@@ -57,6 +59,7 @@ class Request:
     overwrite: bool = False
     resume: Path | None = None
     device: str | None = None
+    data_dir: Path | None = None
     cache_dir: Path | None = None
     tensorboard: bool = False
     as_json: bool = False
@@ -85,7 +88,9 @@ def train_command(options: Mapping[str, Any]) -> tuple[int, Path]:
         else:
             settings, folder = _earlier(before, options, asked, request)
         console = make_console(quiet=request.as_json or runtime.rank > 0)
-        with _one_line(settings, folder, runtime):
+        with alone_in(folder, runtime.rank), _one_line(settings, folder, request, runtime):
+            if before is not None and not runtime.rank and read_settings(folder) != before:
+                raise InputError(f"{folder}: {CONFIG} changed while this began; run it again")
             return _train(settings, folder, request, runtime, console), folder
     finally:
         stop_runtime(runtime)
@@ -142,16 +147,20 @@ def _train(
     settings: TrainSettings, folder: Path, request: Request, runtime: Runtime, console: Console
 ) -> int:
     if request.resume is not None and (folder / RESULT).is_file():
+        there = [] if request.data_dir is None else ["--data-dir", str(request.data_dir)]
         print_plain(console, f"{folder}: is finished")
-        print_plain(console, f"next: ira evaluate {folder}")
+        print_plain(console, f"next: {shlex.join(['ira', 'evaluate', str(folder), *there])}")
         return 0
+    if request.tensorboard:
+        # Found now, what is missing costs no decoding and no earlier run.
+        summary_writer()
     for sentence in runtime.reason:
         print_plain(console, f"· {sentence}")
     examples = load_examples(settings.dataset, settings.data)
     for note in examples.notes:
         print_plain(console, f"· {note}")
     if request.resume is None:
-        # Found now, what is wrong with the weights costs no decoding.
+        # So does what is wrong with the weights.
         make_backbone(settings, settings.weights)
     if not kernels_compiled():
         print_plain(console, "compiling tree kernels (once, about a minute) …")
@@ -163,17 +172,14 @@ def _train(
     # A checkpoint holds every weight but those of a frozen backbone.
     begins = "none" if holds and not settings.freeze_backbone else settings.weights
     setup = set_up(replace(settings, weights=begins), material, runtime, cache_dir, console)
-    with alone_in(folder, runtime.rank):
-        if request.resume is None and not runtime.rank:
-            open_run(folder, settings_content(settings), request.overwrite, settings.seed)
-        elif not runtime.rank:
-            write_settings(folder, settings)
-        board = Board(folder if request.tensorboard and not runtime.rank else None)
-        samples, first = samples_digest(examples), not runtime.rank
-        session = Session(settings, setup, folder, examples.classes, samples, first, console, board)
-        if request.resume is not None:
-            _go_on(session, console)
-        return _finish(session, runtime)
+    if request.resume is None and not runtime.rank:
+        open_run(folder, settings_content(settings), request.overwrite, settings.seed)
+    board = Board(folder if request.tensorboard and not runtime.rank else None)
+    samples, first = samples_digest(examples), not runtime.rank
+    session = Session(settings, setup, folder, examples.classes, samples, first, console, board)
+    if request.resume is not None:
+        _go_on(session, console)
+    return _finish(session, runtime)
 
 
 def _headline(settings: TrainSettings, classes: tuple[str, ...], train: Any) -> str:
@@ -195,6 +201,8 @@ def _go_on(session: Session, console: Console) -> None:
     for note in loaded.notes:
         print_plain(console, f"· {note}")
     session.resume(loaded.state)
+    if session.writes:
+        write_settings(session.folder, session.settings)
     print_plain(console, f"· going on from {loaded.path.name}")
 
 
@@ -204,18 +212,20 @@ def _finish(session: Session, runtime: Runtime) -> int:
     console, folder = session.console, session.folder
     if session.setup.engine.progress is not None:
         print_plain(console, f"interrupted: {folder}/{CHECKPOINTS} holds all that was done")
-        print_plain(console, f"next: ira train --resume {folder}")
+        print_plain(console, f"next: {shlex.join(['ira', 'train', '--resume', str(folder)])}")
         return interruption.exit_code
     if session.setup.engine.stopped:
         print_plain(console, "stopped by the rule of --drops, back to the epoch before")
     print_plain(console, str(session.finish()))
     written = [folder / name for name in (METRICS, CHECKPOINTS, *FILES)]
-    print_written(console, folder, written, f"ira evaluate {folder}")
+    print_written(console, folder, written, shlex.join(["ira", "evaluate", str(folder)]))
     return 0
 
 
 @contextmanager
-def _one_line(settings: TrainSettings, folder: Path, runtime: Runtime) -> Iterator[None]:
+def _one_line(
+    settings: TrainSettings, folder: Path, request: Request, runtime: Runtime
+) -> Iterator[None]:
     """Turn what the machine may lack into one line that says what to do."""
     try:
         yield
@@ -230,10 +240,19 @@ def _one_line(settings: TrainSettings, folder: Path, runtime: Runtime) -> Iterat
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        again = f"`ira train --resume {folder}`" if (folder / CONFIG).is_file() else "this again"
+        begun = request.resume is not None or _begun(folder, settings)
+        again = f"`ira train --resume {folder}`" if begun else "this again"
         raise InputError(
             f"{error.filename or folder}: the disk is full; free some of it, then run {again}"
         ) from error
+
+
+def _begun(folder: Path, settings: TrainSettings) -> bool:
+    """Whether the folder is already that of this run, not empty or of an earlier one."""
+    try:
+        return read_settings(folder) == settings
+    except InputError:
+        return False
 
 
 def _memory_words(settings: TrainSettings, runtime: Runtime) -> str:

@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
+from irtheory.alone import alone_in
 from irtheory.console import (
     Pulse,
     StepProgress,
@@ -50,11 +51,12 @@ def simulate_command(
     _need_cvxpy(settings)
     folder = out or default_folder("simulate", settings.setting)
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
-    open_run(folder, content, overwrite, settings.seed)
-    _compile(console)
-    if seeds > 1:
-        return _ensemble(settings, seeds, folder, console), folder
-    return _single(settings, folder, console), folder
+    with alone_in(folder):
+        open_run(folder, content, overwrite, settings.seed)
+        _compile(console)
+        if seeds > 1:
+            return _ensemble(settings, seeds, folder, console), folder
+        return _single(settings, folder, console), folder
 
 
 def _need_cvxpy(settings: Settings) -> None:

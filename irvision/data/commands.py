@@ -113,7 +113,10 @@ def prepare_command(
     unit: UnitOption = "object",
     cache_dir: CacheDir = None,
     processes: Processes = None,
-    max_bad: Annotated[float, typer.Option(help="Largest share of images that may be bad.")] = 0.01,
+    max_bad: Annotated[
+        float | None,
+        typer.Option(help="Largest share of images that may be bad.", show_default="0.01"),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Decode every image once into a cache that training maps into memory."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -32,28 +33,40 @@ def check_work(name: str, data_dir: Path, unit: Unit, processes: int | None, as_
         print(json_text(asdict(found) | {"whole": found.whole}))
     else:
         print_findings(console, found)
-        print_plain(console, f"next: {_after_check(found.dataset, name, data_dir, found.whole)}")
+        after = _after_check(found.dataset, name, data_dir, unit, found.whole)
+        print_plain(console, f"next: {after}")
     return 0 if found.whole else 1
 
 
-def _after_check(dataset: str, name: str, data_dir: Path, whole: bool) -> str:
+def _after_check(dataset: str, name: str, data_dir: Path, unit: Unit, whole: bool) -> str:
     from irvision.data.published import PUBLISHED
     from irvision.data.registry import DATASETS
 
     if whole and dataset not in DATASETS:
-        return f"ira train --dataset {name}"
+        return _train_line(name, data_dir, unit)
     if whole:
-        return f"ira data prepare {name}{_place(name, data_dir)}"
+        return shlex.join(["ira", "data", "prepare", name, *_place(name, data_dir, unit)])
     if dataset in PUBLISHED:
-        return f"ira data download {name} --data-dir {data_dir}, or put the files there by hand"
+        line = shlex.join(["ira", "data", "download", name, "--data-dir", str(data_dir)])
+        return f"{line}, or put the files there by hand"
     return "mend or remove these files, then check again"
 
 
-def _place(name: str, data_dir: Path) -> str:
-    """--data-dir, for data sets that lie in one."""
+def _train_line(name: str, data_dir: Path, unit: Unit, **more: object) -> str:
+    """`ira train` on the same samples; options that are None are left out."""
+    flags = {f"--{key.replace('_', '-')}": value for key, value in more.items()}
+    words = [word for flag, value in flags.items() if value is not None for word in (flag, value)]
+    line = ["ira", "train", "--dataset", name, *_place(name, data_dir, unit), *words]
+    return shlex.join(map(str, line))
+
+
+def _place(name: str, data_dir: Path, unit: Unit) -> list[str]:
+    """--data-dir and --unit, for data sets that take them."""
     from irvision.data.registry import is_known
 
-    return f" --data-dir {data_dir}" if is_known(name) and not _drawn(name) else ""
+    if not is_known(name) or _drawn(name):
+        return []
+    return ["--data-dir", str(data_dir), *(["--unit", unit] if unit != "object" else [])]
 
 
 def _drawn(name: str) -> bool:
@@ -83,7 +96,8 @@ def download_work(name: str, data_dir: Path) -> None:
         print_plain(console, f"wrote {data_dir / archive.folder}: {', '.join(names)}")
     if known in BY_HAND:
         print_plain(console, f"by hand: {BY_HAND[known]}")
-    print_plain(console, f"next: ira data check {known} --data-dir {data_dir}")
+    line = shlex.join(["ira", "data", "check", known, "--data-dir", str(data_dir)])
+    print_plain(console, f"next: {line}")
 
 
 def prepare_work(
@@ -93,20 +107,25 @@ def prepare_work(
     size: int | None,
     cache_dir: Path | None,
     processes: int | None,
-    max_bad: float,
+    max_bad: float | None,
 ) -> None:
     """Make the pixel cache of a data set, or look whether all of it is right."""
+    import torch
+
     from irvision.data.cache import prepare
+    from irvision.recipes import resolve
 
     console = make_console()
+    # What `ira train` takes by itself on this machine.
+    usual = resolve({"dataset": name}, torch.cuda.is_available())
     examples = load_examples(name, DataOptions(data_dir=data_dir, unit=unit))
     with _counting(console, "images") as tell:
         cache = prepare(
             examples,
-            _usual_size(name) if size is None else size,
+            usual.resize if size is None else size,
             None if cache_dir is None else cache_dir / "pixels",
             processes=processes,
-            max_bad=max_bad,
+            max_bad=usual.max_bad if max_bad is None else max_bad,
             on_progress=tell,
             on_message=lambda line: print_plain(console, line),
             checked=math.inf,
@@ -119,19 +138,8 @@ def prepare_work(
         f"{'wrote' if cache.made else 'there already, and whole:'} {cache.path} "
         f"({len(cache.pixels)} samples, {size_gib:.2f} GiB, {len(cache.bad)} bad)",
     )
-    units = None if unit == "object" else unit
-    more = {"--resize": size, "--unit": units, "--cache-dir": cache_dir}
-    words = "".join(f" {flag} {value}" for flag, value in more.items() if value is not None)
-    print_plain(console, f"next: ira train --dataset {name}{_place(name, data_dir)}{words}")
-
-
-def _usual_size(name: str) -> int:
-    """Side of the squares that `ira train` takes by itself on this machine."""
-    import torch
-
-    from irvision.recipes import resolve
-
-    return resolve({"dataset": name}, torch.cuda.is_available()).resize
+    more = {"resize": size, "cache_dir": cache_dir, "max_bad": max_bad}
+    print_plain(console, f"next: {_train_line(name, data_dir, unit, **more)}")
 
 
 def show_work(name: str, data_dir: Path, unit: Unit, out: Path | None, seed: int) -> None:
@@ -148,8 +156,7 @@ def show_work(name: str, data_dir: Path, unit: Unit, out: Path | None, seed: int
         examples = load_examples(name, DataOptions(data_dir=data_dir, unit=unit))
         write_png(sample_grid(examples, COLUMNS, SIDE, seed), path)
     print_plain(console := make_console(), f"wrote {path}")
-    train = f"ira train --dataset {name}{_place(name, data_dir)}"
-    print_plain(console, f"next: open it, then {train}")
+    print_plain(console, f"next: open it, then {_train_line(name, data_dir, unit)}")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Runs the scenarios of a test file in two processes, as torchrun would start them."""
+"""A small folder of images, and two processes as torchrun would start them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 WORLD = 2
@@ -32,6 +34,18 @@ def _environment() -> dict[str, str]:
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(WORLD)}
     quiet = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     return {**os.environ, **place, **quiet}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of three classes of 23 images of noise."""
+    rng = np.random.default_rng(0)
+    for kind in ("ash", "birch", "cedar"):
+        (tmp_path / "photos" / kind).mkdir(parents=True)
+        for number in range(23):
+            pixels = rng.integers(0, 255, (40, 30, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / kind / f"{number}.png")
+    return tmp_path / "photos"
 
 
 @pytest.fixture(scope="module")

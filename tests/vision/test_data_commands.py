@@ -164,9 +164,15 @@ def test_the_next_command_repeats_what_matters(apascal: Path, flowers: Path) -> 
     assert done.exit_code == 0, done.output
     last = done.stdout.splitlines()[-1]
     assert last == (
-        f"next: ira train --dataset aPascal --data-dir {apascal} --resize 8 --unit image "
-        f"--cache-dir {apascal / 'c'}"
+        f"next: ira train --dataset aPascal --data-dir {apascal} --unit image --resize 8 "
+        f"--cache-dir {apascal / 'c'} --max-bad 1.0"
     )
+    done = ira_data("check", "aPascal", "--data-dir", apascal, "--unit", "image")
+    again = f"--data-dir {apascal} --unit image"
+    assert done.stdout.endswith(f"next: ira data prepare aPascal {again}\n"), done.output
+    spaced = flowers.rename(flowers.with_name("my flowers"))
+    assert ira_data("check", spaced).stdout.endswith(f"next: ira train --dataset '{spaced}'\n")
+    spaced.rename(flowers)
     for name in ("beetles", flowers):
         done = ira_data("prepare", name, "--size", 8, "--data-dir", apascal)
         assert done.stdout.endswith(f"next: ira train --dataset {name} --resize 8\n")

@@ -17,6 +17,12 @@ from irvision.settings import Recipe
         ("paper", {"freeze_backbone": True}, {"features": "plain", "bits": 2}),
         ("pmg", {"freeze_backbone": True}, {"features": "plain", "progressive": False}),
         ("pmg", {}, {"features": "pmg", "progressive": True, "crop": 448}),
+        ("paper", {"resize": 275}, {"resize": 275, "crop": 224, "padding": 8}),
+        ("pmg", {"crop": 224}, {"resize": 275, "crop": 224}),
+        ("paper", {"freeze_backbone": True, "resize": 96}, {"crop": 96, "padding": 0}),
+        ("paper", {"freeze_backbone": True}, {"crop": 224, "normalise": "backbone"}),
+        ("fast", {"crop": 64}, {"resize": 72, "padding": 0}),
+        ("fast", {"resize": 72}, {"crop": 64}),
         ("paper", {}, {"features": "pmg", "progressive": False, "drops": 2}),
     ],
 )

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
-from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from cli import app
-from irvision import alone
 from irvision.backbones.resnet import resnet10
 from irvision.checkpoint import load_checkpoint, save_checkpoint
 
@@ -31,17 +24,6 @@ QUICK = [
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IRA_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("IRA_DATA", raising=False)
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for kind in ("ash", "birch", "cedar"):
-        (tmp_path / "photos" / kind).mkdir(parents=True)
-        for number in range(23):
-            pixels = rng.integers(0, 255, (40, 30, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / kind / f"{number}.png")
-    return tmp_path / "photos"
 
 
 def ira(*arguments: object):
@@ -123,52 +105,28 @@ def unfinished(run: Path) -> Path:
     return run
 
 
-@pytest.fixture
-def elsewhere() -> Iterator[Callable[[Path], None]]:
-    """Takes a run's lock as another process would."""
-    handles = []
-
-    def take(run: Path) -> None:
-        handles.append(os.open(run, os.O_RDONLY))
-        fcntl.flock(handles[-1], fcntl.LOCK_EX)
-
-    yield take
-    for handle in handles:
-        os.close(handle)
-
-
-def test_two_processes_do_not_train_in_one_folder(
-    photos: Path, tmp_path: Path, elsewhere: Callable[[Path], None]
-) -> None:
-    run = tmp_path / "run"
-    assert train(photos, run).exit_code == 0
-    before = {path: path.read_bytes() for path in unfinished(run).rglob("*") if path.is_file()}
-    elsewhere(run)
-    for done in (ira("train", "--resume", run), train(photos, run, "--overwrite")):
-        assert done.exit_code == 2 and "another process trains in it" in done.stderr
-    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-
-
-def test_without_locks_a_run_goes_on(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unknown(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(alone.fcntl, "flock", unknown)
-    with alone.alone_in(tmp_path / "run", 0):
-        assert (tmp_path / "run").is_dir()
-
-
 def test_what_may_move_is_written_down(photos: Path, tmp_path: Path) -> None:
     run, moved = tmp_path / "run", tmp_path / "moved"
-    assert train(photos, run).exit_code == 0
+    assert train(photos, run, "--deterministic").exit_code == 0
     shutil.move(photos, moved)
-    done = ira("train", "--resume", unfinished(run), "--data-dir", moved, "--precision", "bf16")
+    file = unfinished(run) / "config.yaml"
+    file.write_text(file.read_text().replace("compile: false", "compile: true"))
+    options = ("--data-dir", moved, "--precision", "bf16", "--no-compile")
+    done = ira("train", "--resume", run, *options)
     assert done.exit_code == 0 and "going on from checkpoint-0002" in done.stdout, done.output
-    kept = yaml.safe_load((run / "config.yaml").read_text())
-    assert (kept["dataset"], kept["precision"]) == (str(moved), "bf16")
+    kept = yaml.safe_load(file.read_text())
+    assert (kept["dataset"], kept["precision"], kept["compile"]) == (str(moved), "bf16", False)
     assert ira("evaluate", run, "--device", "cpu").exit_code == 0
+    done = ira("train", "--resume", run, "--data-dir", moved)
+    assert done.stdout.endswith(f"next: ira evaluate {run} --data-dir {moved}\n")
+
+
+def test_a_run_goes_on_with_the_same_bits_again(photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert train(photos, run).exit_code == 0
+    done = ira("train", "--resume", unfinished(run), "--deterministic")
+    assert done.exit_code == 0, done.output
+    assert yaml.safe_load((run / "config.yaml").read_text())["deterministic"] is True
 
 
 def test_a_frozen_backbone_keeps_its_weights(photos: Path, tmp_path: Path) -> None:
@@ -191,6 +149,8 @@ def test_a_frozen_backbone_keeps_its_weights(photos: Path, tmp_path: Path) -> No
         ("optimiser", "sgd", "optimiser: expected 'adamw', with which the run was trained"),
         ("schedule", "constant", "schedule: expected 'cosine'"),
         ("dim", 9, "dim: expected 8"),
+        ("seed", 1, "seed: expected 0"),
+        ("validation", 0.2, "validation: expected 0.1"),
         ("depth", "deep", "depth: expected int or null, found 'deep'"),
         ("backbone", "vgg", "backbone: expected one of resnet50"),
         ("method", "best", "method: expected one of"),
@@ -220,22 +180,3 @@ def test_a_checkpoint_of_another_network_is_refused(photos: Path, tmp_path: Path
     loaded.path.unlink(missing_ok=True)
     done = ira("train", "--resume", run)
     assert done.exit_code == 2 and f"{name}: expected shape" in done.stderr, done.output
-
-
-def test_a_folder_that_cannot_be_replaced_is_refused_at_once(photos: Path, tmp_path: Path) -> None:
-    run = tmp_path / "notes"
-    run.mkdir()
-    (run / "thesis.txt").touch()
-    done = train(photos, run, "--overwrite")
-    assert done.exit_code == 2 and "not a run" in done.stderr
-    assert not (tmp_path / "cache").exists() and (run / "thesis.txt").exists()
-
-
-def test_leftovers_of_a_killed_write_do_not_block_overwriting(photos: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    assert train(photos, run).exit_code == 0
-    (run / ".metrics.jsonl.abc_1230").touch()
-    (run / ".weights.safetensors.abc_1230").touch()
-    assert train(photos, run, "--overwrite").exit_code == 0
-    (run / ".notes.txt.abc_1230").touch()
-    assert train(photos, run, "--overwrite").exit_code == 2

@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
+from irtheory.alone import alone_in
 from irtheory.console import Pulse, print_plain, print_written, progress_bar
 from irtheory.runs import InputError, default_folder, open_run, write_json
 from irtheory.studies.recovery import cell as cells
@@ -55,8 +56,20 @@ def recover_command(
         raise InputError("--resume: expected --out with the folder to go on in, found none")
     study = places(settings)
     folder = out or default_folder("recover", "+".join(settings.regimes))
-    open_run(folder, _content(settings), overwrite, settings.seed, resume=resume)
-    (folder / CELLS).mkdir(exist_ok=True)
+    with alone_in(folder):
+        open_run(folder, _content(settings), overwrite, settings.seed, resume=resume)
+        (folder / CELLS).mkdir(exist_ok=True)
+        return _fill(settings, study, threads, folder, console), folder
+
+
+def _fill(
+    settings: RecoverySettings,
+    study: Sequence[Place],
+    threads: int | None,
+    folder: Path,
+    console: Console,
+) -> int:
+    """Run the cells that are missing and report on all; the exit code."""
     known, missing = _split(study, folder / CELLS)
     if known:
         print_plain(console, f"{len(known)} cells are there, {len(missing)} to run")
@@ -71,8 +84,8 @@ def recover_command(
             console, f"interrupted: {folder}/{CELLS} holds {done} finished cells, {left} are left"
         )
         print_plain(console, f"next: run the same command again with --out {folder} --resume")
-        return INTERRUPTED, folder
-    return _report(settings, study, outcomes, folder, console), folder
+        return INTERRUPTED
+    return _report(settings, study, outcomes, folder, console)
 
 
 def _content(settings: RecoverySettings) -> dict:
