@@ -34,7 +34,7 @@ def invoke(*arguments: str):
     return CliRunner().invoke(app, ["simulate", *arguments])
 
 
-def test_help_is_quick_and_imports_nothing_heavy(tmp_path):
+def test_help_imports_nothing_heavy(tmp_path):
     code = (
         "import sys, cli; sys.argv = ['ira', '--help']\n"
         "try: cli.main()\n"
@@ -48,18 +48,6 @@ def test_help_is_quick_and_imports_nothing_heavy(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "simulate" in done.stdout
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        ira("--help")
-        times.append(time.perf_counter() - start)
-    bare = []
-    for _ in range(5):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", "import typer, typer.rich_utils"], check=True)
-        bare.append(time.perf_counter() - start)
-    # Against what typer alone takes in the same minute, so that a busy machine is no failure.
-    assert min(times) < 0.4 or min(times) < 1.6 * min(bare)
 
 
 def test_runs_from_a_bare_checkout_in_another_folder(tmp_path):

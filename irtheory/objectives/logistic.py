@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -136,7 +137,7 @@ class LogisticObjective(FeatureModel):
         Close to the minimum the decrease of Q drowns in rounding before the gradient does;
         there the full step is judged by the gradient.
         """
-        direction = _newton_direction(self.hessian_theta(theta, T), gradient)
+        direction = _newton_direction(self.hessian_theta(theta, T), gradient, self.ridge)
         slope = float(np.sum(gradient * direction))
         value = self.value(theta, T)
         if -slope <= 1e-12 * value:
@@ -156,7 +157,7 @@ class LogisticObjective(FeatureModel):
 
         Separable classes without a ridge do that, each step adding about 1 to the logits.
         """
-        step = _newton_direction(self.hessian_theta(theta, T), gradient)
+        step = _newton_direction(self.hessian_theta(theta, T), gradient, self.ridge)
         return bool(np.linalg.norm(step) > 1e-3 * (1 + np.linalg.norm(theta)))
 
     def targets(self, theta: ArrayLike) -> Array:
@@ -194,10 +195,15 @@ def _softmax(logits: Array) -> Array:
     return p / p.sum(axis=1, keepdims=True)
 
 
-def _newton_direction(hessian: Array, gradient: Array) -> Array:
-    """-H^+ gradient; without a ridge H is singular along equal shifts of all the classes."""
-    try:
-        solution = cho_solve(cho_factor(hessian), gradient.ravel())
-    except LinAlgError:
+def _newton_direction(hessian: Array, gradient: Array, ridge: float) -> Array:
+    """-H^+ gradient; without a ridge H is singular along equal shifts of all the classes.
+
+    Rounding may hide that from Cholesky's pivots, and the step would then be all noise.
+    """
+    solution = None
+    if ridge:
+        with suppress(LinAlgError):
+            solution = cho_solve(cho_factor(hessian), gradient.ravel())
+    if solution is None:
         solution = np.linalg.lstsq(hessian, gradient.ravel())[0]
     return -np.asarray(solution, dtype=np.float64).reshape(gradient.shape)
