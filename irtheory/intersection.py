@@ -53,6 +53,7 @@ class Intersection:
         stopped: whether the rule has ended the run; network and tree are then those of epoch
             `epoch` − 1.
         progress: the epoch in which `run` was interrupted, None elsewhere.
+        held: what the network said of the validation set after the last epoch, None without one.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Intersection:
         self.tree: Tree | None = None
         self.epoch, self.stopped = 0, False
         self.progress: Progress | None = None
+        self.held: Collected | None = None
         self._fallen, self._last = 0, -1.0
         self._before: dict[str, Any] | None = None
         self._routing: Routing | None = None
@@ -160,15 +162,14 @@ class Intersection:
         means = progress.means(self.peers, len(seen.labels))
         self.plant(self.peers.tree(lambda: self.fit_tree(seen, self.tree)))
         self.epoch += 1
-        held = None
         if validation is not None:
             mine = collect(self.network, validation(self.epoch), self.precision)
-            held = self.peers.gather(mine)
+            self.held = self.peers.gather(mine)
         losses = {name: means.get(name, math.nan) for name in TERMS}
         assert self.tree is not None
         seconds = progress.seconds + time.perf_counter() - start
         total = weigh(self.weights, means)
-        return epoch_record(self.epoch, losses, total, seen, held, self.tree, seconds)
+        return epoch_record(self.epoch, losses, total, seen, self.held, self.tree, seconds)
 
     def _heed(self, record: Epoch) -> None:
         """The paper's rule: count epochs whose validation accuracy fell; at the last, go back."""

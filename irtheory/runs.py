@@ -27,13 +27,14 @@ RUN_FILES = (
     "trajectory.csv", "escape.csv", "trajectories/seed-*.csv", "*.svg", "*.png",
     "results.json", "results.csv", "cells.csv", "attributes.csv", "epochs.csv", "cells/*.json",
     "metrics.jsonl", "weights.safetensors", "classes.json", "result.json", "evaluation.json",
-    "checkpoints/*.pt", "checkpoints/.checkpoint-*.tmp", "tensorboard/events.*",
+    "checkpoints/*.pt", "checkpoints/.checkpoint-*.tmp", "codes/epoch-*.npz",
+    "tensorboard/events.*",
     CONFIG, ENVIRONMENT,
 )  # fmt: skip
 # Commands that go on where an earlier run stopped.
 RESUMABLE = ("recover", "train")
 LEFTOVER = re.compile(r"(^|.*/)\.([^/]+)\.[a-z0-9_]{8}$")
-RUN_FOLDERS = ("trajectories", "cells", "checkpoints", "tensorboard")
+RUN_FOLDERS = ("trajectories", "cells", "checkpoints", "codes", "tensorboard")
 
 
 class InputError(ValueError):

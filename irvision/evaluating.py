@@ -19,6 +19,7 @@ from irvision.data.examples import Attributes, Part
 from irvision.data.identity import check_samples, samples_digest
 from irvision.data.loader import evaluation_batches
 from irvision.data.registry import load_attributes, load_examples
+from irvision.epoch_fidelity import fidelity_by_epoch
 from irvision.evaluation import Predictions, evaluate
 from irvision.evaluation_files import print_evaluation, write_evaluation
 from irvision.evaluation_results import Evaluation
@@ -62,6 +63,10 @@ def evaluate_command(
         evaluation = _scored(
             trained, test, train, attributes, material, null_draws, bootstrap, seed
         )
+        held = _of(attributes, material.rows("validation"))
+        if held is not None:
+            epochs = fidelity_by_epoch(run, held, settings.bits, null_draws, seed)
+            evaluation = replace(evaluation, epochs=epochs)
     print_evaluation(console, evaluation)
     written = write_evaluation(run, evaluation)
     print_written(console, run, written, shlex.join(["ira", "plot", str(run)]))

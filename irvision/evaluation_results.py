@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from irvision.attribute_table import AttributeRow
+from irvision.epoch_fidelity import EpochFidelity
 from irvision.node_names import NodeName
 
 Interval = tuple[float, float]
@@ -90,6 +91,7 @@ class Evaluation:
         within: None if it cannot be had; `within_note` then says why.
         tests: attributes that the tests of the tree stand for.
         attributes: one row each; none where the data set has no attributes.
+        epochs: fidelity on the validation images by epoch, where training kept their codes.
     """
 
     accuracy_g: Share
@@ -105,6 +107,7 @@ class Evaluation:
     within_note: str = "no attributes"
     tests: tuple[NodeName, ...] = ()
     attributes: tuple[AttributeRow, ...] = ()
+    epochs: tuple[EpochFidelity, ...] = ()
 
 
 def wilson_interval(hits: int, size: int) -> Interval:

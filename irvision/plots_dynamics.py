@@ -59,7 +59,13 @@ SIZE = (
         ("codes_used", "codes tested", BLUE, DASHED),
     ),
 )
-FIDELITY = ("feature fidelity", (("fidelity", "$d_D(f; g)$", GREEN, "solid"),))
+FIDELITY = (
+    "feature fidelity, validation",
+    (
+        ("fidelity", "$d_D(f; g)$", GREEN, "solid"),
+        ("fidelity_null", "the same, images shuffled", GREY, DOTTED),
+    ),
+)
 SHARES = ("accuracy", "agreement of G and T", "codes: shares")
 
 
@@ -67,7 +73,7 @@ def dynamics_figure(epochs: Epochs, title: str) -> Figure:
     """Six panels by epoch (Figs. 7–8 of the paper); the last is fidelity where it was measured.
 
     Args:
-        epochs: a row each, as in metrics.jsonl.
+        epochs: a row each, as in metrics.jsonl; with fidelity and fidelity_null if evaluated.
         title: of the figure.
     """
     last = FIDELITY if np.isfinite(_column(epochs, "fidelity")).any() else SIZE

@@ -34,7 +34,8 @@ def plot_run(run: Path, other: Path | None = None) -> list[Path]:
         return _plot_comparison(run, other)
     written: list[Path] = []
     if (run / METRICS).is_file():
-        figure = dynamics_figure(read_metrics(run / METRICS), f"training of {_name(run)}")
+        rows = _with_fidelity(read_metrics(run / METRICS), run)
+        figure = dynamics_figure(rows, f"training of {_name(run)}")
         written += save(figure, run / "training")
     if (run / TREE).is_file():
         tree = _read_tree(run / TREE)
@@ -94,6 +95,29 @@ def _is_epoch(row: dict[str, Any]) -> bool:
     return all(cell is None or isinstance(cell, int | float) for cell in cells)
 
 
+def _with_fidelity(rows: list[dict[str, Any]], run: Path) -> list[dict[str, Any]]:
+    """The epochs, each with its fidelity if `ira evaluate` found one."""
+    path = run / EVALUATION
+    if not path.is_file():
+        return rows
+    try:
+        scored = {
+            each["epoch"]: {
+                "fidelity": float(each["fidelity"]),
+                "fidelity_null": None if each["null"] is None else float(each["null"]),
+            }
+            for each in _json(path).get("epochs", [])
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _other_evaluation(run, error) from error
+    return [{**row, **scored.get(row["epoch"], {})} for row in rows]
+
+
+def _other_evaluation(run: Path, error: Exception) -> InputError:
+    path = run / EVALUATION
+    return InputError(f"{path}: expected what `ira evaluate {run}` writes ({error})")
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -142,7 +166,7 @@ def _test_names(run: Path, tree: Tree) -> dict[tuple[int, float], NodeText]:
                 below = f"{names[at].head}, F1 {found['f1']:.2f}"
                 names[at] = NodeText(head, below)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: expected what `ira evaluate {run}` writes ({error})") from error
+        raise _other_evaluation(run, error) from error
     return names
 
 

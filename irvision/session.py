@@ -22,6 +22,7 @@ from irtheory.trees.tree import Tree
 from irvision.board import Board
 from irvision.checkpoint import check_shapes
 from irvision.data.identity import check_samples
+from irvision.epoch_codes import write_epoch_codes
 from irvision.interrupt import Interruption, heeding_signals
 from irvision.methods.contract import image_method
 from irvision.preparation import Setup
@@ -91,6 +92,8 @@ class Session:
             text = "".join(json_line(row) for row in self.records)
             write_text(self.folder / METRICS, text)
             self.board.add(row)
+            if (held := self.setup.engine.held) is not None:
+                write_epoch_codes(self.folder, record.epoch, held.codes.cpu().numpy())
         self._save(0, writer)
         print_plain(self.console, epoch_line(record, self.settings.epochs))
 

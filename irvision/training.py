@@ -24,6 +24,7 @@ from irvision.checkpoint import load_checkpoint
 from irvision.data.cache_folder import cache_folder
 from irvision.data.identity import samples_digest
 from irvision.data.registry import is_known, load_examples
+from irvision.epoch_codes import CODES
 from irvision.models import make_backbone
 from irvision.preparation import gather_material, set_up
 from irvision.recipes import BEETLES, resolve
@@ -217,7 +218,8 @@ def _finish(session: Session, runtime: Runtime) -> int:
     if session.setup.engine.stopped:
         print_plain(console, "stopped by the rule of --drops, back to the epoch before")
     print_plain(console, str(session.finish()))
-    written = [folder / name for name in (METRICS, CHECKPOINTS, *FILES)]
+    kept = (CODES,) if session.setup.validation else ()
+    written = [folder / name for name in (METRICS, CHECKPOINTS, *kept, *FILES)]
     print_written(console, folder, written, shlex.join(["ira", "evaluate", str(folder)]))
     return 0
 

@@ -16,6 +16,7 @@ from irtheory.records import Epoch
 from irtheory.runs import InputError
 from irtheory.trees.tree import Tree
 from irvision.attribute_table import AttributeRow, write_attribute_table
+from irvision.epoch_fidelity import EpochFidelity
 from irvision.node_names import NodeName
 from irvision.plots_attributes import attributes_figure
 from irvision.plots_page import shortened
@@ -110,11 +111,11 @@ def test_the_figure_of_training_shows_every_curve_that_there_is(run: Path) -> No
 
 def test_fidelity_is_drawn_where_it_was_measured(run: Path) -> None:
     keep(run, "metrics.jsonl")
-    lines = (run / "metrics.jsonl").read_text().splitlines()
-    rows = [{**json.loads(line), "fidelity": 0.5} for line in lines]
-    (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    epochs = [asdict(EpochFidelity(e, 0.3 + e / 10, null)) for e, null in ((1, 0.2), (3, None))]
+    (run / "evaluation.json").write_text(json.dumps({"epochs": epochs}))
     plot_run(run)
-    assert "feature fidelity" in texts(run / "training.svg")
+    found = texts(run / "training.svg")
+    assert "feature fidelity, validation" in found and "the same, images shuffled" in found
 
 
 def test_one_epoch_without_a_tree_is_drawn(tmp_path: Path) -> None:
@@ -245,6 +246,11 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(run: Path, tmp_
     ("name", "content", "message"),
     [
         ("metrics.jsonl", "{}\n", r"metrics.jsonl:1: expected the numbers of an epoch"),
+        (
+            "evaluation.json",
+            '{"epochs": [{"epoch": 1}]}',
+            r"evaluation.json: expected what `ira ev",
+        ),
         ("metrics.jsonl", "", r"metrics.jsonl: expected at least one epoch"),
         ("metrics.jsonl", '{"epoch": 1, "losses": {"tree": "x"}}', r"metrics.jsonl:1: expected"),
         ("tree.json", "[1]", r"tree.json: "),
@@ -255,7 +261,6 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(run: Path, tmp_
     ],
 )
 def test_damaged_files_are_named(run: Path, name: str, content: str, message: str) -> None:
-    keep(run, "tree.json", "classes.json", "result.json", "evaluation.json")
     (run / name).write_text(content)
     with pytest.raises(InputError, match=message) as caught:
         plot_run(run)

@@ -16,6 +16,7 @@ from irtheory.trees.tree import Tree
 from irvision import evaluating
 from irvision.data import annotations, registry
 from irvision.data.beetles import source
+from irvision.epoch_codes import read_epoch_codes
 from irvision.saved import load_trained
 
 QUICK = [
@@ -59,7 +60,7 @@ def test_a_run_leaves_all_that_later_commands_need(finished: Path) -> None:
     names = {path.name for path in finished.iterdir()}
     assert names == {
         "config.yaml", "environment.json", "metrics.jsonl", "checkpoints", "weights.safetensors",
-        "tree.json", "key.txt", "classes.json", "result.json",
+        "tree.json", "key.txt", "classes.json", "result.json", "codes",
     }  # fmt: skip
     assert [row["epoch"] for row in metrics(finished)] == [1, 2]
     assert len(list((finished / "checkpoints").iterdir())) == 2
@@ -76,6 +77,9 @@ def test_the_same_command_gives_the_same_bits(finished: Path, tmp_path: Path) ->
     assert (again / "tree.json").read_bytes() == (finished / "tree.json").read_bytes()
     one, other = (load_file(run / "weights.safetensors") for run in (finished, again))
     assert all(torch.equal(one[name], other[name]) for name in one)
+    kept = [list(read_epoch_codes(run, 12, bits=1)) for run in (finished, again)]
+    for (epoch, codes), (same, repeated) in zip(*kept, strict=True):
+        assert epoch == same and (codes == repeated).all() and codes.shape == (12, 16)
 
 
 def test_training_never_reads_attributes(
@@ -103,6 +107,8 @@ def test_what_is_evaluated_is_what_was_trained(finished: Path) -> None:
     assert 0 <= found["accuracy_t"]["value"] <= 1
     table = (finished / "attributes.csv").read_text().splitlines()
     assert len(table) == 1 + 16
+    assert [each["epoch"] for each in found["epochs"]] == [1, 2]
+    assert all(0 < each["null"] < 1 and 0 < each["fidelity"] < 1 for each in found["epochs"])
 
 
 def test_every_method_trains(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Codes of the validation images after every epoch, from which a curve of fidelity is made later.
+
+Training cannot score codes against attributes, which it never sees, so it keeps the codes.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from irtheory.runs import InputError, write_bytes
+
+CODES = "codes"
+
+
+def write_epoch_codes(run: Path, epoch: int, codes: UInt8[np.ndarray, "m d"]) -> None:
+    """Keep F_q(x) of the validation images after an epoch, compressed, in one piece."""
+    folder, stream = run / CODES, io.BytesIO()
+    folder.mkdir(exist_ok=True)
+    np.savez_compressed(stream, codes=codes)
+    write_bytes(folder / f"epoch-{epoch:04d}.npz", stream.getbuffer())
+
+
+def read_epoch_codes(
+    run: Path, samples: int, bits: int
+) -> Iterator[tuple[int, UInt8[np.ndarray, "m d"]]]:
+    """Epochs, ascending, with the codes of so many validation images of r = `bits` bits.
+
+    Raises:
+        InputError: a file that is damaged, or of other images.
+    """
+    for file in sorted((run / CODES).glob("epoch-*.npz")):
+        try:
+            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as content:
+                codes = content["codes"]
+            epoch = int(file.stem.removeprefix("epoch-"))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise _other(file, f"a damaged file ({error})", samples) from None
+        if codes.dtype != np.uint8 or codes.ndim != 2 or len(codes) != samples:
+            raise _other(file, f"{codes.dtype} {list(codes.shape)}", samples)
+        if codes.max(initial=0) >= 2**bits:
+            raise _other(file, f"code {codes.max()} of {bits} bits", samples)
+        yield epoch, codes
+
+
+def _other(file: Path, found: str, samples: int) -> InputError:
+    return InputError(
+        f"{file}: expected the codes of {samples} validation images, found {found}; without "
+        "this file its epoch is left out"
+    )

@@ -1,0 +1,54 @@
+"""Feature fidelity after every epoch (Figs. 7 and 8 of the paper), on the validation images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from irtheory.fidelity import feature_fidelity
+from irtheory.quantize import binarize
+from irvision.data.examples import Attributes
+from irvision.epoch_codes import read_epoch_codes
+
+# The null moves little from epoch to epoch, and by less than its curve is wide.
+NULL_DRAWS = 5
+
+
+@dataclass(frozen=True)
+class EpochFidelity:
+    """Feature fidelity d(f;g) of all codes after an epoch, and of the same, images shuffled."""
+
+    epoch: int
+    fidelity: float
+    null: float | None
+
+
+def fidelity_by_epoch(
+    run: Path, attributes: Attributes, bits: int, null_draws: int, seed: int
+) -> tuple[EpochFidelity, ...]:
+    """Score the codes that training kept.
+
+    Args:
+        run: folder of the run.
+        attributes: of the validation images.
+        bits: r of the codes.
+        null_draws: shuffles, `NULL_DRAWS` at most; 0 for no null.
+        seed: of the shuffles.
+
+    Returns:
+        One an epoch whose codes are there; none without validation images or annotation.
+
+    Raises:
+        InputError: a file that is damaged, or of other images.
+    """
+    values, draws = attributes.values, min(null_draws, NULL_DRAWS)
+    if np.isnan(values).all():
+        return ()
+    scored = []
+    for epoch, codes in read_epoch_codes(run, len(values), bits):
+        columns = binarize(codes, bits)
+        found = feature_fidelity(values, columns, null_draws=draws, bootstrap=0, seed=seed)
+        scored.append(EpochFidelity(epoch, found.score, found.null_mean))
+    return tuple(scored)
