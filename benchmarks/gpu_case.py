@@ -29,6 +29,7 @@ from irvision.checkpoint import save_checkpoint
 from irvision.preparation import Material, Setup, set_up
 from irvision.runtime import Runtime
 from irvision.settings import TrainSettings
+from irvision.writer import Writer
 
 
 def measure(
@@ -42,10 +43,14 @@ def measure(
     setup = _set_up(settings, material, runtime)
     first, steps = first_steps(setup.engine, setup.train, device)
     epoch_of(setup.engine, setup.train)
+    # Without what cuDNN tries when it chooses its kernels.
+    first_peak = peak_mib(device)
+    restart_peak(device)
     timed = [timed_epoch(setup.engine, setup.train, device) for _ in range(epochs)]
     parts = parts_of_epoch(setup.engine, setup.train, device)
     peak = peak_mib(device)
     seconds, size = _checkpoint(setup, device)
+    saved = _epochs_with_checkpoints(setup, device, epochs)
     batch, blocks = next(iter(setup.train(1))), (epochs, setup.steps)
     del setup
     release(device)
@@ -60,7 +65,9 @@ def measure(
         "teraflops": found["images_per_second"] * flops / 1e12,
         "share_of_matrix_rate": found["images_per_second"] * flops / rate,
         "bare_share_of_matrix_rate": bare.images_per_second * flops / rate,
+        "saved_epoch_seconds": saved,
         "peak_mib": peak,
+        "first_peak_mib": first_peak,
         "first_epoch_seconds": first,
         "first_steps_seconds": steps,
         "checkpoint_seconds": seconds,
@@ -97,6 +104,19 @@ def _checkpoint(setup: Setup, device: torch.device) -> tuple[float, float]:
 
         seconds = clocked(device, save)
         return seconds, sum(f.stat().st_size for f in Path(folder).iterdir()) / 2**20
+
+
+def _epochs_with_checkpoints(setup: Setup, device: torch.device, epochs: int) -> float:
+    """Seconds of an epoch where, as in `ira train`, a thread writes the state of the one before."""
+    with tempfile.TemporaryDirectory() as folder, Writer() as writer:
+
+        def epoch() -> None:
+            epoch_of(setup.engine, setup.train)
+            state = {"engine": setup.engine.state_dict()}
+            writer.save(Path(folder), setup.engine.epoch, 0, state)
+
+        epoch()
+        return median(clocked(device, epoch) for _ in range(epochs))
 
 
 def profiled(settings: TrainSettings, material: Material, runtime: Runtime) -> str:

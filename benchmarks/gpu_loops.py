@@ -27,7 +27,7 @@ from irtheory.network import Network
 from irtheory.progress import Progress
 from irtheory.records import Collected
 from irtheory.trees.tree import Tree
-from irvision.models import make_network, optimisers
+from irvision.models import compile_f, make_network, optimisers
 from irvision.runtime import Runtime, autocast
 from irvision.settings import TrainSettings
 
@@ -209,7 +209,7 @@ def bare_loop(
     with FlopCounterMode(display=False) as counter:
         _pass(network, batch, runtime)
     if settings.compile:
-        network.represent.compile()
+        compile_f(network)
 
     def steps() -> None:
         for _ in range(blocks[1]):

@@ -62,7 +62,7 @@ def _waits(on_gpu: bool) -> Iterator[Counter[str]]:
         finally:
             torch.cuda.set_sync_debug_mode("default")
     for warning in caught:
-        if "synchroniz" in str(warning.message):
+        if "called a synchronizing" in str(warning.message):
             path = Path(warning.filename)
             name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
             places[f"{name}:{warning.lineno}"] += 1

@@ -52,9 +52,11 @@ ROWS = (
     ("teraflops", "TFLOP/s of forward/backward", ".3g", ""),
     ("share_of_matrix_rate", "share of the matrix rate", ".3f", ""),
     ("bare_share_of_matrix_rate", "the same of the bare loop", ".3f", ""),
+    ("saved_epoch_seconds", "seconds an epoch, checkpoint beside", ".3f", ""),
     ("peak_mib", "peak memory, MiB", ".0f", ""),
+    ("first_peak_mib", "the same while kernels are chosen", ".0f", ""),
     ("first_epoch_seconds", "seconds of the first epoch", ".2f", ""),
-    ("checkpoint_seconds", "seconds of a checkpoint, not in the epoch", ".2f", ""),
+    ("checkpoint_seconds", "seconds of a checkpoint alone", ".2f", ""),
 )
 
 

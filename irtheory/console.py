@@ -16,7 +16,7 @@ from irtheory.certificates import Certificate, Check
 from irtheory.solvers.trajectory import Step
 
 # Progress is drawn at most so often, in seconds; off a terminal it is a line.
-REFRESH = 0.1
+REFRESH = 0.25
 LINE_EVERY = 10.0
 
 

@@ -24,8 +24,9 @@ from irvision.evaluation import Predictions, evaluate
 from irvision.evaluation_files import print_evaluation, write_evaluation
 from irvision.evaluation_results import Evaluation
 from irvision.frozen import features_in_order
+from irvision.memory import memory_in_one_line
 from irvision.models import view_of
-from irvision.preparation import EVALUATION_BATCH, Material, features_of, gather_material
+from irvision.preparation import EVALUATION_ROWS, Material, features_of, gather_material
 from irvision.runtime import autocast, start_runtime
 from irvision.saved import Trained, load_trained, moved
 
@@ -47,7 +48,8 @@ def evaluate_command(
     """
     trained = load_trained(run)
     settings = moved(trained.settings, data_dir)
-    runtime = start_runtime(device, settings.precision)
+    # Codes of bf16 are as good in fp32, on a machine where that is quicker or all there is.
+    runtime = start_runtime(device, "fp32" if settings.precision == "fp32" else None)
     cache_dir = cache_dir or cache_folder().parent
     examples = load_examples(settings.dataset, settings.data)
     check_samples(samples_digest(examples), trained.samples, settings.dataset)
@@ -57,7 +59,8 @@ def evaluate_command(
     print_plain(console, f"scoring {len(material.rows('test'))} test images on {runtime.device}")
     trained.network.to(runtime.device)
     parts: tuple[Part, ...] = ("test", "train")
-    test, train = predict(trained, material, parts, cache_dir, console)
+    with memory_in_one_line(f"out of memory on {runtime.device}: pass --device cpu"):
+        test, train = predict(trained, material, parts, cache_dir, console)
     attributes = load_attributes(settings.dataset, settings.data, examples)
     with console.status("scoring codes against attributes …"):
         evaluation = _scored(
@@ -113,13 +116,15 @@ def predict(
         features = features_of(settings, material, backbone, cache_dir, console)
         network = Network(neck, network.quantize, network.classify)
         batches = [
-            features_in_order(features, labels, material.rows(part), EVALUATION_BATCH)
+            features_in_order(features, labels, material.rows(part), EVALUATION_ROWS)
             for part in parts
         ]
     else:
         view = view_of(settings)
         batches = [
-            evaluation_batches(material.pictures, material.rows(part), view, EVALUATION_BATCH)
+            evaluation_batches(
+                material.pictures, material.rows(part), view, settings.images_at_once
+            )
             for part in parts
         ]
     found = []

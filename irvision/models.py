@@ -18,6 +18,8 @@ from irvision.methods.contract import image_method
 from irvision.settings import TrainSettings
 
 HALF = (0.5, 0.5, 0.5)
+# Graphs of F that torch.compile may keep: of four passes, three batch sizes, two modes.
+GRAPHS = 24
 
 
 def view_of(settings: TrainSettings) -> View:
@@ -98,6 +100,19 @@ def assemble(represent: nn.Module, settings: TrainSettings, classes: int) -> Net
     return method.assemble(represent, classes, method.training, settings)
 
 
+def compile_f(network: Network) -> None:
+    """F by torch.compile, a graph for each batch size.
+
+    A graph of any size would be slower, and after a short last batch torch would take it for
+    all. With PMG's stages there are more graphs than it keeps by default; what is over runs
+    uncompiled.
+    """
+    from torch._dynamo import config as dynamo_config
+
+    dynamo_config.recompile_limit = max(dynamo_config.recompile_limit, GRAPHS)
+    network.represent.compile(dynamic=False)
+
+
 def optimisers(network: Network, settings: TrainSettings) -> tuple[Optimizer, Optimizer]:
     """Of F, whose backbone may have a rate of its own, and of G."""
     represent, rate = network.represent, settings.learning_rate
@@ -110,11 +125,17 @@ def optimisers(network: Network, settings: TrainSettings) -> tuple[Optimizer, Op
 
 
 def _optimiser(groups: list[dict], settings: TrainSettings) -> Optimizer:
-    fused = next(iter(groups[-1]["params"])).is_cuda
+    fused = _on_gpu(groups)
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimiser == "adamw":
         return AdamW(groups, lr=rate, weight_decay=decay, fused=fused)
+    # Fused, SGD wants all parameters to take part in its first step; of PMG's stages few do.
+    fused = fused and not settings.progressive
     return SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=fused)
+
+
+def _on_gpu(groups: list[dict]) -> bool:
+    return groups[-1]["params"][0].is_cuda
 
 
 def schedulers(

@@ -36,6 +36,7 @@ from irvision.methods.contract import image_method
 from irvision.models import (
     Frozen,
     assemble,
+    compile_f,
     make_backbone,
     make_neck,
     make_network,
@@ -47,8 +48,8 @@ from irvision.parallel import averaged_f, parallelise
 from irvision.runtime import Runtime, autocast
 from irvision.settings import TrainSettings
 
-# Images that pass through the network at once when nothing is learned.
-EVALUATION_BATCH = 256
+# Rows of frozen features that pass through the network at once when nothing is learned.
+EVALUATION_ROWS = 256
 # By default a leaf of T holds one in so many of the samples of an epoch.
 IMAGES_A_LEAF = 200
 
@@ -158,8 +159,8 @@ def set_up(
     train = training_batches(pictures, rows, view, settings.batch_size, settings.seed)
     validation = None
     if len(held):
-        validation = evaluation_batches(pictures, held, view, EVALUATION_BATCH)
-    fit = evaluation_batches(pictures, rows, view, EVALUATION_BATCH)
+        validation = evaluation_batches(pictures, held, view, settings.images_at_once)
+    fit = evaluation_batches(pictures, rows, view, settings.images_at_once)
     steps = len(batch_bounds(len(rows), settings.batch_size, runtime.world))
     engine, grower = _engine(settings, network, classes, len(rows), steps, runtime)
     return Setup(engine, grower, network, train, validation, fit, steps)
@@ -183,8 +184,8 @@ def _set_up_frozen(
     whole = Network(nn.Sequential(backbone, head.represent), head.quantize, head.classify)
     mirrored = settings.flip > 0
     train = feature_batches(features, labels, rows, settings.batch_size, settings.seed, mirrored)
-    fit = features_in_order(features, labels, rows, EVALUATION_BATCH)
-    validation = features_in_order(features, labels, held, EVALUATION_BATCH) if len(held) else None
+    fit = features_in_order(features, labels, rows, EVALUATION_ROWS)
+    validation = features_in_order(features, labels, held, EVALUATION_ROWS) if len(held) else None
     samples = (1 + mirrored) * len(rows)
     steps = math.ceil(samples / settings.batch_size)
     engine, grower = _engine(settings, head, classes, samples, steps, runtime)
@@ -223,7 +224,7 @@ def _engine(
     if settings.progressive:
         prelude = progressive_steps(averaged_f(parallel), made[0], autocast(runtime))
     if settings.compile:
-        network.represent.compile()
+        compile_f(network)
     if runtime.rank:
         # Dropout of each process is its own.
         torch.manual_seed(settings.seed + 7919 * runtime.rank)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -94,6 +94,22 @@ def stop_runtime(runtime: Runtime) -> None:
     """Part from the other processes, if there are any."""
     if runtime.world > 1 and distributed.is_initialized():
         distributed.destroy_process_group()
+
+
+@contextmanager
+def running(runtime: Runtime) -> Iterator[None]:
+    """Part from the other processes at the end.
+
+    After an error the others may be waiting in a collective call, and to part by nccl would
+    wait for them: then this process just ends, and torchrun ends the others.
+    """
+    try:
+        yield
+    except BaseException:
+        if runtime.device.type == "cpu":
+            stop_runtime(runtime)
+        raise
+    stop_runtime(runtime)
 
 
 def autocast(runtime: Runtime) -> Callable[[], AbstractContextManager[Any]]:

@@ -143,6 +143,11 @@ class TrainSettings:
         return Weights(self.lambda_label, self.lambda_tree, self.lambda_sparsity, self.lambda_route)
 
     @property
+    def images_at_once(self) -> int:
+        """How many pass through F in one piece; so many fit when nothing is learned, too."""
+        return max(self.batch_size // self.accumulate, 1)
+
+    @property
     def data(self) -> DataOptions:
         """Which samples, and how they are split."""
         folder = None if self.data_dir is None else Path(self.data_dir)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
 from irtheory.alone import alone_in
@@ -25,10 +24,11 @@ from irvision.data.cache_folder import cache_folder
 from irvision.data.identity import samples_digest
 from irvision.data.registry import is_known, load_examples
 from irvision.epoch_codes import CODES
+from irvision.memory import memory_in_one_line
 from irvision.models import make_backbone
 from irvision.preparation import gather_material, set_up
 from irvision.recipes import BEETLES, resolve
-from irvision.runtime import Runtime, start_runtime, stop_runtime
+from irvision.runtime import Runtime, running, start_runtime
 from irvision.saved import (
     FILES,
     RESULT,
@@ -83,7 +83,7 @@ def train_command(options: Mapping[str, Any]) -> tuple[int, Path]:
     exactly = bool(asked.get("deterministic") or (before and before.deterministic))
     runtime = start_runtime(request.device, precision, exactly)
     asked["precision"] = runtime.precision
-    try:
+    with running(runtime):
         if before is None:
             settings, folder = _new(asked, request, runtime)
         else:
@@ -93,8 +93,6 @@ def train_command(options: Mapping[str, Any]) -> tuple[int, Path]:
             if before is not None and not runtime.rank and read_settings(folder) != before:
                 raise InputError(f"{folder}: {CONFIG} changed while this began; run it again")
             return _train(settings, folder, request, runtime, console), folder
-    finally:
-        stop_runtime(runtime)
 
 
 def _asked(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,15 +228,10 @@ def _one_line(
 ) -> Iterator[None]:
     """Turn what the machine may lack into one line that says what to do."""
     try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise InputError(_memory_words(settings, runtime)) from error
+        with memory_in_one_line(_memory_words(settings, runtime)):
+            yield
     except FloatingPointError as error:
         raise InputError(f"--learning-rate {settings.learning_rate:g}: {error}") from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
-            raise
-        raise InputError(_memory_words(settings, runtime)) from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

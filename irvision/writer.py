@@ -7,7 +7,33 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from irvision.checkpoint import save_checkpoint
+
+
+def on_host(value: Any) -> Any:
+    """A state with its tensors on the CPU; what comes from a GPU arrives when its stream is there.
+
+    Left to the thread that writes, each of hundreds of copies would wait for all work that the
+    GPU has in hand, and training with it.
+    """
+    if isinstance(value, Tensor):
+        return value.to("cpu", non_blocking=True)
+    if isinstance(value, dict):
+        return type(value)((key, on_host(item)) for key, item in value.items())
+    if type(value) in (list, tuple):
+        return type(value)(map(on_host, value))
+    return value
+
+
+def _save(
+    copied: torch.Event | None, folder: Path, epoch: int, step: int, state: dict[str, Any]
+) -> Path:
+    if copied is not None:
+        copied.synchronize()
+    return save_checkpoint(folder, epoch, step, state)
 
 
 class Writer:
@@ -24,7 +50,9 @@ class Writer:
             InputError: the one before could not be written.
         """
         self._wait()
-        self._pending = self._pool.submit(save_checkpoint, folder, epoch, step, state)
+        state = on_host(state)
+        copied = torch.cuda.current_stream().record_event() if torch.cuda.is_initialized() else None
+        self._pending = self._pool.submit(_save, copied, folder, epoch, step, state)
 
     def _wait(self) -> None:
         pending, self._pending = self._pending, None

@@ -1,4 +1,4 @@
-"""The best splits of a level on a torch device: histograms by index_add, in float64."""
+"""The best splits of a level on a torch device: histograms by scatter_add, in float64."""
 
 from __future__ import annotations
 
@@ -83,15 +83,15 @@ class DeviceSearch:
 
     def _gains_of(self, rank, y, place, total, size) -> Float[Tensor, "c n levels"]:
         columns, n, levels = len(rank), len(size), self.levels
-        first = torch.arange(columns, device=y.device)[:, None] * n * levels
-        slot = (first + place * levels + rank).ravel()
-        counts = torch.bincount(slot, minlength=columns * n * levels)
-        sums = y.new_zeros(columns * n * levels, y.shape[1])
-        for own in slot.view(columns, -1):
-            sums.index_add_(0, own, y)
+        slot = place * levels + rank
+        # All columns at once: on a GPU a call for each costs more than the sums.
+        counts = y.new_zeros(columns, n * levels)
+        counts.scatter_add_(1, slot, counts.new_ones(()).expand_as(slot))
+        sums = y.new_zeros(columns, n * levels, y.shape[1])
+        sums.scatter_add_(1, slot[:, :, None].expand(-1, -1, y.shape[1]), y.expand(columns, -1, -1))
         held = counts.view(columns, n, levels)
         left = sums.view(columns, n, levels, -1).cumsum(dim=2)
-        low = held.cumsum(dim=2).double()
+        low = held.cumsum(dim=2)
         high = size[:, None] - low
         allowed = (held > 0) & (low >= self.data.least) & (high >= self.data.least)
         if len(self.data.row_entropy):

@@ -123,8 +123,14 @@ def _normalise(pixels: UInt8[Tensor, "b c c 3"], view: View, dtype: torch.dtype)
     b, size = pixels.shape[:2]
     scale, shift = _scale_and_shift(view, pixels.device)
     # A whole row of pixels at once: an inner loop over three channels would be four times slower.
-    values = pixels.view(b, size, size * 3).float().mul_(scale).add_(shift)
-    return values.to(dtype).view(b, size, size, 3).permute(0, 3, 1, 2)
+    rows = pixels.view(b, size, size * 3)
+    if dtype == torch.float32:
+        values = rows.float().mul_(scale).add_(shift)
+    else:
+        # In one pass: on a GPU three more would cost as much as some layers of the network.
+        values = torch.empty(rows.shape, dtype=dtype, device=rows.device)
+        torch.addcmul(shift, rows, scale, out=values)
+    return values.view(b, size, size, 3).permute(0, 3, 1, 2)
 
 
 @lru_cache

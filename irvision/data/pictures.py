@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -17,8 +18,8 @@ from irvision.runtime import Runtime
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
-# Share of the free memory of a GPU that pictures may take; the network needs the rest.
-RESIDENT = 0.5
+# Share of the free memory of a GPU that pictures may take; the network, not there yet, needs more.
+RESIDENT = 1 / 3
 # Batches under way from a cache that stays in the memory of the host.
 AHEAD = 3
 # Bytes copied to the GPU in one piece.
@@ -120,12 +121,18 @@ def _copied(pixels: np.ndarray, device: torch.device) -> Tensor:
     return there
 
 
+@lru_cache
+def _copying(device: torch.device) -> torch.cuda.Stream:
+    """One stream for all uploads: memory that one has freed no other may use."""
+    return torch.cuda.Stream(device)
+
+
 def _uploaded(
     pixels: np.ndarray, labels: Tensor, batches: Iterable[Tensor]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches gathered into pinned memory and copied on a stream of their own."""
     device = labels.device
-    copying = torch.cuda.Stream(device)
+    copying = _copying(device)
 
     def upload(rows: Tensor) -> tuple[Tensor, Tensor, torch.Event]:
         shape = (len(rows), *pixels.shape[1:])

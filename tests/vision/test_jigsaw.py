@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
+from irvision import models
 from irvision.backbones.registry import build_backbone
 from irvision.features import PmgFeatures, parameter_groups
 from irvision.jigsaw import jigsaw, progressive_steps
+from irvision.recipes import resolve
 
 
 def numbered(n: int, tall: int, wide: int, margin: tuple[int, int] = (0, 0)) -> Tensor:
@@ -181,3 +184,19 @@ def test_losses_fall() -> None:
     for _ in range(8):
         steps(images, labels)
     assert all(after < 0.7 * start for after, start in zip(losses(), before, strict=True))
+
+
+def test_progressive_steps_run_with_the_optimiser_of_a_gpu(monkeypatch) -> None:
+    """Fused SGD, which a CPU has too, fails where only some parameters have taken part."""
+    monkeypatch.setattr(models, "_on_gpu", lambda groups: True)
+    settings = resolve(
+        {"dataset": "beetles", "recipe": "pmg", "backbone": "resnet10", "dim": 8, "crop": 64},
+        on_gpu=False,
+    )
+    network = models.make_network(settings, 3, "none")
+    optimise_f, _ = models.optimisers(network, settings)
+    steps = progressive_steps(network.represent, optimise_f)
+    for _ in range(2):
+        steps(torch.randn(6, 3, 64, 64), torch.arange(6) % 3)
+    plain = models.optimisers(network, replace(settings, progressive=False))
+    assert all(each.param_groups[0]["fused"] for each in plain)
