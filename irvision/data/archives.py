@@ -32,6 +32,10 @@ BROKEN = (
 )
 
 
+class DamagedArchive(InputError):
+    """An archive that cannot be unpacked because of what it is, whatever the folder."""
+
+
 @dataclass(frozen=True)
 class Member:
     """What an archive says of one of its members; `target` is what a link points at."""
@@ -57,8 +61,9 @@ def extract(archive: Path, folder: Path, on_progress: Progress | None = None) ->
         The names that the archive put into the folder, sorted.
 
     Raises:
-        InputError: no such archive, a damaged one, no room, or a member that would end outside
-            the folder, is a device, or is a link to anything but a member.
+        InputError: no such archive, no room, or a member that would end outside the folder, is
+            a device, or is a link to anything but a member.
+        DamagedArchive: a damaged one, or something else.
         OSError: the folder cannot be written.
     """
     try:
@@ -77,8 +82,8 @@ def extract(archive: Path, folder: Path, on_progress: Progress | None = None) ->
     except FileNotFoundError as error:
         raise InputError(f"{archive}: expected an archive, found no such file") from error
     except BROKEN as error:
-        raise InputError(f"{archive}: damaged ({error or type(error).__name__})") from error
-    raise InputError(f"{archive}: expected a tar or zip archive, found something else")
+        raise DamagedArchive(f"{archive}: damaged ({error or type(error).__name__})") from error
+    raise DamagedArchive(f"{archive}: expected a tar or zip archive, found something else")
 
 
 def _check_end(tar: tarfile.TarFile) -> None:

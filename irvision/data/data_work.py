@@ -14,7 +14,8 @@ from rich.console import Console
 from irtheory.console import Pulse, make_console, print_plain, progress_bar
 from irtheory.runs import InputError, json_text
 from irvision.data.examples import DataOptions, Unit
-from irvision.data.registry import load_examples
+from irvision.data.published import PUBLISHED, Archive
+from irvision.data.registry import load_examples, resolve
 
 COLUMNS, SIDE = 10, 96
 MIB, GIB = 2**20, 2**30
@@ -39,7 +40,6 @@ def check_work(name: str, data_dir: Path, unit: Unit, processes: int | None, as_
 
 
 def _after_check(dataset: str, name: str, data_dir: Path, unit: Unit, whole: bool) -> str:
-    from irvision.data.published import PUBLISHED
     from irvision.data.registry import DATASETS
 
     if whole and dataset not in DATASETS:
@@ -75,29 +75,67 @@ def _drawn(name: str) -> bool:
 
 def download_work(name: str, data_dir: Path) -> None:
     """Fetch and unpack the archives of a data set."""
-    from irvision.data.archives import extract
-    from irvision.data.download import fetch
-    from irvision.data.published import BY_HAND, PUBLISHED
-
     console = make_console()
     known = next((known for known in PUBLISHED if known.casefold() == name.casefold()), None)
     if known is None:
         raise InputError(f"{name}: expected a data set to fetch ({', '.join(PUBLISHED)})")
+    root = _root_there(known, data_dir)
     for archive in PUBLISHED[known]:
-        with _counting(console, archive.name, MIB, "MiB") as tell:
-            got = fetch(archive, data_dir, tell)
-        print_plain(console, f"fetched {got.path}")
-        if got.published:
-            print_plain(console, f"  its hash is the published one, {got.hash}")
-        else:
-            print_plain(console, f"  no published hash is known; what was fetched has {got.hash}")
-        with _counting(console, f"unpacking {archive.name}", MIB, "MiB") as tell:
-            names = extract(got.path, data_dir / archive.folder, tell)
-        print_plain(console, f"wrote {data_dir / archive.folder}: {', '.join(names)}")
-    if known in BY_HAND:
-        print_plain(console, f"by hand: {BY_HAND[known]}")
-    line = shlex.join(["ira", "data", "check", known, "--data-dir", str(data_dir)])
+        _bring(console, archive, data_dir, _goal(archive, data_dir, root))
+    top = PUBLISHED[known][0].top
+    # A set in a folder of another name than the archive's is not mixed with what came.
+    place = data_dir / top if root == data_dir and not _is_called(data_dir, top) else data_dir
+    line = shlex.join(["ira", "data", "check", known, "--data-dir", str(place)])
     print_plain(console, f"next: {line}")
+
+
+def _root_there(known: str, data_dir: Path) -> Path | None:
+    """The folder that holds files of the data set already."""
+    module, options = resolve(known, DataOptions(data_dir=data_dir))
+    try:
+        return module.root(options)
+    except InputError:
+        return None
+
+
+def _goal(archive: Archive, data_dir: Path, root: Path | None) -> Path:
+    """The folder to unpack into, so that what comes joins what is there."""
+    if root is None:
+        return data_dir / archive.folder
+    if not archive.top:
+        return root
+    own = root == data_dir and _is_called(data_dir, archive.top)
+    return data_dir.resolve().parent if own else data_dir
+
+
+def _is_called(folder: Path, name: str) -> bool:
+    return folder.resolve().name == name
+
+
+def _bring(console: Console, archive: Archive, data_dir: Path, folder: Path) -> None:
+    """Fetch and unpack one archive."""
+    from irvision.data.archives import DamagedArchive, extract
+    from irvision.data.download import fetch, record, set_aside
+
+    with _counting(console, archive.name, MIB, "MiB") as tell:
+        got = fetch(archive, data_dir, tell)
+    print_plain(console, f"{'fetched' if got.new else 'there already:'} {got.path}")
+    if got.published:
+        print_plain(console, f"  its hash is the published one, {got.hash}")
+    else:
+        print_plain(console, f"  no published hash is known; it has {got.hash}")
+    try:
+        with _counting(console, f"unpacking {archive.name}", MIB, "MiB") as tell:
+            names = extract(got.path, folder, tell)
+    except DamagedArchive as error:
+        if got.published:
+            raise
+        aside = set_aside(got)
+        raise InputError(
+            f"{error}; renamed to {aside}, the same command fetches it anew"
+        ) from error
+    record(got)
+    print_plain(console, f"wrote {folder}: {', '.join(names)}")
 
 
 def prepare_work(
@@ -112,12 +150,12 @@ def prepare_work(
     """Make the pixel cache of a data set, or look whether all of it is right."""
     import torch
 
+    from irvision import recipes
     from irvision.data.cache import prepare
-    from irvision.recipes import resolve
 
     console = make_console()
     # What `ira train` takes by itself on this machine.
-    usual = resolve({"dataset": name}, torch.cuda.is_available())
+    usual = recipes.resolve({"dataset": name}, torch.cuda.is_available())
     examples = load_examples(name, DataOptions(data_dir=data_dir, unit=unit))
     with _counting(console, "images") as tell:
         cache = prepare(

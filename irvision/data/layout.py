@@ -82,10 +82,11 @@ def require(root: Path, files: Sequence[Needed], use: Use, source: str) -> None:
 
 
 def find_images(root: Path, folders: Sequence[str], names: Sequence[str], source: str) -> Path:
-    """The first folder that holds any of the images; InputError where none does."""
-    for folder in folders:
-        place = root / folder
-        if place.is_dir() and any((place / name).is_file() for name in names):
-            return place
+    """The folder that holds most of the images; InputError where none holds any."""
+    wanted = set(names)
+    there = [place for folder in folders if (place := root / folder).is_dir()]
+    counts = [sum((place / name).is_file() for name in wanted) for place in there]
+    if any(counts):
+        return there[counts.index(max(counts))]
     places = " or ".join(str(root / folder) for folder in folders)
     raise InputError(f"{places}: expected images such as {names[0]}, found none. {source}")

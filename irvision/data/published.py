@@ -12,12 +12,14 @@ class Archive:
     Attributes:
         url: of the file.
         hash: "algorithm:digest" as published, None where no hash is.
-        folder: where it is unpacked, relative to the data folder.
+        folder: where it is unpacked, relative to a data folder that does not hold the set yet.
+        top: the folder of the set in it, if it has one.
     """
 
     url: str
     hash: str | None = None
     folder: str = "."
+    top: str = ""
 
     @property
     def name(self) -> str:
@@ -32,27 +34,24 @@ PUBLISHED: dict[str, tuple[Archive, ...]] = {
         Archive(
             "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz",
             "md5:97eceeb196236b17998738112f37df78",
+            top="CUB_200_2011",
         ),
     ),
-    "AwA2": (Archive("https://cvml.ista.ac.at/AwA2/AwA2-data.zip"),),
+    "AwA2": (
+        Archive("https://cvml.ista.ac.at/AwA2/AwA2-data.zip", top="Animals_with_Attributes2"),
+    ),
     "aYahoo": (
         Archive(f"{ATTRIBUTES}/attribute_data.tar.gz", folder="aYahoo"),
         Archive(f"{ATTRIBUTES}/ayahoo_test_images.tar.gz", folder="aYahoo"),
     ),
     "aPascal": (
         Archive(f"{ATTRIBUTES}/attribute_data.tar.gz", folder="aPascal"),
-        # The hash is the one that torchvision's list of data sets gives for this file.
+        # Both parts are of these 4340 images. The hash is the one that torchvision's list of data
+        # sets gives for this file.
         Archive(
             f"{VOC2008}/VOCtrainval_14-Jul-2008.tar",
             "sha256:7f0ca53c1b5a838fbe946965fc106c6e86832183240af5c88e3f6c306318d42e",
             "aPascal",
         ),
-    ),
-}
-# What no command can fetch.
-BY_HAND: dict[str, str] = {
-    "aPascal": (
-        "the images of the official test part are the test images of VOC2008, which need a "
-        f"registration: see {VOC2008}/, and put them into the same JPEGImages folder"
     ),
 }

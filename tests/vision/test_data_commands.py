@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from irvision.data import data_work, decode, published
+from irvision.data import data_work, decode
 from irvision.data.check import check_dataset
 from irvision.data.commands import data_app
 from irvision.data.examples import DataOptions
@@ -206,25 +205,6 @@ def test_show_beetles_writes_their_sheet() -> None:
     assert done.exit_code == 0, done.output
     with Image.open("beetles.png") as sheet:
         assert sheet.size[0] > 500
-
-
-def test_download_unpacks_what_is_there_and_says_what_to_do(tmp_path: Path, monkeypatch) -> None:
-    data = tmp_path / "data"
-    (data / "downloads").mkdir(parents=True)
-    (tmp_path / "classes.txt").write_text("1 antelope\n")
-    with tarfile.open(data / "downloads/AwA2-data.tgz", "w:gz") as tar:
-        tar.add(tmp_path / "classes.txt", "Animals_with_Attributes2/classes.txt")
-    archive = published.Archive("http://127.0.0.1:9/AwA2-data.tgz")
-    monkeypatch.setitem(published.PUBLISHED, "AwA2", (archive,))
-    done = ira_data("download", "awa2", "--data-dir", data)
-    assert done.exit_code == 0, done.output
-    assert (data / "Animals_with_Attributes2/classes.txt").read_text() == "1 antelope\n"
-    assert "no published hash is known" in done.stdout
-    assert done.stdout.splitlines()[-1] == f"next: ira data check AwA2 --data-dir {data}"
-    (data / "downloads/AwA2-data.tgz").unlink()
-    offline = ira_data("download", "AwA2", "--data-dir", data)
-    assert offline.exit_code == 2 and archive.url in offline.stderr
-    assert str(data / "downloads/AwA2-data.tgz") in offline.stderr
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,10 @@ def test_images_may_be_in_any_of_the_usual_folders(tmp_path):
         find_images(tmp_path, ("a", "."), ["1.jpg", "2.jpg"], "Get them.")
     (tmp_path / "2.jpg").touch()
     assert find_images(tmp_path, ("a", "."), ["1.jpg", "2.jpg"], "Get them.") == tmp_path
+    (tmp_path / "a/1.jpg").touch()
+    assert find_images(tmp_path, ("a", "."), ["1.jpg", "2.jpg"], "Get them.") == tmp_path / "a"
+    (tmp_path / "1.jpg").touch()
+    assert find_images(tmp_path, ("a", "."), ["1.jpg", "2.jpg"], "Get them.") == tmp_path
 
 
 def test_ayahoo_images_may_lie_in_the_data_folder(tmp_path):

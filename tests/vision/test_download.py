@@ -3,23 +3,25 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import pooch
 import pytest
 
 from irtheory.runs import InputError
 from irvision.data import download
-from irvision.data.download import fetch
-from irvision.data.published import BY_HAND, PUBLISHED, Archive
+from irvision.data.download import Fetched, fetch, record, set_aside
+from irvision.data.published import PUBLISHED, Archive
 from irvision.data.registry import DATASETS
 
 DATA = np.random.default_rng(0).integers(0, 256, 3_000_000, np.uint8).tobytes()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves DATA; may cut connections, ignore ranges, or have a new version of the file."""
+    """Serves DATA; may cut connections, mistake ranges, or have a new version of the file."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -27,6 +29,8 @@ class Server(ThreadingHTTPServer):
         self.ranges: list[str | None] = []
         self.headers: dict[str, str] = {}
         self.honours_ranges = True
+        # Bytes at most of a part, and how far from where it was asked for it begins.
+        self.longest, self.shift = len(DATA), 0
 
     @property
     def url(self) -> str:
@@ -51,12 +55,17 @@ class Handler(BaseHTTPRequestHandler):
         if start >= len(server.data):
             self.send_error(416)
             return
-        self.send_response(206 if start else 200)
+        total, partial = len(server.data), bool(start)
+        start += server.shift if partial else 0
+        end = min(total, start + server.longest) if partial else total
+        self.send_response(206 if partial else 200)
         for name, value in ({"ETag": server.tag} | server.headers).items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(server.data) - start))
+        if partial:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{total}")
+        self.send_header("Content-Length", str(end - start))
         self.end_headers()
-        stop = start + server.cuts.pop(0) if server.cuts else None
+        stop = start + server.cuts.pop(0) if server.cuts else end
         self.wfile.write(server.data[start:stop])
         self.close_connection = True
 
@@ -78,17 +87,61 @@ def sha256(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
 def test_a_file_is_fetched_once_and_its_hash_recorded(tmp_path: Path, server: Server) -> None:
     told: list[tuple[int, int | None]] = []
     got = fetch(Archive(server.url), tmp_path / "data", lambda *pair: told.append(pair))
     assert got.path == tmp_path / "data/downloads/set.tgz" and got.path.read_bytes() == DATA
-    assert got.hash == sha256(DATA) and not got.published
+    assert got == Fetched(got.path, sha256(DATA), published=False, new=True)
     assert told == sorted(told) and told[-1] == (len(DATA), len(DATA))
-    record = got.path.with_name("set.tgz.sha256")
-    assert record.read_text().split() == [sha256(DATA)[7:], "set.tgz"]
-    assert fetch(Archive(server.url), tmp_path / "data") == got
+    # Not before it proved to be an archive.
+    assert files(got.path.parent) == {"set.tgz"}
+    record(got)
+    recorded = got.path.with_name("set.tgz.sha256")
+    assert recorded.read_text().split() == [sha256(DATA)[7:], "set.tgz"]
+    assert fetch(Archive(server.url), tmp_path / "data") == replace(got, new=False)
     assert server.ranges == [None]
-    assert {path.name for path in got.path.parent.iterdir()} == {"set.tgz", "set.tgz.sha256"}
+    assert files(got.path.parent) == {"set.tgz", "set.tgz.sha256"}
+
+
+def test_a_recorded_hash_is_checked_too(tmp_path: Path, server: Server) -> None:
+    got = fetch(Archive(server.url), tmp_path)
+    record(got)
+    got.path.write_bytes(DATA[:-1])
+    assert fetch(Archive(server.url), tmp_path).new and got.path.read_bytes() == DATA
+    got.path.unlink()
+    server.data = DATA[::-1]
+    with pytest.raises(InputError, match=r"set\.tgz\.sha256; remove it"):
+        fetch(Archive(server.url), tmp_path)
+
+
+def test_one_that_proved_damaged_is_fetched_anew(tmp_path: Path, server: Server) -> None:
+    got = fetch(Archive(server.url), tmp_path)
+    record(got)
+    assert set_aside(got).name == "set.tgz.damaged"
+    assert files(got.path.parent) == {"set.tgz.damaged"}
+    assert fetch(Archive(server.url), tmp_path).new
+
+
+def test_ctrl_c_while_the_hash_is_checked_loses_nothing(
+    tmp_path: Path, server: Server, monkeypatch
+) -> None:
+    def stop(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    archive = Archive(server.url, sha256(DATA))
+    with monkeypatch.context() as patched:
+        for module in (pooch, pooch.core, pooch.hashes):
+            patched.setattr(module, "file_hash", stop)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                fetch(archive, tmp_path)
+    assert fetch(archive, tmp_path).path.read_bytes() == DATA
+    assert server.ranges == [None]
+    assert files(tmp_path / "downloads") == {"set.tgz"}
 
 
 def test_a_known_hash_is_checked(tmp_path: Path, server: Server) -> None:
@@ -126,7 +179,26 @@ def test_after_an_interruption_only_the_rest_is_fetched(tmp_path: Path, server: 
     got = fetch(Archive(server.url), tmp_path)
     assert got.path.read_bytes() == DATA
     assert server.ranges == [None, f"bytes={there}-"]
-    assert {path.name for path in got.path.parent.iterdir()} == {"set.tgz", "set.tgz.sha256"}
+    assert files(got.path.parent) == {"set.tgz"}
+
+
+def test_a_part_that_is_shorter_than_the_rest_is_not_taken_for_it(
+    tmp_path: Path, server: Server
+) -> None:
+    interrupted(tmp_path, server)
+    server.longest = 600_000
+    assert fetch(Archive(server.url), tmp_path).path.read_bytes() == DATA
+    assert len(server.ranges) == 3
+
+
+@pytest.mark.parametrize("shift", [-1000, 1000])
+def test_a_part_that_begins_elsewhere_is_fetched_again(
+    tmp_path: Path, server: Server, shift: int
+) -> None:
+    interrupted(tmp_path, server)
+    server.shift = shift
+    assert fetch(Archive(server.url), tmp_path).path.read_bytes() == DATA
+    assert server.ranges[2:] == [None]
 
 
 def test_a_part_of_another_version_is_dropped(tmp_path: Path, server: Server) -> None:
@@ -183,7 +255,6 @@ def test_no_room_is_told_before(tmp_path: Path, server: Server, monkeypatch) -> 
 
 def test_what_is_published_belongs_to_known_sets() -> None:
     assert set(PUBLISHED) == set(DATASETS) - {"beetles"}
-    assert set(BY_HAND) <= set(PUBLISHED)
     for archive in (archive for some in PUBLISHED.values() for archive in some):
         assert archive.url.startswith("http") and archive.name
         if archive.hash:
