@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from irvision.data.cache_folder import (
     sweep,
 )
 from irvision.data.decode import Bad, Progress, check_processes, decode
-from irvision.data.examples import Examples
+from irvision.data.examples import BadImage, Examples, PixelSource
 from irvision.data.pixel_file import (
     CHECKED_BYTES,
     Contents,
@@ -88,12 +89,12 @@ def prepare(
     tell = on_message or _silent
     stamps = stamps_digest(examples.pixels)
     with refusals(folder):
-        if (cache := _opened(path, stamps, checked, tell)) is None:
+        if (cache := _opened(path, examples, size, stamps, checked, tell)) is None:
             folder.mkdir(parents=True, exist_ok=True)
             sweep(folder)
             with alone(path, tell):
                 # Another process may have made it in the meantime.
-                cache = _opened(path, stamps, checked, _silent)
+                cache = _opened(path, examples, size, stamps, checked, _silent)
                 cache = cache or _made(path, examples, size, stamps, processes, on_progress)
     _check_bad(examples, cache.bad, max_bad)
     return cache
@@ -125,12 +126,19 @@ def _check_bad(examples: Examples, bad: tuple[Bad, ...], max_bad: float) -> None
     )
 
 
-def _opened(path: Path, stamps: str, checked: float, tell: Message) -> PixelCache | None:
+def _opened(
+    path: Path, examples: Examples, size: int, stamps: str, checked: float, tell: Message
+) -> PixelCache | None:
     """The cache, if it is there, whole and not older than its images; else says why not."""
     try:
         contents = read_contents(path)
         if contents.stamps != stamps:
             tell(f"{path.name}: the images have changed since; decoding them again")
+            return None
+        if (contents.count, contents.size) != (len(examples.pixels), size):
+            raise Damaged("it holds other pixels")
+        if (name := _mended(examples.pixels, contents)) is not None:
+            tell(f"{path.name}: {name} can be read by now; decoding the images again")
             return None
         pixels = map_pixels(path, contents)
         check_pixels(pixels, contents, checked)
@@ -140,6 +148,15 @@ def _opened(path: Path, stamps: str, checked: float, tell: Message) -> PixelCach
         tell(f"{path.name}: damaged, {error}; decoding the images again")
         return None
     return PixelCache(pixels, contents.bad, path, made=False)
+
+
+def _mended(pixels: PixelSource, contents: Contents) -> str | None:
+    """The first image that could not be had then and can be now: no stamp tells that."""
+    for index, name, _ in contents.bad:
+        with suppress(BadImage):
+            pixels.read(index, contents.size)
+            return name
+    return None
 
 
 def _made(

@@ -150,7 +150,7 @@ def _images(examples: Examples, processes: int | None, on_progress: Progress | N
     with tempfile.TemporaryDirectory() as folder:
         # The smallest cache there is: to make it, every image has to be decoded.
         _, bad = decode(pixels, 1, Path(folder) / "pixels", processes, on_progress)
-    absent = {str(path) for index, *_ in bad if not (path := pixels.path(index)).is_file()}
+    absent = {str(path) for index, *_ in bad if not (path := pixels.path(index)).exists()}
     spoilt = tuple(
         f"{name}: {why}" for index, name, why in bad if str(pixels.path(index)) not in absent
     )

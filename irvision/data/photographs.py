@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from irtheory.runs import InputError
@@ -29,7 +30,8 @@ class Photographs:
     """Samples that are image files, or boxes in them.
 
     A box refers to the pixels as they are stored; a whole image is turned as its EXIF
-    orientation says. Transparent pixels become white.
+    orientation says. Transparent pixels become white. Of sixteen bits the upper eight are taken;
+    whole numbers of 32 bits and floating-point ones have no known range, so that of the image is.
 
     Attributes:
         folder: that the files are relative to.
@@ -58,11 +60,14 @@ class Photographs:
         return f"{self.path(index)} box {left + 1} {upper + 1} {right} {lower}"
 
     def stamp(self, index: int) -> str:
-        """Size and time of change of the file; BadImage if it is not there."""
+        """Size and time of change of the file; BadImage if there is none."""
         try:
             status = self.path(index).stat()
         except OSError as error:
             raise BadImage(self.name(index), _reason(error)) from error
+        # To open a named pipe would wait for ever.
+        if not stat.S_ISREG(status.st_mode):
+            raise BadImage(self.name(index), "not a regular file")
         return f"{status.st_size} {status.st_mtime_ns}"
 
     def read(self, index: int, size: int) -> UInt8[np.ndarray, "size size 3"]:
@@ -80,10 +85,10 @@ class Photographs:
             raise BadImage(self.name(index), _reason(error)) from error
 
     def _image(self, index: int, size: int) -> Image.Image:
-        path = str(self.path(index))
+        path, stamp = str(self.path(index)), self.stamp(index)
         if self.boxes is None:
             return _open_upright(path, size)
-        image = _open_stored(path, self.stamp(index))
+        image = _open_stored(path, stamp)
         left, upper, right, lower = self.boxes[index].tolist()
         width, height = image.size
         box = max(left, 0), max(upper, 0), min(right, width), min(lower, height)
@@ -109,14 +114,14 @@ def check_same(examples: Examples, photographs: Photographs) -> None:
 def _open_stored(path: str, stamp: str) -> Image.Image:
     with Image.open(path, formats=FORMATS) as image:
         _check_size(image)
-        return _as_rgb(image)
+        return _as_rgb(image, _has_sixteen_bits(image))
 
 
 def _open_upright(path: str, size: int) -> Image.Image:
     with Image.open(path, formats=FORMATS) as image:
         _check_size(image)
         image.draft(None, (SPARE * size, SPARE * size))
-        return _as_rgb(ImageOps.exif_transpose(image))
+        return _as_rgb(ImageOps.exif_transpose(image), _has_sixteen_bits(image))
 
 
 def _check_size(image: Image.Image) -> None:
@@ -125,17 +130,28 @@ def _check_size(image: Image.Image) -> None:
         raise ValueError(f"{width} × {height} pixels are more than {MOST_PIXELS:,}")
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no known range")
-    if image.mode.startswith("I"):
-        # Sixteen bits of grey; Pillow would cut off what is above 255.
-        grey = np.clip(np.asarray(image, dtype=np.int64) >> 8, 0, 255)
-        image = Image.fromarray(grey.astype(np.uint8))
+def _has_sixteen_bits(image: Image.Image) -> bool:
+    # Pillow 10 opens a PNG of sixteen bits as one of 32.
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
+
+
+def _as_rgb(image: Image.Image, sixteen: bool) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        # Pillow would cut off what is above 255.
+        grey = np.asarray(image).astype(np.float64)
+        image = Image.fromarray((grey // 256 if sixteen else _scaled(grey)).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def _scaled(grey: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
+    """The range of the values made that from 0 to 255."""
+    low, span = grey.min(), np.ptp(grey)
+    if not np.isfinite(span):
+        raise ValueError("pixels that are not finite")
+    return ((grey - low) * (255 / span if span else 0)).round()
 
 
 @contextmanager

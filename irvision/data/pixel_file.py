@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import struct
 import zlib
 from dataclasses import asdict, dataclass
@@ -78,10 +79,13 @@ def read_contents(path: Path) -> Contents:
     """What a cache file holds, without its pixels.
 
     Raises:
-        Damaged: its end or its length is not that of a finished cache.
+        Damaged: it is not a file, or its end or its length is not that of a finished cache.
         OSError: it cannot be read.
     """
-    length = path.stat().st_size
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise Damaged("it is not a regular file")
+    length = status.st_size
     with path.open("rb") as stream:
         stream.seek(max(0, length - TAIL.size))
         tail = stream.read()
@@ -94,13 +98,29 @@ def read_contents(path: Path) -> Contents:
         text = stream.read(size)
     if zlib.crc32(text) != checksum:
         raise Damaged("its description does not match its checksum")
-    found = json.loads(text)
-    found["checksums"] = tuple(found["checksums"])
-    found["bad"] = tuple((index, name, why) for index, name, why in found["bad"])
-    contents = Contents(**found)
+    contents = _described(text)
     expected = contents.count * row_bytes(contents.size) + size + TAIL.size
     if length != expected:
         raise Damaged(f"it has {length} bytes instead of {expected}")
+    return contents
+
+
+def _described(text: bytes) -> Contents:
+    """What a description says; Damaged if another release wrote it, or no release."""
+    try:
+        found = json.loads(text)
+        found["checksums"] = tuple(map(int, found["checksums"]))
+        found["bad"] = tuple((int(index), str(name), str(why)) for index, name, why in found["bad"])
+        contents = Contents(**found)
+        numbers = contents.size, contents.count, contents.block, *contents.checksums
+        words = contents.dataset, contents.stamps
+        blocks = -(-contents.count // contents.block)
+        sound = min(contents.size, contents.count, contents.block) > 0
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
+        raise Damaged("its description is of another form") from error
+    typed = all(type(n) is int for n in numbers) and all(isinstance(word, str) for word in words)
+    if not (sound and typed and len(contents.checksums) == blocks):
+        raise Damaged("its description is of another form")
     return contents
 
 

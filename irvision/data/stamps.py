@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from irvision.data.examples import BadImage, Examples, PixelSource
 
 # Part of every key: a new number where pixels would be decoded differently.
-DECODING = 1
+DECODING = 2
 
 
 def cache_name(examples: Examples, size: int) -> str:

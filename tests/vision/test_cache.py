@@ -12,6 +12,7 @@ from irtheory.runs import InputError
 from irvision.data import cache_folder as folders
 from irvision.data.cache import PixelCache, prepare
 from irvision.data.examples import BadImage, Examples
+from irvision.data.listing import list_datasets
 from irvision.data.pixel_file import rows_in_block
 
 SIZE = 5
@@ -174,6 +175,42 @@ def test_of_a_large_cache_some_blocks_are_checked(tmp_path: Path) -> None:
     # The limit lets it read two of seven blocks: the first and the last.
     assert not prepared(pixels, tmp_path, checked=2 * block)[0].made
     assert prepared(pixels, tmp_path)[0].made
+
+
+@dataclass(frozen=True)
+class SameStamps(Numbered):
+    """Whose stamps do not tell whether an image can be had, as those of files do not."""
+
+    def stamp(self, index: int) -> str:
+        return "same"
+
+
+def test_images_that_can_be_read_by_now_are(tmp_path: Path) -> None:
+    pixels = SameStamps(40, bad=(3, 17))
+    prepared(pixels, tmp_path, max_bad=1)
+    assert not prepared(pixels, tmp_path, max_bad=1)[0].made
+    mended = replace(pixels, bad=(3,))
+    again, said = prepared(mended, tmp_path, max_bad=1)
+    assert again.made and len(said) == 1 and "image-17.jpg can be read by now" in said[0]
+    assert np.array_equal(again.pixels, expected(mended))
+
+
+def test_a_cache_of_another_size_under_this_name_is_damage(tmp_path: Path) -> None:
+    pixels = Numbered(3)
+    path = prepared(pixels, tmp_path)[0].path
+    shutil.copy(prepare(examples(pixels), SIZE + 1, tmp_path).path, path)
+    again, said = prepared(pixels, tmp_path)
+    assert again.made and "other pixels" in said[0]
+
+
+def test_a_pipe_in_place_of_a_cache_is_replaced(tmp_path: Path) -> None:
+    pixels = Numbered(3)
+    path = prepared(pixels, tmp_path)[0].path
+    path.unlink()
+    os.mkfifo(path)
+    assert list_datasets(tmp_path, tmp_path)
+    again, said = prepared(pixels, tmp_path)
+    assert again.made and path.is_file() and "not a regular file" in said[0]
 
 
 def test_bad_images_are_zero_and_counted(tmp_path: Path) -> None:

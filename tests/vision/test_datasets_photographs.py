@@ -141,10 +141,34 @@ def test_files_that_are_no_images_are_bad(tmp_path):
                 photographs.read(0, 8)
             assert 0 < len(caught.value.why) <= 100
     for name in ("absent.jpg", "folder.jpg"):
-        with pytest.raises(BadImage, match=r"No such file|Is a directory"):
+        with pytest.raises(BadImage, match=r"No such file|not a regular file"):
             one(tmp_path / name).read(0, 8)
     with pytest.raises(BadImage, match="No such file"):
         one(tmp_path / "absent.jpg").stamp(0)
+
+
+@pytest.mark.parametrize("box", [None, (0, 0, 4, 4)])
+def test_a_named_pipe_is_no_image_to_wait_for(tmp_path, box):
+    os.mkfifo(tmp_path / "x.jpg")
+    for use in (lambda pixels: pixels.read(0, 8), lambda pixels: pixels.stamp(0)):
+        with pytest.raises(BadImage, match="not a regular file"):
+            use(one(tmp_path / "x.jpg", box))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_grey_without_a_known_range_has_its_own(tmp_path, dtype):
+    values = np.array([[-3, 0], [1, 7]], dtype)
+    Image.fromarray(values).save(tmp_path / "x.tif")
+    expected = ((values + 3) * 25.5).round().astype(np.uint8)
+    np.testing.assert_array_equal(one(tmp_path / "x.tif").read(0, 2)[..., 0], expected)
+    Image.fromarray(np.full((2, 2), 9, dtype)).save(tmp_path / "x.tif")
+    assert not one(tmp_path / "x.tif").read(0, 2).any()
+
+
+def test_grey_that_is_not_finite_is_bad(tmp_path):
+    Image.fromarray(np.array([[0, np.nan]], np.float32)).save(tmp_path / "x.tif")
+    with pytest.raises(BadImage, match="not finite"):
+        one(tmp_path / "x.tif").read(0, 2)
 
 
 def test_a_file_that_changes_has_another_stamp_and_is_read_again(tmp_path):
