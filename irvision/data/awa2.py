@@ -11,9 +11,9 @@ from irtheory.runs import InputError
 from irvision.data import annotations
 from irvision.data.counts import compare_counts
 from irvision.data.examples import Attributes, DataOptions, Examples
-from irvision.data.image_files import list_images
+from irvision.data.image_files import Listing, list_images, name_passed
 from irvision.data.layout import Needed, find_root, require
-from irvision.data.lines import is_inside, read_entries
+from irvision.data.lines import read_numbered
 from irvision.data.photographs import Photographs
 from irvision.data.splits import make_parts
 
@@ -42,12 +42,14 @@ def load_examples(options: DataOptions) -> Examples:
     require(folder, FILES, "training", SOURCE)
     classes = _classes(folder)
     images = IMAGES.get(folder)
-    found = [_images(images, name) for name in classes]
+    listings = [_images(images, name) for name in classes]
+    found = [list(listing.below(name)) for name, listing in zip(classes, listings, strict=True)]
     files = tuple(chain.from_iterable(found))
     labels = np.repeat(np.arange(len(classes)), [len(some) for some in found])
     parts = make_parts(labels, files, options)
     pixels = Photographs(images, files)
-    return Examples(NAME, classes, labels, parts, pixels, (compare_counts(NAME, parts),))
+    notes = (compare_counts(NAME, parts), *name_passed(listings))
+    return Examples(NAME, classes, labels, parts, pixels, notes)
 
 
 def load_attributes(options: DataOptions, examples: Examples) -> Attributes:
@@ -56,25 +58,20 @@ def load_attributes(options: DataOptions, examples: Examples) -> Attributes:
     require(folder, FILES, "evaluation", SOURCE)
     if examples.classes != (classes := _classes(folder)):
         raise InputError(f"{CLASSES.get(folder)}: its classes are not those of the examples")
-    names = tuple(read_entries(ATTRIBUTE_NAMES.get(folder), "the name of an attribute").values())
+    names = read_numbered(ATTRIBUTE_NAMES.get(folder), "the name of an attribute")
     matrix = annotations.read_class_attributes(MATRIX.get(folder), len(classes), len(names))
     return Attributes(names, matrix[examples.labels], "class")
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    file = CLASSES.get(folder)
-    entries = read_entries(file, "the name of a class")
-    for name in entries.values():
-        if not is_inside(name):
-            raise InputError(f"{file}: expected names of folders in JPEGImages, found {name!r}")
-    return tuple(entries.values())
+    return read_numbered(CLASSES.get(folder), "the name of a class", "path")
 
 
-def _images(folder: Path, name: str) -> list[str]:
-    """Of a class, relative to the folder that holds all classes."""
+def _images(folder: Path, name: str) -> Listing:
+    """Of a class."""
     if not (folder / name).is_dir():
         raise InputError(f"{folder / name}: expected a folder of images of this class. {SOURCE}")
     found = list_images(folder / name)
-    if not found:
+    if not found.images:
         raise InputError(f"{folder / name}: expected images of this class, found none. {SOURCE}")
-    return [f"{name}/{file}" for file in found]
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +14,13 @@ import numpy as np
 from PIL import Image
 
 from irtheory.runs import InputError
-from irvision.data.counts import PAPER
+from irvision.data.counts import OFFICIAL, PAPER, fewer_than_official
 from irvision.data.decode import Progress, check_processes, decode
 from irvision.data.examples import PARTS, DataOptions, Examples
 from irvision.data.layout import Needed, missing
+from irvision.data.lines import readable
 from irvision.data.photographs import FORMATS, Photographs
-from irvision.data.registry import FOLDER, load_attributes, resolve
-
-# Classes and attributes that the paper gives for each set.
-PAPER_NAMES = {"aYahoo": (12, 64), "aPascal": (20, 64), "AwA2": (50, 85), "CUB": (200, 312)}
+from irvision.data.registry import FOLDER, load_attributes, load_examples, resolve
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Findings:
         clipped: boxes that reach beyond their image, which are cut to it.
         attributes: their number; None if there are none, or they could not be read.
         unknown: share of attribute values that are missing.
+        fewer: counts that are below those of the published files: a part is there, not the set.
         notes: of the loader.
     """
 
@@ -61,6 +62,7 @@ class Findings:
     clipped: tuple[str, ...] = ()
     attributes: int | None = None
     unknown: float = 0.0
+    fewer: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -90,22 +92,53 @@ def check_dataset(
     module, options = resolve(dataset, options)
     name = getattr(module, "NAME", dataset)
     if not hasattr(module, "FILES"):
-        drawn = module.load_examples(options)
+        drawn = load_examples(dataset, options)
         return Findings(name, **_counts(drawn, name), **_attributes(dataset, options, drawn))
     if options.data_dir is None or not options.data_dir.is_dir():
         raise InputError(f"--data-dir {options.data_dir}: expected a folder, found none")
-    root, lacking = _files(module, options)
+    try:
+        with readable():
+            root, lacking = _files(module, options)
+    except InputError as error:
+        return Findings(name, source=module.SOURCE, broken=(str(error),))
     found: dict = {"root": str(root) if root else None, "source": module.SOURCE, "missing": lacking}
     if any(use == "training" for *_, use in lacking):
         return Findings(name, **found)
     try:
-        examples = module.load_examples(options)
+        examples = load_examples(dataset, options)
     except InputError as error:
         return Findings(name, **found, broken=(str(error),))
     found |= _counts(examples, name) | _images(examples, processes, on_progress)
+    found["broken"] = _empty_parts(examples)
     if not lacking:
-        found |= _attributes(dataset, options, examples)
+        more = _attributes(dataset, options, examples)
+        found |= more | {"broken": found["broken"] + more.get("broken", ())}
+    found["fewer"] = fewer_than_official(name, options.unit, _totals(module, options, found))
     return Findings(name, **found)
+
+
+def _empty_parts(examples: Examples) -> tuple[str, ...]:
+    return tuple(
+        f"{examples.name}: expected samples in the {part} part, found none"
+        for part in ("train", "test")
+        if not len(examples.rows(part))
+    )
+
+
+def _totals(module: ModuleType, options: DataOptions, found: dict) -> dict[str, int]:
+    """Counts by the words of `counts.OFFICIAL`."""
+    test = found["parts"]["test"]
+    totals = {
+        "samples": found["samples"],
+        "training samples": found["samples"] - test,
+        "test samples": test,
+        "classes": len(found["classes"]),
+    }
+    if "attributes" in found:
+        totals["attributes"] = found["attributes"]
+        if hasattr(module, "attribute_lines"):
+            totals["lines of attributes"] = module.attribute_lines(options)
+    return totals
 
 
 def _files(
@@ -134,13 +167,9 @@ def _counts(examples: Examples, name: str) -> dict:
         "notes": examples.notes,
     }
     if name in PAPER:
-        (train, test), (classes, attributes) = PAPER[name], PAPER_NAMES[name]
-        found["paper"] = {
-            "train": train,
-            "test": test,
-            "classes": classes,
-            "attributes": attributes,
-        }
+        (train, test), official = PAPER[name], OFFICIAL[name]
+        names = {what: official[what] for what in ("classes", "attributes")}
+        found["paper"] = {"train": train, "test": test} | names
     return found
 
 
@@ -150,7 +179,8 @@ def _images(examples: Examples, processes: int | None, on_progress: Progress | N
     with tempfile.TemporaryDirectory() as folder:
         # The smallest cache there is: to make it, every image has to be decoded.
         _, bad = decode(pixels, 1, Path(folder) / "pixels", processes, on_progress)
-    absent = {str(path) for index, *_ in bad if not (path := pixels.path(index)).exists()}
+    none = os.strerror(errno.ENOENT)
+    absent = {str(pixels.path(index)) for index, _, why in bad if why == none}
     spoilt = tuple(
         f"{name}: {why}" for index, name, why in bad if str(pixels.path(index)) not in absent
     )

@@ -29,7 +29,7 @@ def print_findings(console: Console, found: Findings) -> None:
     for line in _counts(found):
         print_plain(console, line)
     verdict = "[bold green]whole[/]" if found.whole else "[bold red]not whole[/]"
-    console.print(f"{verdict}: {_summary(found)}")
+    console.print(f"{verdict}{_summary(found)}")
 
 
 def _print_some(console: Console, what: str, lines: Sequence[str]) -> None:
@@ -63,12 +63,16 @@ def _beside(paper: dict[str, int], key: str) -> str:
 
 
 def _summary(found: Findings) -> str:
+    fewer = f"fewer than the official {', '.join(found.fewer)}" if found.fewer else ""
+    if found.whole and fewer:
+        return f" as listed, every image can be had, but {fewer}"
     if found.whole:
-        return "nothing is missing, and every image can be had"
+        return ": nothing is missing, and every image can be had"
     counts = {
         "missing files": len(found.missing),
         "unusable files": len(found.broken),
         "missing images": len(found.absent),
         "images that cannot be had": len(found.undecodable),
     }
-    return ", ".join(f"{what} {count}" for what, count in counts.items() if count)
+    wrong = [f"{what} {count}" for what, count in counts.items() if count]
+    return ": " + ", ".join(wrong + [fewer] * bool(fewer))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import UInt8
 
-from irvision.data.examples import PARTS
+from irvision.data.examples import PARTS, Unit
 
 # Samples to train on (validation included) and to test on.
 PAPER: dict[str, tuple[int, int]] = {
@@ -16,6 +16,40 @@ PAPER: dict[str, tuple[int, int]] = {
     "AwA2": (26125, 11197),
     "CUB": (5993, 5794),
 }
+
+
+# What the published files hold, by object where images hold several.
+OFFICIAL: dict[str, dict[str, int]] = {
+    "aYahoo": {"samples": 2644, "classes": 12, "attributes": 64},
+    "aPascal": {
+        "training samples": 6340,
+        "test samples": 6355,
+        "classes": 20,
+        "attributes": 64,
+    },
+    "AwA2": {"samples": 37322, "classes": 50, "attributes": 85},
+    "CUB": {
+        "samples": 11788,
+        "classes": 200,
+        "attributes": 312,
+        "lines of attributes": 11788 * 312,
+    },
+}
+# The same by image.
+OFFICIAL_IMAGES: dict[str, dict[str, int]] = {
+    "aYahoo": {"samples": 2237},
+    "aPascal": {"training samples": 2113, "test samples": 2227},
+}
+
+
+def fewer_than_official(name: str, unit: Unit, found: dict[str, int]) -> tuple[str, ...]:
+    """Which of some counts are below those of the published files, as "3 samples (found 2)"."""
+    official = OFFICIAL.get(name, {}) | (OFFICIAL_IMAGES.get(name, {}) if unit == "image" else {})
+    return tuple(
+        f"{count} {what} (found {found[what]})"
+        for what, count in official.items()
+        if found.get(what, count) < count
+    )
 
 
 def compare_counts(name: str, parts: UInt8[np.ndarray, " m"], remark: str = "") -> str:

@@ -15,7 +15,7 @@ from irvision.data import annotations
 from irvision.data.counts import compare_counts, name_empty
 from irvision.data.examples import Attributes, DataOptions, Examples
 from irvision.data.layout import Needed, find_images, find_root, require
-from irvision.data.lines import is_inside, read_entries
+from irvision.data.lines import numbered_lines, read_entries, read_numbered
 from irvision.data.photographs import Photographs, check_same
 from irvision.data.splits import make_parts
 
@@ -51,7 +51,7 @@ def load_examples(options: DataOptions) -> Examples:
     """Whole images, classes and the official parts; see `registry.load_examples`."""
     folder = root(options)
     require(folder, FILES, "training", SOURCE)
-    entries = read_entries(CLASSES.get(folder), "the name of a class")
+    entries = read_entries(CLASSES.get(folder), "the name of a class", "name")
     classes = tuple(entries.values())
     files = _files(folder)
     number_of = {str(number): place for place, number in enumerate(entries)}
@@ -71,24 +71,22 @@ def load_attributes(options: DataOptions, examples: Examples) -> Attributes:
     """The attributes of each image, NaN where not visible; see `registry.load_attributes`."""
     folder = root(options)
     require(folder, FILES, "evaluation", SOURCE)
-    names = read_entries(ATTRIBUTE_NAMES.get(folder), "the name of an attribute")
-    if sorted(names) != list(range(1, len(names) + 1)):
-        raise InputError(f"{ATTRIBUTE_NAMES.get(folder)}: expected attributes numbered from 1 on")
+    names = read_numbered(ATTRIBUTE_NAMES.get(folder), "the name of an attribute")
     files = _files(folder)
     check_same(examples, Photographs(IMAGES.get(folder), tuple(files.values())))
     file = ATTRIBUTE_LABELS.get(folder)
     values = annotations.read_image_attributes(file, list(files), len(names))
-    return Attributes(tuple(names[number] for number in sorted(names)), values)
+    return Attributes(names, values)
+
+
+def attribute_lines(options: DataOptions) -> int:
+    """Lines of the file of attributes: one for each attribute of each image, if all are there."""
+    return sum(1 for _ in numbered_lines(ATTRIBUTE_LABELS.get(root(options))))
 
 
 def _files(folder: Path) -> dict[int, str]:
     """Files of the images by their numbers."""
-    file = LISTING.get(folder)
-    files = read_entries(file, "the file of an image")
-    for name in files.values():
-        if not is_inside(name):
-            raise InputError(f"{file}: expected files in the folder images, found {name!r}")
-    return files
+    return read_entries(LISTING.get(folder), "the file of an image", "path")
 
 
 def _column(file: Path, images: Collection[int], values: dict[str, int], what: str) -> np.ndarray:

@@ -18,7 +18,7 @@ from irtheory.runs import InputError
 from irvision.data import annotations
 from irvision.data.examples import Attributes, Examples, Unit
 from irvision.data.layout import Needed
-from irvision.data.lines import bad_line, is_inside, numbered_lines, read_names
+from irvision.data.lines import bad_line, is_inside, is_number, numbered_lines, read_names
 from irvision.data.photographs import Photographs, check_same
 
 CLASS_NAMES = Needed(("attribute_data/class_names.txt", "class_names.txt"), "names of classes")
@@ -107,10 +107,9 @@ def _box(
     if len(edges) != 4 or fields[1] not in classes or not is_inside(fields[0]):
         expected = f"an image, one of {len(classes)} classes and a box"
         raise bad_line(file, number, expected, " ".join(fields))
-    try:
-        left, upper, right, lower = map(int, edges)
-    except ValueError:
-        raise bad_line(file, number, "four whole numbers as a box", " ".join(edges)) from None
+    if not all(is_number(edge, signed=True) for edge in edges):
+        raise bad_line(file, number, "four whole numbers as a box", " ".join(edges))
+    left, upper, right, lower = map(int, edges)
     if right < left or lower < upper:
         raise bad_line(file, number, "a box xmin ymin xmax ymax", " ".join(edges))
     return left - 1, upper - 1, right, lower

@@ -1,7 +1,7 @@
 """Any folder of images: a folder for each class, perhaps below folders for the parts.
 
     FOLDER/class/….jpg                                    (parts are drawn, 70/30)
-    FOLDER/train/class/….jpg, FOLDER/test/class/….jpg     (and val/ or validation/, else drawn)
+    FOLDER/train/class/….jpg, FOLDER/test/class/….jpg     (and validation/, else drawn)
     FOLDER/attributes.csv                                 (optional, for evaluation)
 
 The folder is `options.data_dir`; `registry` puts the path that the user gives there.
@@ -11,15 +11,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, Shaped, UInt8
 
 from irtheory.runs import InputError
 from irvision.data import annotations
 from irvision.data.examples import PARTS, Attributes, DataOptions, Examples, Part
-from irvision.data.image_files import SUFFIXES, list_folders, list_images
+from irvision.data.image_files import SUFFIXES, Listing, list_folders, list_images, name_passed
 from irvision.data.layout import Needed
 from irvision.data.photographs import Photographs, check_same
 from irvision.data.splits import make_parts
@@ -27,15 +28,27 @@ from irvision.data.splits import make_parts
 ATTRIBUTES = Needed(("attributes.csv",), "a table of attributes", "evaluation")
 FILES = (ATTRIBUTES,)
 SOURCE = "These are images of your own."
+# In any letter case.
 PART_OF: dict[str, Part] = {
     "train": "train",
     "val": "validation",
+    "valid": "validation",
     "validation": "validation",
     "test": "test",
 }
 FEWEST_CLASSES = 2
 # One to train on and one to test on.
 FEWEST_IMAGES = 2
+
+
+@dataclass(frozen=True)
+class ClassFolder:
+    """Images of a class in a part (None: of all parts); `place` is relative to the folder."""
+
+    part: Part | None
+    name: str
+    place: str
+    listing: Listing
 
 
 def root(options: DataOptions) -> Path:
@@ -52,17 +65,17 @@ def load_examples(options: DataOptions) -> Examples:
         InputError: no images, fewer than two classes, or too few images of a class.
     """
     folder = root(options)
-    tops = _part_folders(folder)
-    listed = _listed(folder, tops)
+    tops = list_folders(folder)
+    listed = _listed(folder, _part_folders(folder, tops))
     classes = _classes(folder, listed)
     number_of = {name: number for number, name in enumerate(classes)}
-    labels = np.array([number_of[name] for _, name, _ in listed])
-    given = (
-        np.array([PARTS.index(PART_OF[top]) for top, _, _ in listed], np.uint8) if tops else None
-    )
+    sizes = [len(one.listing.images) for one in listed]
+    labels = np.repeat([number_of[one.name] for one in listed], sizes)
     pixels = _photographs(folder, listed)
+    given = np.repeat([one.part or "" for one in listed], sizes)
     parts = _parts(labels, pixels.files, options, given)
-    return Examples(folder.resolve().name, classes, labels, parts, pixels)
+    notes = (*_name_mixed(tops), *name_passed(one.listing for one in listed))
+    return Examples(folder.resolve().name, classes, labels, parts, pixels, notes)
 
 
 def load_attributes(options: DataOptions, examples: Examples) -> Attributes | None:
@@ -71,59 +84,78 @@ def load_attributes(options: DataOptions, examples: Examples) -> Attributes | No
     file = ATTRIBUTES.find(folder)
     if file is None:
         return None
-    pixels = _photographs(folder, _listed(folder, _part_folders(folder)))
+    pixels = _photographs(folder, _listed(folder, _part_folders(folder, list_folders(folder))))
     check_same(examples, pixels)
     return Attributes(*annotations.read_csv_attributes(file, pixels.files))
 
 
-def _part_folders(folder: Path) -> list[str]:
+def _part_folders(folder: Path, tops: Sequence[str]) -> dict[str, Part]:
     """Folders that are parts, if all are; a class may be called train beside other classes."""
-    tops = list_folders(folder)
-    if not tops or not set(tops) <= set(PART_OF):
-        return []
-    if len({PART_OF[top] for top in tops}) < len(tops):
-        raise InputError(f"{folder}: expected one validation folder, found val and validation")
+    parts: dict[str, Part] = {
+        top: PART_OF[top.casefold()] for top in tops if top.casefold() in PART_OF
+    }
+    if len(parts) < len(tops):
+        return {}
+    names: dict[Part, str] = {}
+    for top, part in parts.items():
+        if (other := names.setdefault(part, top)) != top:
+            raise InputError(f"{folder}: expected one {part} folder, found {other} and {top}")
     for needed in ("train", "test"):
-        if needed not in tops:
+        if parts and needed not in names:
             raise InputError(f"{folder / needed}: expected a folder beside {tops[0]}, found none")
-    return tops
+    return parts
 
 
-def _listed(folder: Path, tops: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Folder of the part (or "."), class, and file below it, of each image."""
+def _name_mixed(tops: Sequence[str]) -> tuple[str, ...]:
+    """A note where folders are read as classes that are called like parts."""
+    called = [top for top in tops if top.casefold() in PART_OF]
+    if len(called) in (0, len(tops)):
+        return ()
+    other = next(top for top in tops if top not in called)
+    return (f"Read as classes: {', '.join(called)}, as {other} beside them is no part.",)
+
+
+def _listed(folder: Path, parts: dict[str, Part]) -> list[ClassFolder]:
+    """The folders of classes, of all parts."""
     found = []
-    for top in tops or ["."]:
-        for name in list_folders(folder / top):
-            files = list_images(folder / top / name)
-            if not files:
+    for top, part in parts.items() or [(".", None)]:
+        names = list_folders(folder / top)
+        if part and not names:
+            raise InputError(f"{folder / top}: expected a folder of images for each class")
+        for name in names:
+            listing = list_images(folder / top / name)
+            if not listing.images:
                 kinds = ", ".join(suffix[1:] for suffix in SUFFIXES)
                 raise InputError(f"{folder / top / name}: expected images ({kinds}), found none")
-            found += [(top, name, file) for file in files]
-        if tops and (not found or found[-1][0] != top):
-            raise InputError(f"{folder / top}: expected a folder of images for each class")
+            found.append(ClassFolder(part, name, PurePosixPath(top, name).as_posix(), listing))
     return found
 
 
-def _photographs(folder: Path, listed: Sequence[tuple[str, str, str]]) -> Photographs:
-    return Photographs(folder, tuple(PurePosixPath(*places).as_posix() for places in listed))
+def _photographs(folder: Path, listed: Sequence[ClassFolder]) -> Photographs:
+    return Photographs(
+        folder, tuple(file for one in listed for file in one.listing.below(one.place))
+    )
 
 
-def _classes(folder: Path, listed: Sequence[tuple[str, str, str]]) -> tuple[str, ...]:
+def _classes(folder: Path, listed: Sequence[ClassFolder]) -> tuple[str, ...]:
     """Names in order of the alphabet, once every class has enough images where it needs them."""
-    tops = {top for top, _, _ in listed}
-    counts = Counter(name for top, name, _ in listed if top in (".", "train"))
+    counts = Counter[str]()
+    for one in listed:
+        if one.part in (None, "train"):
+            counts[one.name] += len(one.listing.images)
     if len(counts) < FEWEST_CLASSES:
         raise InputError(
             f"{folder}: expected a folder of images for each of at least {FEWEST_CLASSES} "
             f"classes, found {len(counts)}"
         )
-    for top, name, _ in listed:
-        if name not in counts:
-            raise InputError(f"{folder / top / name}: expected a class that train has too")
-    fewest = 1 if "train" in tops else FEWEST_IMAGES
-    for name, count in counts.items():
-        if count < fewest:
-            raise InputError(f"{folder / name}: expected at least {fewest} images, found {count}")
+    for one in listed:
+        if one.name not in counts:
+            raise InputError(f"{folder / one.place}: expected a class that train has too")
+        if one.part is None and counts[one.name] < FEWEST_IMAGES:
+            raise InputError(
+                f"{folder / one.place}: expected at least {FEWEST_IMAGES} images, found "
+                f"{counts[one.name]}"
+            )
     return tuple(sorted(counts))
 
 
@@ -131,11 +163,11 @@ def _parts(
     labels: Int[np.ndarray, " m"],
     files: Sequence[str],
     options: DataOptions,
-    given: UInt8[np.ndarray, " m"] | None,
+    given: Shaped[np.ndarray, " m"],
 ) -> UInt8[np.ndarray, " m"]:
     """Those of the folders; what these do not say is drawn."""
-    if given is None:
+    if "" in given:
         return make_parts(labels, files, options)
-    if (given == PARTS.index("validation")).any():
-        return given
-    return make_parts(labels, files, options, test=given == PARTS.index("test"))
+    if "validation" in given:
+        return np.array([PARTS.index(part) for part in given], np.uint8)
+    return make_parts(labels, files, options, test=given == "test")

@@ -3,21 +3,60 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from irtheory.runs import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff")
+# Of other images and of films, which may be missed.
+OTHERS = (
+    ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".svg", ".eps", ".pdf", ".psd",
+    ".ppm", ".pgm", ".pnm", ".pbm", ".tga", ".ico", ".exr", ".hdr", ".raw", ".dng", ".nef", ".cr2",
+    ".cr3", ".arw", ".orf", ".rw2", ".mp4", ".mov", ".avi",
+)  # fmt: skip
 
 
-def list_images(folder: Path) -> list[str]:
-    """Paths of the images at any depth, relative to the folder, sorted; hidden ones left out."""
-    found = []
-    for here, inner, files in os.walk(folder):
+@dataclass(frozen=True)
+class Listing:
+    """What a folder holds.
+
+    Attributes:
+        folder: that was looked into.
+        images: paths at any depth, relative to the folder, sorted; hidden ones left out.
+        passed: likewise, linked folders, which are not followed, and images that are not read.
+    """
+
+    folder: Path
+    images: tuple[str, ...]
+    passed: tuple[str, ...]
+
+    def below(self, name: str) -> Iterator[str]:
+        """The images as paths relative to a folder that calls this one so."""
+        return (f"{name}/{image}" for image in self.images)
+
+
+def list_images(folder: Path) -> Listing:
+    """What is in a folder, at any depth; OSError where it cannot be read."""
+    images, passed = [], []
+    for here, inner, files in os.walk(folder, onerror=_refuse):
         inner[:] = [name for name in inner if not name.startswith(".")]
         below = Path(here).relative_to(folder)
-        found += [(below / name).as_posix() for name in files if _is_image(name)]
-    return sorted(found)
+        named = [((below / name).as_posix(), name.lower()) for name in files if name[0] != "."]
+        images += [path for path, name in named if name.endswith(SUFFIXES)]
+        passed += [path for path, name in named if name.endswith(OTHERS)]
+        passed += [(below / name).as_posix() for name in inner if (Path(here) / name).is_symlink()]
+    return Listing(folder, tuple(sorted(images)), tuple(sorted(passed)))
+
+
+def name_passed(listings: Iterable[Listing]) -> tuple[str, ...]:
+    """A note on what is not read, if there is anything."""
+    passed = [listing.folder / path for listing in listings for path in listing.passed]
+    if not passed:
+        return ()
+    what = "linked folders below classes, or files of other kinds than " + ", ".join(SUFFIXES)
+    return (f"Not read: {len(passed)}, such as {passed[0]} ({what}).",)
 
 
 def list_folders(folder: Path) -> list[str]:
@@ -33,5 +72,5 @@ def list_folders(folder: Path) -> list[str]:
         raise InputError(f"{folder}: expected a folder, found: {error.strerror}") from error
 
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+def _refuse(error: OSError) -> None:
+    raise error

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from irtheory.runs import InputError
 
+# What the values of entries are: any text, names that differ, or paths that do and stay inside.
+Kind = Literal["text", "name", "path"]
 SHOWN = 60
+# Bytes of a file's name, and of its path; digits of a number.
+LONGEST_NAME, LONGEST_PATH, MOST_DIGITS = 255, 2000, 9
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn what the file system refuses while a data set is read into one line."""
+    try:
+        yield
+    except OSError as error:
+        found = error.strerror or error
+        raise InputError(f"{error.filename}: expected to read it, found: {found}") from error
 
 
 def numbered_lines(file: Path) -> Iterator[tuple[int, str]]:
@@ -46,33 +63,55 @@ def read_names(file: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_entries(file: Path, what: str) -> dict[int, str]:
+def read_entries(file: Path, what: str, kind: Kind = "text") -> dict[int, str]:
     """Lines `number value`, such as `3 Laysan_Albatross`.
 
     Args:
         file: to be read.
         what: the value is, for messages.
+        kind: of the values.
 
     Raises:
-        InputError: a line of another form, a number that comes twice, or no line at all.
+        InputError: a line of another form, a number or a name that comes twice, or no line at all.
     """
     entries: dict[int, str] = {}
+    known: set[str] = set()
     for number, line in numbered_lines(file):
         key, _, value = line.strip().replace("\t", " ").partition(" ")
-        if not is_number(key) or not value.strip() or int(key) in entries:
+        value = value.strip()
+        if not is_number(key) or not value or int(key) in entries:
             raise bad_line(file, number, f"a new number and {what}", line)
-        entries[int(key)] = value.strip()
+        if kind != "text" and value in known:
+            raise bad_line(file, number, f"{what} that no line before has", value)
+        if kind == "path" and not is_inside(value):
+            raise bad_line(file, number, f"{what}, inside the folder of images", value)
+        entries[int(key)] = value
+        known.add(value)
     if not entries:
         raise InputError(f"{file}: expected lines of a number and {what}, found an empty file")
     return entries
 
 
+def read_numbered(file: Path, what: str, kind: Kind = "name") -> tuple[str, ...]:
+    """Values of `read_entries` in the order of their numbers, which must be those from 1 on."""
+    entries = read_entries(file, what, kind)
+    for number in range(1, len(entries) + 1):
+        if number not in entries:
+            raise InputError(
+                f"{file}: expected numbers from 1 to {len(entries)}, found no {number}"
+            )
+    return tuple(entries[number] for number in sorted(entries))
+
+
 def is_inside(name: str) -> bool:
-    """Whether a path that a file gives stays below the folder it is relative to."""
+    """Whether a path that a file gives can be one, below the folder it is relative to."""
     path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\0" not in name
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    fits = longest <= LONGEST_NAME and len(os.fsencode(name)) <= LONGEST_PATH
+    return fits and not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
-def is_number(word: str) -> bool:
-    """Whether a word is made of the digits 0 to 9."""
-    return word.isascii() and word.isdecimal()
+def is_number(word: str, signed: bool = False) -> bool:
+    """Whether a word is made of the digits 0 to 9, of so many that the number can be counted to."""
+    digits = word[1:] if signed and word[:1] in ("-", "+") else word
+    return digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS

@@ -9,6 +9,7 @@ from types import ModuleType
 
 from irtheory.runs import InputError
 from irvision.data.examples import Attributes, DataOptions, Examples
+from irvision.data.lines import readable
 
 # Each module has load_examples(options) and load_attributes(options, examples).
 DATASETS: dict[str, str] = {
@@ -37,7 +38,8 @@ def load_examples(dataset: str, options: DataOptions) -> Examples:
         InputError: no such data set, or what is there is not as it should be.
     """
     module, options = resolve(dataset, options)
-    examples = module.load_examples(options)
+    with readable():
+        examples = module.load_examples(options)
     for name in examples.classes:
         if not name.isprintable():
             raise InputError(f"{dataset}: expected class names that can be printed, found {name!r}")
@@ -56,7 +58,8 @@ def load_attributes(dataset: str, options: DataOptions, examples: Examples) -> A
         InputError: files are missing, not as they should be, or have changed since.
     """
     module, options = resolve(dataset, options)
-    return module.load_attributes(options, examples)
+    with readable():
+        return module.load_attributes(options, examples)
 
 
 def resolve(dataset: str, options: DataOptions) -> tuple[ModuleType, DataOptions]:

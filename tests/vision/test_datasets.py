@@ -167,6 +167,20 @@ def test_awa2_attributes_are_those_of_the_class(awa2_dir):
         assert examples.classes[examples.labels[row]] == name
 
 
+def test_awa2_names_follow_their_numbers(awa2_dir):
+    options = DataOptions(awa2_dir)
+    examples = load_examples("AwA2", options)
+    attributes = load_attributes("AwA2", options, examples)
+    for name in ("classes.txt", "predicates.txt"):
+        text = (awa2_dir / name).read_text()
+        (awa2_dir / name).unlink()
+        (awa2_dir / name).write_text("\n".join(reversed(text.splitlines())))
+    again = load_examples("AwA2", options)
+    assert again.classes == examples.classes
+    found = load_attributes("AwA2", options, again)
+    assert attributes is not None and found is not None and found.names == attributes.names
+
+
 def test_awa2_class_without_images_is_named(awa2_dir):
     for image in (awa2_dir / "JPEGImages/otter").iterdir():
         image.unlink()

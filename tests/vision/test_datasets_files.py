@@ -14,11 +14,11 @@ from irvision.data.annotations import (
     read_image_attributes,
     read_object_attributes,
 )
-from irvision.data.counts import PAPER, compare_counts, name_empty
+from irvision.data.counts import PAPER, compare_counts, fewer_than_official, name_empty
 from irvision.data.examples import DataOptions
 from irvision.data.farhadi import read_objects
 from irvision.data.layout import Needed, find_images, find_root, missing
-from irvision.data.lines import read_entries, read_names
+from irvision.data.lines import read_entries, read_names, read_numbered
 from irvision.data.registry import load_examples
 
 
@@ -108,6 +108,9 @@ def test_class_attributes_need_a_line_for_each_class(file):
         ("a.jpg cow 1 1 2 2 0", "an image, one of 2 classes and a box"),
         ("../a.jpg cat 1 1 2 2 0", "an image, one of 2 classes and a box"),
         ("/etc/a.jpg cat 1 1 2 2 0", "an image, one of 2 classes and a box"),
+        (f"{'a' * 300} cat 1 1 2 2 0", "an image, one of 2 classes and a box"),
+        (f"a.jpg cat 1 1 {'2' * 30} 2 0", "four whole numbers as a box"),
+        (f"a.jpg cat 1 1 {'2' * 5000} 2 0", "four whole numbers as a box"),
         ("a.jpg cat 1 1 2.5 2 0", "four whole numbers as a box, found '1 1 2.5 2'"),
         ("a.jpg cat 3 1 2 2 0", "a box xmin ymin xmax ymax"),
         ("a.jpg cat 1 3 2 2 0", "a box xmin ymin xmax ymax"),
@@ -132,10 +135,18 @@ def test_the_first_of_equal_objects_is_the_largest(file):
 def test_entries_and_names(file):
     file.write_text("   1\tblack\n 2\twhite and grey\r\n")
     assert read_entries(file, "a colour") == {1: "black", 2: "white and grey"}
-    for text in ("1 a\n1 b\n", "1 a\nx b\n", "1 a\n2\n"):
+    for text in ("1 a\n1 b\n", "1 a\nx b\n", "1 a\n2\n", f"1 a\n{'2' * 5000} b\n"):
         file.write_text(text)
         with pytest.raises(InputError, match=r"table\.txt:2: expected a new number and a colour"):
             read_entries(file, "a colour")
+    file.write_text("1 a\n2 b\n3 a\n")
+    assert len(read_entries(file, "a colour")) == 3
+    with pytest.raises(InputError, match=r"table\.txt:3: expected a colour that no line before"):
+        read_entries(file, "a colour", "name")
+    for name in ("../b", "/b", "b" * 300, "b/" * 3000):
+        file.write_text(f"1 a\n2 {name}\n")
+        with pytest.raises(InputError, match=r"table\.txt:2: expected a file, inside the folder"):
+            read_entries(file, "a file", "path")
     file.write_text("a\nb\na\n")
     with pytest.raises(InputError, match=r"table\.txt:3: expected names that differ"):
         read_names(file)
@@ -143,6 +154,23 @@ def test_entries_and_names(file):
     for read in (read_names, lambda path: read_entries(path, "a colour")):
         with pytest.raises(InputError, match="found an empty file"):
             read(file)
+
+
+def test_numbered_values_are_in_the_order_of_their_numbers(file):
+    file.write_text("2 b\n3 a\n1 c\n")
+    assert read_numbered(file, "a colour") == ("c", "b", "a")
+    file.write_text("1 b\n3 a\n")
+    with pytest.raises(InputError, match=r"table\.txt: expected numbers from 1 to 2, found no 2"):
+        read_numbered(file, "a colour")
+
+
+def test_counts_below_the_official_ones_are_named():
+    official = {"samples": 2644, "classes": 12}
+    assert fewer_than_official("aYahoo", "object", official) == ()
+    assert fewer_than_official("aYahoo", "image", official | {"samples": 2237}) == ()
+    named = fewer_than_official("aYahoo", "object", official | {"samples": 2237})
+    assert named == ("2644 samples (found 2237)",)
+    assert fewer_than_official("mine", "object", official) == ()
 
 
 def test_counts_are_held_against_those_of_the_paper():

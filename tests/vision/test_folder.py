@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +41,12 @@ def test_classes_are_folders_in_order_of_the_alphabet(flat):
         assert blue == (label == 0)
 
 
-@pytest.mark.parametrize("validation", ["val", "validation", None])
-def test_folders_of_parts_are_the_parts(tmp_path, validation):
-    counts = {"train": 10, "test": 3} | ({validation: 2} if validation else {})
+@pytest.mark.parametrize(
+    ("train", "validation"),
+    [("train", "val"), ("Train", "validation"), ("TRAIN", "Valid"), ("train", None)],
+)
+def test_folders_of_parts_are_the_parts(tmp_path, train, validation):
+    counts = {train: 10, "test": 3} | ({validation: 2} if validation else {})
     for part, count in counts.items():
         for name in ("a", "b"):
             for number in range(count):
@@ -62,7 +66,36 @@ def test_a_class_may_be_called_train(tmp_path):
     for name in ("train", "boat"):
         for number in range(3):
             draw(tmp_path / name / f"{number}.png")
-    assert load_examples(str(tmp_path), DataOptions()).classes == ("boat", "train")
+    examples = load_examples(str(tmp_path), DataOptions())
+    assert examples.classes == ("boat", "train")
+    assert examples.notes == ("Read as classes: train, as boat beside them is no part.",)
+
+
+def test_what_is_passed_over_is_named(flat, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    draw(outside / "x.png")
+    draw(flat / "cat/1.jfif")
+    (flat / "cat/linked").symlink_to(outside)
+    (flat / "bird/deep").mkdir()
+    (flat / "bird/deep/film.GIF").write_bytes(b"")
+    examples = load_examples(str(flat), DataOptions())
+    assert len(examples.labels) == 16
+    (note,) = examples.notes
+    assert "Not read: 2, such as" in note and f"{flat}/bird/deep/film.GIF" in note
+
+
+def test_a_folder_that_cannot_be_read_is_named(flat, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    (flat / "cat/closed").mkdir()
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match=r"cat/closed: expected to read it, found: Permission"):
+        load_examples(str(flat), DataOptions())
 
 
 @pytest.mark.parametrize(
@@ -83,6 +116,7 @@ def test_a_class_may_be_called_train(tmp_path):
             "test/c: expected a class that train has too",
         ),
         (["train/a/1.png", "val/a/1.png", "validation/a/1.png"], "found val and validation"),
+        (["train/a/1.png", "Train/b/1.png"], "expected one train folder, found Train and train"),
     ],
 )
 def test_a_folder_that_is_no_data_set_is_refused(tmp_path, files, message):
