@@ -58,9 +58,10 @@ def read_image_attributes(
         count: of attributes.
 
     Raises:
-        InputError: a line that cannot be understood.
+        InputError: a line that cannot be understood, or one that contradicts another.
     """
     table = _four_columns(file, count)
+    _check_agreed(file, table)
     order = np.argsort(images)
     numbers = np.asarray(images)[order]
     place = np.searchsorted(numbers, table[:, 0]).clip(max=len(numbers) - 1)
@@ -133,6 +134,18 @@ def _four_columns(file: Path, count: int) -> Int[np.ndarray, "lines 4"]:
     if table is None or not len(table) or not np.all(_is_sound(*table.T, count=count)):
         raise _first_bad_line(file, count)
     return table
+
+
+def _check_agreed(file: Path, table: Int[np.ndarray, "lines 4"]) -> None:
+    """InputError where two lines say something else of one attribute of an image."""
+    distinct = np.unique(table, axis=0)
+    again = np.flatnonzero((distinct[1:, :2] == distinct[:-1, :2]).all(1))
+    if len(again):
+        image, attribute = distinct[again[0], :2]
+        raise InputError(
+            f"{file}: expected one statement on attribute {attribute} of image {image}, found two "
+            "that differ"
+        )
 
 
 def _is_sound(image: Any, attribute: Any, present: Any, certainty: Any, count: int) -> Any:

@@ -15,6 +15,7 @@ from irvision.data.farhadi import (
     N_APASCAL,
     Objects,
     attributes_of,
+    name_repeated,
     photographs_of,
     read_objects,
 )
@@ -38,7 +39,8 @@ SOURCE = (
     "images (JPEGImages) from VOC2008, http://host.robots.ox.ac.uk/pascal/VOC/voc2008/."
 )
 REMARK = (
-    "2227 is the number of images of the official test part; its files list 6340 and 6355 objects"
+    "2227 is the number of images of the official test part; the official files list 6340 and "
+    "6355 objects in 2113 and 2227 images"
 )
 
 
@@ -58,7 +60,11 @@ def load_examples(options: DataOptions) -> Examples:
     test = np.repeat([False, True], [len(some.images) for some in objects])
     parts = make_parts(labels, images, options, test)
     pixels = photographs_of(find_images(folder, IMAGES, images, SOURCE), objects)
-    notes = (compare_counts(NAME, parts, REMARK), *name_empty(classes, labels))
+    notes = (
+        compare_counts(NAME, parts, REMARK, options.unit),
+        *name_empty(classes, labels),
+        *name_repeated(objects),
+    )
     return Examples(NAME, classes, labels, parts, pixels, notes)
 
 

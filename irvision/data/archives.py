@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import lzma
 import os
@@ -12,6 +13,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -21,6 +23,7 @@ from irtheory.runs import InputError
 Kind = Literal["file", "folder", "symbolic link", "hard link", "special file"]
 Progress = Callable[[int, int], None]
 Info = TypeVar("Info", tarfile.TarInfo, zipfile.ZipInfo)
+UNPACKING = ".unpacking-"
 BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -49,8 +52,10 @@ class Member:
 def extract(archive: Path, folder: Path, on_progress: Progress | None = None) -> tuple[str, ...]:
     """Unpack an archive into a folder; files already there under the same names are replaced.
 
-    All members are looked at first, and if one is refused nothing is unpacked. What goes wrong
-    later leaves the folder as it was, as everything is unpacked beside it before it is moved.
+    All members are looked at first, and if one is refused nothing is unpacked. All are unpacked
+    into a folder of their own in it, before they are moved to their places one by one: what goes
+    wrong before leaves everything as it was, a process killed while they are moved leaves some new
+    and some old. What killed processes left is removed.
 
     Args:
         archive: a tar (plain, gzip, bzip2, xz) or zip file.
@@ -81,7 +86,12 @@ def extract(archive: Path, folder: Path, on_progress: Progress | None = None) ->
                 return _unpack(folder, lambda at: tar.extractall(at, counted, filter="data"))
     except FileNotFoundError as error:
         raise InputError(f"{archive}: expected an archive, found no such file") from error
-    except BROKEN as error:
+    except InputError:
+        raise
+    except (*BROKEN, OSError, ValueError, OverflowError) as error:
+        # What the file system refuses has a number; what bz2 or a header of tar does has none.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise DamagedArchive(f"{archive}: damaged ({error or type(error).__name__})") from error
     raise DamagedArchive(f"{archive}: expected a tar or zip archive, found something else")
 
@@ -100,14 +110,39 @@ def _check_end(tar: tarfile.TarFile) -> None:
 
 def _unpack(folder: Path, unpack: Callable[[Path], None]) -> tuple[str, ...]:
     folder.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder))
-    try:
+    with _beside(folder) as beside:
         unpack(beside)
         names = tuple(sorted(path.name for path in beside.iterdir()))
         _move(beside, folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return names
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A new folder in another, locked; those of killed processes, which hold no lock, go."""
+    with ExitStack() as held:
+        # Nobody sweeps between the making of a folder and its lock.
+        with ExitStack() as sweeping:
+            if _locked(folder, sweeping):
+                for left in folder.glob(f"{UNPACKING}*"):
+                    with ExitStack() as one:
+                        if _locked(left, one, wait=False):
+                            shutil.rmtree(left, ignore_errors=True)
+            beside = Path(tempfile.mkdtemp(prefix=UNPACKING, dir=folder))
+            held.callback(shutil.rmtree, beside, ignore_errors=True)
+            _locked(beside, held)
+        yield beside
+
+
+def _locked(folder: Path, held: ExitStack, wait: bool = True) -> bool:
+    """Lock a folder as long as `held`; False where another has it, or locks are not known."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        held.callback(os.close, handle)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
 
 
 def _unzip(

@@ -12,6 +12,7 @@ from irvision.data.farhadi import (
     N_APASCAL,
     Objects,
     attributes_of,
+    name_repeated,
     photographs_of,
     read_objects,
 )
@@ -44,7 +45,11 @@ def load_examples(options: DataOptions) -> Examples:
     classes, objects = _classes(folder), _objects(folder, options)
     parts = make_parts(objects.labels, objects.images, options)
     pixels = photographs_of(find_images(folder, (*IMAGES, "."), objects.images, SOURCE), [objects])
-    notes = (compare_counts(NAME, parts), *name_empty(classes, objects.labels))
+    notes = (
+        compare_counts(NAME, parts, unit=options.unit),
+        *name_empty(classes, objects.labels),
+        *name_repeated([objects]),
+    )
     return Examples(NAME, classes, objects.labels, parts, pixels, notes)
 
 
@@ -56,7 +61,9 @@ def load_attributes(options: DataOptions, examples: Examples) -> Attributes:
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    return read_names(CLASS_NAMES.get(folder))[N_APASCAL:]
+    names = read_names(CLASS_NAMES.get(folder))
+    # The official file lists those of aPascal before.
+    return names[N_APASCAL:] if len(names) > N_APASCAL else names
 
 
 def _objects(folder: Path, options: DataOptions) -> Objects:

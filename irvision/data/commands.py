@@ -29,7 +29,8 @@ UnitOption = Annotated[
     typer.Option(help="aPascal, aYahoo: a sample is each object, or an image (its largest one)."),
 ]
 Processes = Annotated[
-    int | None, typer.Option(help="Processes that decode.", show_default="one a core")
+    int | None,
+    typer.Option(help="Processes that decode, one a core at most.", show_default="one a core"),
 ]
 CacheDir = Annotated[
     Path | None,
@@ -40,12 +41,17 @@ DATA = Path("data")
 
 
 @contextmanager
-def _one_line(debug: bool) -> Iterator[None]:
-    """End with one line on standard error, and 2, or 130 after Ctrl-C."""
+def _one_line(debug: bool, given: Path | None = None) -> Iterator[None]:
+    """End with one line on standard error, and 2, or 130 after Ctrl-C.
+
+    A data folder that was given on the command line must be there.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files may be any bytes.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        if given and not given.is_dir():
+            raise ValueError(f"--data-dir {given}: expected a folder, found none")
         yield
     except KeyboardInterrupt:
         typer.secho("ira: interrupted", err=True)
@@ -58,12 +64,21 @@ def _one_line(debug: bool) -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
+def _given(context: typer.Context, data_dir: Path) -> Path | None:
+    """The data folder, unless it is the default or that of the environment."""
+    source = context.get_parameter_source("data_dir")
+    return data_dir if source and source.name == "COMMANDLINE" else None
+
+
 @data_app.command("list")
 def list_command(
-    data_dir: DataDir = DATA, cache_dir: CacheDir = None, debug: Debug = False
+    context: typer.Context,
+    data_dir: DataDir = DATA,
+    cache_dir: CacheDir = None,
+    debug: Debug = False,
 ) -> None:
     """Which data sets are there, how large, and which are decoded already."""
-    with _one_line(debug):
+    with _one_line(debug, _given(context, data_dir)):
         from irtheory.console import make_console, print_plain
         from irvision.data.cache_folder import cache_folder
         from irvision.data.listing import list_datasets, print_list
@@ -77,6 +92,7 @@ def list_command(
 
 @data_app.command("check")
 def check_command(
+    context: typer.Context,
     name: Name,
     data_dir: DataDir = DATA,
     unit: UnitOption = "object",
@@ -88,7 +104,7 @@ def check_command(
 
     Exit code 0: whole; 1: something is missing or bad; 2: bad input; 130: Ctrl-C.
     """
-    with _one_line(debug):
+    with _one_line(debug, _given(context, data_dir)):
         from irvision.data.data_work import check_work
 
         code = check_work(name, data_dir, unit, processes, as_json)
@@ -106,6 +122,7 @@ def download_command(name: Name, data_dir: DataDir = DATA, debug: Debug = False)
 
 @data_app.command("prepare")
 def prepare_command(
+    context: typer.Context,
     name: Name,
     size: Annotated[
         int | None,
@@ -125,7 +142,7 @@ def prepare_command(
     debug: Debug = False,
 ) -> None:
     """Decode every image once into a cache that training maps into memory."""
-    with _one_line(debug):
+    with _one_line(debug, _given(context, data_dir)):
         from irvision.data.data_work import prepare_work
 
         prepare_work(name, data_dir, unit, size, cache_dir, processes, max_bad)
@@ -133,6 +150,7 @@ def prepare_command(
 
 @data_app.command("show")
 def show_command(
+    context: typer.Context,
     name: Name,
     data_dir: DataDir = DATA,
     unit: UnitOption = "object",
@@ -144,7 +162,7 @@ def show_command(
     debug: Debug = False,
 ) -> None:
     """Write a picture of a few samples of each class; of beetles also of each attribute."""
-    with _one_line(debug):
+    with _one_line(debug, _given(context, data_dir)):
         from irvision.data.data_work import show_work
 
         show_work(name, data_dir, unit, out, seed)

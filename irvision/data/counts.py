@@ -52,17 +52,21 @@ def fewer_than_official(name: str, unit: Unit, found: dict[str, int]) -> tuple[s
     )
 
 
-def compare_counts(name: str, parts: UInt8[np.ndarray, " m"], remark: str = "") -> str:
+def compare_counts(
+    name: str, parts: UInt8[np.ndarray, " m"], remark: str = "", unit: Unit = "object"
+) -> str:
     """One sentence on whether the numbers of samples are those of the paper.
 
     Args:
         name: a key of PAPER.
         parts: of the samples.
         remark: what explains a difference, if there is one.
+        unit: what a sample is, as far as the set has objects.
     """
     test = int((parts == PARTS.index("test")).sum())
     train = len(parts) - test
-    here = f"{name}: {train} training samples (validation included) and {test} test samples"
+    by = " by image (its largest object)" if unit == "image" else ""
+    here = f"{name}{by}: {train} training samples (validation included) and {test} test samples"
     if (train, test) == PAPER[name]:
         return f"{here}, as in the paper."
     printed = " and ".join(map(str, PAPER[name]))

@@ -44,7 +44,7 @@ def decode(
         pixels: where they come from.
         size: side S, in pixels.
         path: a new file.
-        processes: that decode at once; None for one a core.
+        processes: that decode at once, one a core at most; None for as many.
         on_progress: told how many of the m samples are done, from this process.
 
     Returns:
@@ -98,7 +98,7 @@ def _blocks(work: _Work, processes: int | None) -> Generator[Block, None, None]:
     from joblib import cpu_count
 
     starts = range(0, len(work.pixels), work.step)
-    workers = min(processes or cpu_count(), len(starts))
+    workers = min(processes or cpu_count(), cpu_count(), len(starts))
     if workers == 1 or (processes is None and len(work.pixels) <= FEW):
         yield from map(work.decode_block, starts)
     else:

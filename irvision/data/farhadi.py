@@ -84,6 +84,19 @@ def photographs_of(folder: Path, objects: Sequence[Objects]) -> Photographs:
     return Photographs(folder, images, np.concatenate([some.boxes for some in objects]))
 
 
+def name_repeated(objects: Sequence[Objects]) -> tuple[str, ...]:
+    """A note on objects that are listed twice, with the same image, class and box."""
+    repeated = []
+    for some in objects:
+        known: set[tuple] = set()
+        rows = zip(some.images, some.labels.tolist(), map(tuple, some.boxes.tolist()), strict=True)
+        for number, row in zip(some.lines.tolist(), rows, strict=True):
+            if row in known:
+                repeated.append(f"{some.file}:{number}")
+            known.add(row)
+    return (f"Objects listed twice: {len(repeated)}, such as {repeated[0]}.",) if repeated else ()
+
+
 def attributes_of(root: Path, objects: Sequence[Objects], examples: Examples) -> Attributes:
     """Attributes of the objects, whose order must be that of the examples.
 

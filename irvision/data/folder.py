@@ -23,7 +23,7 @@ from irvision.data.examples import PARTS, Attributes, DataOptions, Examples, Par
 from irvision.data.image_files import SUFFIXES, Listing, list_folders, list_images, name_passed
 from irvision.data.layout import Needed
 from irvision.data.photographs import Photographs, check_same
-from irvision.data.splits import make_parts
+from irvision.data.splits import check_split, make_parts
 
 ATTRIBUTES = Needed(("attributes.csv",), "a table of attributes", "evaluation")
 FILES = (ATTRIBUTES,)
@@ -169,5 +169,11 @@ def _parts(
     if "" in given:
         return make_parts(labels, files, options)
     if "validation" in given:
+        check_split(options)
+        if options.validation != DataOptions.validation:
+            raise InputError(
+                f"--validation {options.validation:g}: expected none, as {options.data_dir} has a "
+                "validation folder of its own"
+            )
         return np.array([PARTS.index(part) for part in given], np.uint8)
     return make_parts(labels, files, options, test=given == "test")

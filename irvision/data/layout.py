@@ -52,11 +52,13 @@ def find_root(
         files: what it consists of.
 
     Raises:
-        InputError: none of the files is in any of these folders.
+        InputError: no such folder, or none of the files is in any of these.
     """
     base = options.data_dir
     if base is None:
         raise InputError(f"--data-dir: expected the folder of {name}, found none given")
+    if not base.is_dir():
+        raise InputError(f"--data-dir {base}: expected a folder with {name}, found no such folder")
     places = [base, *(base / folder for folder in folders)]
     counts = [len(files) - len(missing(place, files)) for place in places]
     if max(counts) == 0:

@@ -20,6 +20,8 @@ DATASETS: dict[str, str] = {
     "CUB": "irvision.data.cub",
 }
 FOLDER = "irvision.data.folder"
+# Whose images hold several samples.
+OF_OBJECTS = ("aYahoo", "aPascal")
 
 
 def is_known(dataset: str) -> bool:
@@ -69,8 +71,13 @@ def resolve(dataset: str, options: DataOptions) -> tuple[ModuleType, DataOptions
     `data_dir` is the folder itself.
 
     Raises:
-        InputError: neither a name of DATASETS nor a folder.
+        InputError: neither a name of DATASETS nor a folder, or a unit that it does not know.
     """
+    if options.unit != "object" and dataset.casefold() not in map(str.casefold, OF_OBJECTS):
+        raise InputError(
+            f"--unit {options.unit}: expected with {' or '.join(OF_OBJECTS)} alone, as images of "
+            f"other sets are not cut into objects; found {dataset}"
+        )
     for name, module in DATASETS.items():
         if name.casefold() == dataset.casefold():
             return import_module(module), options

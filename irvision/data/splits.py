@@ -42,10 +42,7 @@ def make_parts(
     Raises:
         InputError: an impossible option, or an official split that divides an image.
     """
-    if not 0 <= options.validation < 1:
-        raise InputError(f"validation: expected a share in [0, 1), found {options.validation}")
-    if options.split_seed < 0:
-        raise InputError(f"split_seed: expected a number ≥ 0, found {options.split_seed}")
+    check_split(options)
     if test is None:
         test = draw_share(labels, groups, TEST_SHARE, options.split_seed, TEST_STREAM)
     parts = np.where(test, TEST, TRAIN).astype(np.uint8)
@@ -56,6 +53,14 @@ def make_parts(
     parts[rest[held]] = VALIDATION
     check_disjoint(parts, groups)
     return parts
+
+
+def check_split(options: DataOptions) -> None:
+    """InputError on a share or a seed that is impossible."""
+    if not 0 <= options.validation < 1:
+        raise InputError(f"validation: expected a share in [0, 1), found {options.validation}")
+    if options.split_seed < 0:
+        raise InputError(f"split_seed: expected a number ≥ 0, found {options.split_seed}")
 
 
 def check_disjoint(parts: UInt8[np.ndarray, " m"], groups: Sequence[str]) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import bz2
+import fcntl
 import io
 import os
 import stat
@@ -8,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from irtheory.runs import InputError
@@ -16,15 +19,18 @@ from irvision.data.archives import extract
 
 GOOD = {"set/a.txt": b"one", "set/deep/er/b.bin": bytes(range(256)) * 40, "top.txt": b""}
 
+# More than one block of bzip2.
+NOISE = np.random.default_rng(0).integers(0, 256, 2_000_000, np.uint8).tobytes()
 
-def tar_of(path: Path, *infos: tarfile.TarInfo, mode: str = "w:gz") -> Path:
+
+def tar_of(path: Path, *infos: tarfile.TarInfo, mode: str = "w:gz", fill: bytes = b"") -> Path:
     with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
         for name, data in GOOD.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
         for info in infos:
-            tar.addfile(info, io.BytesIO(b"x" * info.size))
+            tar.addfile(info, io.BytesIO(fill or b"x" * info.size))
     return path
 
 
@@ -165,6 +171,28 @@ def test_an_archive_larger_than_the_disk_is_refused(tmp_path: Path, monkeypatch)
     assert not (tmp_path / "out").exists()
 
 
+def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for name in ("killed", "busy"):
+        (out / f".unpacking-{name}/deep").mkdir(parents=True)
+    handle = os.open(out / ".unpacking-busy", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        extract(tar_of(tmp_path / "good.tgz"), out)
+    finally:
+        os.close(handle)
+    assert {path.name for path in out.iterdir()} == {".unpacking-busy", "set", "top.txt"}
+
+
+def _pax_without_numbers(path: Path) -> bytes:
+    """A tar whose map of holes is none."""
+    info = tarfile.TarInfo("a.txt")
+    info.pax_headers = {"GNU.sparse.map": "many"}
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(info)
+    return path.read_bytes()
+
+
 def _flipped(data: bytes, place: int) -> bytes:
     return data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :]
 
@@ -173,6 +201,9 @@ def test_damaged_archives_leave_nothing(tmp_path: Path) -> None:
     packed = tar_of(tmp_path / "a.tgz").read_bytes()
     plain = tar_of(tmp_path / "a.tar", mode="w").read_bytes()
     zipped = zip_of(tmp_path / "a.zip").read_bytes()
+    random = member("random.bin")
+    random.size = len(NOISE)
+    large = bz2.compress(tar_of(tmp_path / "b.tar", random, mode="w", fill=NOISE).read_bytes())
     damaged = {
         "cut.tgz": packed[:-20],
         "half.tgz": packed[: len(packed) // 2],
@@ -184,6 +215,8 @@ def test_damaged_archives_leave_nothing(tmp_path: Path) -> None:
         "content.zip": _flipped(zipped, 40),
         "half.zip": zipped[: len(zipped) // 2],
         "page.tgz": b"<html>not found</html>",
+        "second-block.tbz": _flipped(large, len(large) - 10_000),
+        "pax.tar": _pax_without_numbers(tmp_path / "pax"),
     }
     out = tmp_path / "out"
     out.mkdir()

@@ -10,6 +10,7 @@ import pytest
 
 from irtheory.runs import InputError
 from irvision.data import cache_folder as folders
+from irvision.data import decode
 from irvision.data.cache import PixelCache, prepare
 from irvision.data.examples import BadImage, Examples
 from irvision.data.listing import list_datasets
@@ -80,6 +81,12 @@ def test_every_row_is_the_image_decoded_once(tmp_path: Path, processes: int | No
     assert not found.made and not said and found.path == made.path
     assert np.array_equal(found.pixels, made.pixels)
     assert files(tmp_path) == {".pixels", ".lock"}
+
+
+def test_no_more_processes_than_cores(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    monkeypatch.setattr(decode, "_blocks_of_processes", None)
+    assert prepared(Numbered(150), tmp_path, processes=64)[0].made
 
 
 def test_other_settings_and_other_samples_have_caches_of_their_own(tmp_path: Path) -> None:

@@ -212,6 +212,7 @@ def test_show_beetles_writes_their_sheet() -> None:
     [
         (("check", "nothing"), "nothing"),
         (("check", "AwA2", "--data-dir", "nowhere"), "nowhere"),
+        (("list", "--data-dir", "nowhere"), "--data-dir nowhere"),
         (("prepare", "beetles", "--size", "0"), "--size"),
         (("prepare", "beetles", "--size", "4", "--max-bad", "2"), "--max-bad"),
         (("check", "beetles", "--processes", "0"), "--processes"),

@@ -92,6 +92,8 @@ def test_apascal_objects_are_those_of_the_files(apascal_dir):
     assert len(attributes.names) == 64
     np.testing.assert_array_equal(attributes.values, [[int(v) for v in f[6:]] for f in lines])
     (note,) = examples.notes
+    by_image = load_examples("aPascal", DataOptions(apascal_dir, unit="image")).notes[0]
+    assert "by image" in by_image and "1000 training" in by_image and "by image" not in note
     assert "3018" in note and "1957" in note and "2869 and 2227" in note
 
 
@@ -257,6 +259,8 @@ def test_a_folder_without_the_data_set_says_what_was_looked_for(module, tmp_path
         load_examples(module.NAME, DataOptions())
     with pytest.raises(InputError, match=rf"{module.FILES[0].paths[0]}.*{module.FOLDERS[0]}/"):
         load_examples(module.NAME, DataOptions(tmp_path))
+    with pytest.raises(InputError, match=r"--data-dir .*none: expected a folder"):
+        load_examples(module.NAME, DataOptions(tmp_path / "none"))
     assert "https://" in module.SOURCE
 
 

@@ -76,6 +76,14 @@ def test_image_attributes_that_cannot_be_understood(file, text, message):
         read_image_attributes(file, [1, 2], 7)
 
 
+def test_image_attributes_that_contradict_each_other(file):
+    file.write_text("1 1 0 3 1\n2 5 1 4 1\n1 1 0 3 2\n")
+    assert read_image_attributes(file, [1, 2], 7)[0, 0] == 0
+    file.write_text("1 1 0 3 1\n2 5 1 4 1\n2 5 0 4 1\n")
+    with pytest.raises(InputError, match=r"table\.txt: expected one .* attribute 5 of image 2"):
+        read_image_attributes(file, [1], 7)
+
+
 def test_image_attributes_of_other_bytes_or_no_file(file):
     with pytest.raises(InputError, match="expected a text file"):
         read_image_attributes(file, [1], 7)
@@ -216,4 +224,11 @@ def test_ayahoo_images_may_lie_in_the_data_folder(tmp_path):
     Image.new("RGB", (8, 8), "red").save(tmp_path / "donkey_1.jpg")
     examples = load_examples("aYahoo", DataOptions(tmp_path))
     assert examples.classes == ("donkey", "zebra")
+    assert len(examples.notes) == 1
+    # Only the classes of the set itself.
+    (tmp_path / "class_names.txt").write_text("donkey\nzebra")
+    assert load_examples("aYahoo", DataOptions(tmp_path)).classes == ("donkey", "zebra")
+    (tmp_path / "ayahoo_test.txt").write_text("\n".join([*lines, lines[2]]))
+    twice = load_examples("aYahoo", DataOptions(tmp_path)).notes[1]
+    assert twice == f"Objects listed twice: 1, such as {tmp_path}/ayahoo_test.txt:7."
     assert examples.pixels.read(0, 2).shape == (2, 2, 3)

@@ -62,6 +62,20 @@ def test_folders_of_parts_are_the_parts(tmp_path, train, validation):
         assert all(f"/{validation}/" in name for name in names)
 
 
+@pytest.mark.parametrize(("share", "named"), [(0.2, "--validation 0.2"), (1.5, "validation: exp")])
+def test_a_share_of_validation_beside_a_folder_of_it_is_refused(tmp_path, share, named):
+    for file in ("train/a/1.png", "train/b/1.png", "test/a/1.png", "val/a/1.png"):
+        draw(tmp_path / file)
+    with pytest.raises(InputError, match=named):
+        load_examples(str(tmp_path), DataOptions(validation=share))
+
+
+def test_a_unit_is_refused_where_images_hold_no_objects(flat):
+    for dataset in (str(flat), "beetles", "CUB"):
+        with pytest.raises(InputError, match=r"--unit image: expected with aYahoo or aPascal"):
+            load_examples(dataset, DataOptions(flat, unit="image"))
+
+
 def test_a_class_may_be_called_train(tmp_path):
     for name in ("train", "boat"):
         for number in range(3):
