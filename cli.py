@@ -201,7 +201,7 @@ def train(
 @app.command()
 def evaluate(
     folder: run.Folder,
-    data_dir: run.DataDir = None,
+    data_dir: run.MovedData = None,
     device: run.Device = None,
     cache_dir: run.CacheDir = None,
     null_draws: run.NullDraws = 20,

@@ -6,6 +6,7 @@ as well, so that a grey print can be read.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import matplotlib
 import numpy as np
 
 from irtheory.certificates import Checkpoint, rate_bound
+from irtheory.runs import write_bytes
 from irtheory.solvers.trajectory import Trajectory
 
 matplotlib.use("Agg")
@@ -49,8 +51,11 @@ def save(figure: Figure, path: Path) -> list[Path]:
     """Write path.svg and path.png (150 dots an inch) and close the figure."""
     written = [path.with_suffix(".svg"), path.with_suffix(".png")]
     with plt.rc_context(STYLE):
-        figure.savefig(written[0], metadata={"Date": None})
-        figure.savefig(written[1], dpi=150)
+        for file in written:
+            picture, kind = io.BytesIO(), file.suffix[1:]
+            undated: Any = {"metadata": {"Date": None}} if kind == "svg" else {}
+            figure.savefig(picture, format=kind, dpi=150, **undated)
+            write_bytes(file, picture.getbuffer())
     plt.close(figure)
     return written
 

@@ -18,15 +18,17 @@ def final_tree(
 ) -> tuple[Tree, Int[np.ndarray, " kept"]]:
     """T of the result over the kept codes, and which of the d codes these are, ascending.
 
+    Its counts are those of `seen`: how many samples reach each node with the finished codes.
+
     Args:
         tree: T of the last epoch.
         seen: what the finished network says of the training set.
         method: says what T of the result is, and whether dead codes are left out.
         grower: grows T anew where the method wants that.
     """
-    if method.final == "refit":
-        tree = _refit(tree, seen)
-    elif method.final != "last":
+    if method.final in ("refit", "last"):
+        tree = _recounted(tree, seen, values=method.final == "refit")
+    else:
         tree = replace(grower, targets=method.final)(seen, tree)
     kept = np.arange(seen.codes.shape[1])
     if method.prune:
@@ -38,9 +40,15 @@ def final_tree(
     return replace(tree, feature=place, n_features=len(kept)), kept
 
 
-def _refit(tree: Tree, seen: Collected) -> Tree:
-    """The same tests; every node's value is the mean output of the samples that reach it now."""
+def _recounted(tree: Tree, seen: Collected, values: bool) -> Tree:
+    """The same tests with the samples that reach each node now, and the mean of their outputs.
+
+    Without `values` the values stay, as do those of nodes that no sample reaches.
+    """
     visited = tree.decision_path(seen.codes.cpu().numpy()).astype(np.float64)
-    count, outputs = visited.sum(axis=0), seen.outputs.cpu().numpy().astype(np.float64)
+    count = visited.sum(axis=0)
+    if not values:
+        return replace(tree, count=count)
+    outputs = seen.outputs.cpu().numpy().astype(np.float64)
     mean = visited.T @ outputs / np.maximum(count, 1)[:, None]
     return replace(tree, value=np.where(count[:, None] > 0, mean, tree.value), count=count)

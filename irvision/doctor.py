@@ -34,9 +34,12 @@ def doctor_command(console: Console, as_json: bool) -> int:
 
 
 def verdict(findings: Sequence[Finding]) -> str:
-    """One line: what will not work, and why."""
+    """One line: what will not work, and why; or what has a note."""
     lacking = [f"{f.what} ({f.found})" for f in findings if f.state == "missing"]
-    return f"will not work: {'; '.join(lacking)}" if lacking else "everything will work here"
+    if lacking:
+        return f"will not work: {'; '.join(lacking)}"
+    noted = [f.what for f in findings if f.state == "note"]
+    return f"works, with a note on: {', '.join(noted)}" if noted else "everything will work here"
 
 
 def _table(findings: Sequence[Finding]) -> Table:

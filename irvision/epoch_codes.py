@@ -39,8 +39,8 @@ def read_epoch_codes(
             with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as content:
                 codes = content["codes"]
             epoch = int(file.stem.removeprefix("epoch-"))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise _other(file, f"a damaged file ({error})", samples) from None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            raise _other(file, "a damaged file", samples) from None
         if codes.dtype != np.uint8 or codes.ndim != 2 or len(codes) != samples:
             raise _other(file, f"{codes.dtype} {list(codes.shape)}", samples)
         if codes.max(initial=0) >= 2**bits:
@@ -49,7 +49,4 @@ def read_epoch_codes(
 
 
 def _other(file: Path, found: str, samples: int) -> InputError:
-    return InputError(
-        f"{file}: expected the codes of {samples} validation images, found {found}; without "
-        "this file its epoch is left out"
-    )
+    return InputError(f"{file}: expected codes of {samples} validation images, found {found}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int
 
 from irtheory.fidelity import feature_fidelity
 from irtheory.quantize import binarize
@@ -18,21 +19,35 @@ NULL_DRAWS = 5
 
 @dataclass(frozen=True)
 class EpochFidelity:
-    """Feature fidelity d(f;g) of all codes after an epoch, and of the same, images shuffled."""
+    """Feature fidelity d(f;g) after an epoch of the codes that count in the end.
+
+    Attributes:
+        epoch: 1, 2, …
+        images: of the validation part, on which it was scored.
+        fidelity: d(f;g).
+        null: the same with the images shuffled; None if not asked for.
+    """
 
     epoch: int
+    images: int
     fidelity: float
     null: float | None
 
 
 def fidelity_by_epoch(
-    run: Path, attributes: Attributes, bits: int, null_draws: int, seed: int
+    run: Path,
+    attributes: Attributes,
+    kept: Int[np.ndarray, " kept"],
+    bits: int,
+    null_draws: int,
+    seed: int,
 ) -> tuple[EpochFidelity, ...]:
     """Score the codes that training kept.
 
     Args:
         run: folder of the run.
         attributes: of the validation images.
+        kept: the codes that count.
         bits: r of the codes.
         null_draws: shuffles, `NULL_DRAWS` at most; 0 for no null.
         seed: of the shuffles.
@@ -48,7 +63,7 @@ def fidelity_by_epoch(
         return ()
     scored = []
     for epoch, codes in read_epoch_codes(run, len(values), bits):
-        columns = binarize(codes, bits)
+        columns = binarize(codes[:, kept], bits)
         found = feature_fidelity(values, columns, null_draws=draws, bootstrap=0, seed=seed)
-        scored.append(EpochFidelity(epoch, found.score, found.null_mean))
+        scored.append(EpochFidelity(epoch, len(values), found.score, found.null_mean))
     return tuple(scored)

@@ -19,7 +19,7 @@ from irvision.data.examples import Attributes, Part
 from irvision.data.identity import check_samples, samples_digest
 from irvision.data.loader import evaluation_batches
 from irvision.data.registry import load_attributes, load_examples
-from irvision.epoch_fidelity import fidelity_by_epoch
+from irvision.epoch_fidelity import EpochFidelity, fidelity_by_epoch
 from irvision.evaluation import Predictions, evaluate
 from irvision.evaluation_files import print_evaluation, write_evaluation
 from irvision.evaluation_results import Evaluation
@@ -46,6 +46,9 @@ def evaluate_command(
     Raises:
         InputError: a run that is not finished, or a data set that is not that of the run.
     """
+    for name, found in (("null-draws", null_draws), ("bootstrap", bootstrap), ("seed", seed)):
+        if found < 0:
+            raise InputError(f"--{name}: expected a whole number ≥ 0, found {found}")
     trained = load_trained(run)
     settings = moved(trained.settings, data_dir)
     # Codes of bf16 are as good in fp32, on a machine where that is quicker or all there is.
@@ -61,18 +64,32 @@ def evaluate_command(
     parts: tuple[Part, ...] = ("test", "train")
     with memory_in_one_line(f"out of memory on {runtime.device}: pass --device cpu"):
         test, train = predict(trained, material, parts, cache_dir, console)
-    attributes = load_attributes(settings.dataset, settings.data, examples)
+    attributes, note = load_attributes(settings.dataset, settings.data, examples), ""
     with console.status("scoring codes against attributes …"):
         evaluation = _scored(
             trained, test, train, attributes, material, null_draws, bootstrap, seed
         )
         held = _of(attributes, material.rows("validation"))
         if held is not None:
-            epochs = fidelity_by_epoch(run, held, settings.bits, null_draws, seed)
+            epochs, note = _by_epoch(run, trained, held, null_draws, seed)
             evaluation = replace(evaluation, epochs=epochs)
-    print_evaluation(console, evaluation)
+    # Before it is printed, so that a reader who stops reading loses nothing.
     written = write_evaluation(run, evaluation)
+    print_evaluation(console, evaluation)
+    if note:
+        print_plain(console, f"· {note}")
     print_written(console, run, written, shlex.join(["ira", "plot", str(run)]))
+
+
+def _by_epoch(
+    run: Path, trained: Trained, held: Attributes, null_draws: int, seed: int
+) -> tuple[tuple[EpochFidelity, ...], str]:
+    """Fidelity by epoch, or none and why: the rest of the evaluation does not need it."""
+    try:
+        epochs = fidelity_by_epoch(run, held, trained.kept, trained.settings.bits, null_draws, seed)
+    except InputError as error:
+        return (), f"no curve of fidelity: {error}"
+    return epochs, ""
 
 
 def _scored(

@@ -17,6 +17,7 @@ from irtheory.fidelity import (
     within_class_recovery,
 )
 from irtheory.quantize import binarize, column_name
+from irtheory.trees.merge import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.attribute_table import AttributeRow
 from irvision.data.examples import Attributes
@@ -100,7 +101,8 @@ def evaluate(
         return bare
     draws = _Draws(null_draws, bootstrap, seed)
     within = _within(test, attributes, fit, fit_attributes, bits, draws)
-    tests = name_tests(tree, test.codes, attributes, codes)
+    # Of the tests that a key needs: others change no class.
+    tests = name_tests(merge_same_class(tree), test.codes, attributes, codes, seed)
     named = {test.attribute for test in tests}
     rows, table = _fidelity(test, tree, bits, attributes, codes, named, draws)
     return replace(

@@ -25,7 +25,8 @@ Row = TypeVar("Row")
 def write_evaluation(folder: Path, evaluation: Evaluation) -> list[Path]:
     """Write evaluation.json, and attributes.csv if there are attributes.
 
-    A table of attributes that an earlier evaluation left is removed where there are none now.
+    A table of attributes that an earlier evaluation left is removed where there are none now, as
+    is its figure.
     """
     content = asdict(evaluation)
     del content["attributes"]
@@ -35,7 +36,8 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> list[Path]:
         write_attribute_table(table, evaluation.attributes)
         written.append(table)
     else:
-        table.unlink(missing_ok=True)
+        for stale in (table, *(folder / f"attributes.{kind}" for kind in ("svg", "png"))):
+            stale.unlink(missing_ok=True)
     write_json(folder / EVALUATION, content)
     return written
 

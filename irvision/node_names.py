@@ -12,6 +12,10 @@ from irtheory.trees.tree import Tree
 from irvision.data.examples import Attributes
 
 Table = Float[np.ndarray, "tests n"]
+# Shuffles of the images: a name needs a larger excess than the best of all attributes in any.
+SHUFFLES = 20
+# Keeps these shuffles apart from others of the same seed.
+NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,24 @@ class NodeName:
 
 
 def name_tests(
-    tree: Tree, codes: UInt8[np.ndarray, "m kept"], attributes: Attributes, kept: Sequence[int]
+    tree: Tree,
+    codes: UInt8[np.ndarray, "m kept"],
+    attributes: Attributes,
+    kept: Sequence[int],
+    seed: int = 0,
 ) -> tuple[NodeName, ...]:
-    """Name every test of a tree that some attribute matches better than chance.
+    """Name every test of a tree that some attribute matches better than by chance.
+
+    With many attributes the best of them matches any test somewhat. So a test gets a name if its
+    F1 exceeds its mean over shuffles by more than any attribute's does in `SHUFFLES` shuffles: a
+    test of chance gets one at most 1 time in 21.
 
     Args:
         tree: over the kept codes.
         codes: of the images to name by.
         attributes: rows are those of `codes`.
         kept: the number of each kept code.
+        seed: of the shuffles.
     """
     inner = tree.feature >= 0
     pairs = zip(tree.feature[inner].tolist(), tree.threshold[inner].tolist(), strict=True)
@@ -55,17 +68,29 @@ def name_tests(
         return ()
     passed = np.stack([codes[:, f] > t for f, t in tests]).astype(np.float64)
     f1, chance = _both_ways(passed, attributes.values)
+    needed = _best_by_chance(passed, attributes.values, seed)
     # Rounded, so that equal excesses are ties: the test as it stands, then the first attribute.
     best = (f1 - chance).round(12).transpose(1, 0, 2).reshape(len(tests), -1).argmax(1)
     names = []
     for row, (feature, threshold) in enumerate(tests):
         absent, column = divmod(int(best[row]), f1.shape[2])
         at = absent, row, column
-        if f1[at] - chance[at] > 1e-9:
+        if f1[at] - chance[at] > needed[row] + 1e-9:
             name, number = attributes.names[column], int(kept[feature])
             scores = float(f1[at]), float(chance[at])
             names.append(NodeName(feature, threshold, number, name, not absent, *scores))
     return tuple(names)
+
+
+def _best_by_chance(
+    passed: Float[np.ndarray, "tests m"], values: Float[np.ndarray, "m n"], seed: int
+) -> Float[np.ndarray, " tests"]:
+    """The largest excess of F1 over its mean, of all attributes in all shuffles, at least 0."""
+    rng, best = np.random.default_rng([seed, NAMES]), np.zeros(len(passed))
+    for _ in range(SHUFFLES):
+        f1, mean = _both_ways(passed, values[rng.permutation(len(values))])
+        best = np.maximum(best, (f1 - mean).max(axis=(0, 2)))
+    return best
 
 
 def _both_ways(

@@ -24,6 +24,14 @@ DataDir = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+MovedData = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        help="Where the data set is now: as for training; of your own images, their folder.",
+        show_default="where it was in training",
+    ),
+]
 Unit = Annotated[
     Literal["object", "image"] | None,
     typer.Option(

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Lengths in inches.
-ROW, CELL, LETTER, GAP, HEAD, MARGIN = 0.135, 0.34, 0.06, 0.2, 0.95, 0.15
+ROW, CELL, LETTER, GAP, MARGIN = 0.135, 0.34, 0.06, 0.2, 0.15
 NARROWEST = 4.3
 FONT = 6.5
 # Most attributes for 1, 2, 3 columns of the page; beyond, 4.
 COLUMNS_UP_TO = (34, 84, 168)
-LONGEST = 30
+LONGEST, LONGEST_RUN, LONGEST_HEAD = 30, 60, 36
 BETTER = 0.05
 # Beyond this share of the scale a cell is dark.
 DARK = 0.62
@@ -70,11 +70,13 @@ def comparison_figure(
     difference = (pairs[:, 0] - pairs[:, 1]).round(12)
     better = int((difference >= BETTER).sum()), int((difference <= -BETTER).sum())
     title = (
-        f"best F1 of {len(both)} attributes; better by ≥ {BETTER}:\n"
-        f"{shortened(names[0], 40)} on {better[0]}, {shortened(names[1], 40)} on {better[1]}"
+        f"best F1 of {len(both)} attributes; better by ≥ {BETTER} (bold):\n"
+        f"{better[0]}: {shortened(names[0], LONGEST_RUN)}\n"
+        f"{better[1]}: {shortened(names[1], LONGEST_RUN)}"
     )
-    heads = [shortened(names[0], 20), shortened(names[1], 20), "difference"]
-    return _heat_map(both, [False] * len(both), heads, pairs, difference, title)
+    heads = [shortened(names[0], LONGEST_HEAD), shortened(names[1], LONGEST_HEAD), "difference"]
+    bold = (np.abs(difference) >= BETTER).tolist()
+    return _heat_map(both, bold, heads, pairs, difference, title)
 
 
 def _heat_map(
@@ -91,13 +93,18 @@ def _heat_map(
     # As wide as the longest name is likely to be in bold type.
     name = 0.1 + LETTER * min(LONGEST, max(map(len, names)))
     block = name + len(heads) * CELL + GAP
-    width = max(blocks * block + 2 * MARGIN + 0.3, NARROWEST)
-    height = HEAD + high * ROW + MARGIN + 0.5
+    # Letters of the title are larger; heads stand at an angle of 50°.
+    lines, longest = title.splitlines(), max(map(len, heads))
+    slant = 0.075 * longest
+    width = max(blocks * block + 2 * MARGIN + 0.65 * slant, NARROWEST)
+    width = max(width, 0.085 * max(map(len, lines)) + 2 * MARGIN)
+    top = 0.2 + 0.18 * len(lines) + 0.77 * slant
+    height = top + high * ROW + MARGIN
     with page(width, height, FONT) as (figure, axes):
         axes.text(MARGIN, 0.12, title, fontsize=9, va="top", linespacing=1.4, parse_math=False)
         for number in range(blocks):
             rows = slice(number * high, (number + 1) * high)
-            corner = MARGIN + number * block, HEAD + 0.5
+            corner = MARGIN + number * block, top
             left = corner[0] + name
             _names(axes, names[rows], bold[rows], (left - 0.06, corner[1]))
             _cells(axes, values[rows], (left, corner[1]), "Blues", (0.0, 1.0), ".2f")
@@ -155,7 +162,7 @@ def _cells(
         axes.text(
             x[j] + CELL / 2,
             y[i] + ROW / 2,
-            format(round(value, 2) + 0.0, form) if known else "–",
+            format(round(value, 2) + 0.0, form).replace("-", "−") if known else "–",
             ha="center",
             va="center_baseline",
             fontsize=FONT - 0.5,

@@ -25,7 +25,7 @@ PANELS: tuple[tuple[str, tuple[tuple[str, str, str, Any], ...]], ...] = (
         "IR loss",
         (
             ("losses.tree", "$L[G, T]$", ORANGE, "solid"),
-            ("losses.route", "$L[T, y]$, routed", RED, DASHED),
+            ("losses.route", "$L[T, y]$", RED, DASHED),
         ),
     ),
     (
@@ -60,7 +60,7 @@ SIZE = (
     ),
 )
 FIDELITY = (
-    "feature fidelity, validation",
+    "feature fidelity",
     (
         ("fidelity", "$d_D(f; g)$", GREEN, "solid"),
         ("fidelity_null", "the same, images shuffled", GREY, DOTTED),
@@ -69,27 +69,39 @@ FIDELITY = (
 SHARES = ("accuracy", "agreement of G and T", "codes: shares")
 
 
-def dynamics_figure(epochs: Epochs, title: str) -> Figure:
+def dynamics_figure(epochs: Epochs, title: str, back_to: int | None = None) -> Figure:
     """Six panels by epoch (Figs. 7–8 of the paper); the last is fidelity where it was measured.
 
     Args:
         epochs: a row each, as in metrics.jsonl; with fidelity and fidelity_null if evaluated.
         title: of the figure.
+        back_to: the epoch that was kept, if a stopping rule went back to it.
     """
     last = FIDELITY if np.isfinite(_column(epochs, "fidelity")).any() else SIZE
     with plt.rc_context({**STYLE, "font.size": 9}):
         figure, axes = plt.subplots(2, 3, figsize=(9, 5.2), sharex=True)
         for panel, (name, curves) in zip(axes.flat, (*PANELS, last), strict=True):
-            panel.set_title(name, fontsize=10)
+            counted = _images(epochs) if name == FIDELITY[0] else ""
+            panel.set_title(name + counted, fontsize=10)
             _curves(panel, epochs, curves)
             if name in SHARES:
                 panel.set_ylim(-0.03, 1.03)
-        axes[0, 0].xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            if back_to is not None:
+                panel.axvline(back_to, color=GREY, lw=1, ls=DOTTED)
+        if back_to is not None:
+            title += f" (kept: epoch {back_to}, the dotted line)"
+        axes[0, 0].xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         if len(epochs) <= MOST_DOTS:
             axes[0, 0].set_xlim(epochs[0]["epoch"] - 0.5, epochs[-1]["epoch"] + 0.5)
         figure.supxlabel("epoch")
         figure.suptitle(title, fontsize=11, parse_math=False)
     return figure
+
+
+def _images(epochs: Epochs) -> str:
+    """On how many images fidelity was scored."""
+    count = _column(epochs, "images")
+    return f", {np.nanmax(count):.0f} validation images"
 
 
 def _curves(panel: Axes, epochs: Epochs, curves: Sequence[tuple[str, str, str, Any]]) -> None:
@@ -100,7 +112,7 @@ def _curves(panel: Axes, epochs: Epochs, curves: Sequence[tuple[str, str, str, A
         if np.isfinite(y).any():
             panel.plot(x, y, color=colour, ls=dash, lw=1.8, marker=marker, ms=3, label=label)
     if panel.lines:
-        panel.legend(fontsize=8)
+        panel.legend(fontsize=8, handlelength=3.2)
     else:
         panel.set_yticks([])
         panel.text(0.5, 0.5, "not in force", transform=panel.transAxes, ha="center", color=GREY)

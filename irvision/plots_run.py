@@ -35,11 +35,11 @@ def plot_run(run: Path, other: Path | None = None) -> list[Path]:
     written: list[Path] = []
     if (run / METRICS).is_file():
         rows = _with_fidelity(read_metrics(run / METRICS), run)
-        figure = dynamics_figure(rows, f"training of {_name(run)}")
+        figure = dynamics_figure(rows, f"training of {_name(run)}", _went_back_to(run))
         written += save(figure, run / "training")
     if (run / TREE).is_file():
         tree = _read_tree(run / TREE)
-        title = f"T of {_name(run)}: depth {tree.depth}, {len(tree.used_features)} codes tested"
+        title = f"T of {_name(run)}"
         classes = _read_classes(run / CLASSES, tree.n_outputs)
         written += save(tree_figure(tree, _test_names(run, tree), classes, title), run / "tree")
     if (run / ATTRIBUTES).is_file():
@@ -54,11 +54,23 @@ def plot_run(run: Path, other: Path | None = None) -> list[Path]:
 
 
 def _plot_comparison(run: Path, other: Path) -> list[Path]:
+    _check_same_samples(run, other)
     names = _name(run), _name(other)
     if names[0] == names[1]:
         names = str(run), str(other)
     figure = comparison_figure(_read_attributes(run), _read_attributes(other), names)
     return save(figure, run / f"attributes-against-{_name(other)}.svg")
+
+
+def _check_same_samples(run: Path, other: Path) -> None:
+    """InputError unless both were scored on the same images, on which a best F1 depends."""
+    found = [_json(each / RESULT) if (each / RESULT).is_file() else {} for each in (run, other)]
+    samples = [each.get("samples") if isinstance(each, dict) else None for each in found]
+    if None not in samples and samples[0] != samples[1]:
+        raise InputError(
+            f"{run} and {other}: expected runs of the same data set and parts, found different "
+            "ones, whose scores cannot be compared"
+        )
 
 
 def _name(run: Path) -> str:
@@ -95,6 +107,13 @@ def _is_epoch(row: dict[str, Any]) -> bool:
     return all(cell is None or isinstance(cell, int | float) for cell in cells)
 
 
+def _went_back_to(run: Path) -> int | None:
+    """The epoch whose network was kept, if a stopping rule went back to it."""
+    result = _json(run / RESULT) if (run / RESULT).is_file() else {}
+    back = isinstance(result, dict) and result.get("stopped") is True
+    return int(result["epochs"]) - 1 if back else None
+
+
 def _with_fidelity(rows: list[dict[str, Any]], run: Path) -> list[dict[str, Any]]:
     """The epochs, each with its fidelity if `ira evaluate` found one."""
     path = run / EVALUATION
@@ -103,6 +122,7 @@ def _with_fidelity(rows: list[dict[str, Any]], run: Path) -> list[dict[str, Any]
     try:
         scored = {
             each["epoch"]: {
+                "images": int(each["images"]),
                 "fidelity": float(each["fidelity"]),
                 "fidelity_null": None if each["null"] is None else float(each["null"]),
             }
@@ -162,9 +182,10 @@ def _test_names(run: Path, tree: Tree) -> dict[tuple[int, float], NodeText]:
         for found in _json(path)["tests"]:
             at = int(found["feature"]), float(found["threshold"])
             if at in names:
-                head = found["attribute"] if found["present"] else f"no {found['attribute']}"
-                below = f"{names[at].head}, F1 {found['f1']:.2f}"
-                names[at] = NodeText(head, below)
+                absent = not found["present"]
+                test = code_test(kept[at[0]], at[1], fails=absent)
+                below = f"{test}, F1 {found['f1']:.2f} ({found['chance']:.2f})"
+                names[at] = NodeText(found["attribute"], below, absent)
     except (KeyError, TypeError, ValueError) as error:
         raise _other_evaluation(run, error) from error
     return names

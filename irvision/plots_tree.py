@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROW, HEAD, MARGIN, COUNT, BAR = 0.25, 0.95, 0.15, 0.42, 0.95
 # Of a letter of the first and second line of a test, and of a leaf.
 BOLD, SMALL, LETTER = 0.062, 0.05, 0.06
-FONT, LONGEST_TEST, LONGEST_BELOW, LONGEST_CLASS = 7.0, 16, 22, 16
+FONT, LONGEST_TEST, LONGEST_BELOW, LONGEST_CLASS = 7.0, 28, 40, 28
 MOST_LEAVES, MOST_DEPTH = 96, 7
 NARROWEST = 5.6
 # The largest class of a leaf, the second, the third, all others.
@@ -34,10 +34,14 @@ LEAST_NAMED = 0.05
 
 @dataclass(frozen=True)
 class NodeText:
-    """What a test code > threshold is called: two lines, the second empty if nothing is known."""
+    """What a test code > threshold is called: two lines, the second empty if nothing is known.
+
+    `swapped` if the first line holds where the test fails.
+    """
 
     head: str
     below: str = ""
+    swapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def tree_figure(
     """The tree from left to right, subtrees that name one class merged.
 
     Args:
-        tree: its values are read as class mixes.
+        tree: its values are shown as class mixes, which for T are what G says on average.
         names: of tests, by feature and threshold.
         classes: names of the k classes.
         title: the first line; what was merged or cut is added.
@@ -72,7 +76,8 @@ def tree_figure(
     shape = _shape(merged, names)
     ends = [node for node in shape.row if node in shape.ends]
     said = [_largest(merged, node, classes) for node in ends]
-    lines = [title, *_notes(tree, merged, len(ends))]
+    named = any(name.below for name in names.values())
+    lines = [title, *_notes(tree, merged, len(ends), named)]
     top = HEAD + 0.16 * len(lines)
     leaf_at = MARGIN + max(1, *shape.level.values()) * shape.step
     width = leaf_at + COUNT + BAR + 0.1 + LETTER * max(map(len, said)) + MARGIN
@@ -86,10 +91,13 @@ def tree_figure(
     return figure
 
 
-def _notes(tree: Tree, merged: Tree, rows: int) -> list[str]:
-    notes = []
+def _notes(tree: Tree, merged: Tree, rows: int, named: bool) -> list[str]:
+    codes = len(merged.used_features)
+    notes = [f"depth {merged.depth}, {merged.n_leaves} leaves, {codes} codes tested"]
     if merged.n_leaves < tree.n_leaves:
-        notes.append(f"{tree.n_leaves} leaves; branches that name one class throughout are merged")
+        notes[0] += f"; of {tree.n_leaves} leaves those that name one class throughout are merged"
+    if named:
+        notes.append("F1 of a test with its attribute (in brackets: by chance)")
     if rows < merged.n_leaves:
         notes.append(
             f"cut: {merged.n_leaves - rows} more leaves lie below leaves marked with *, "
@@ -124,9 +132,13 @@ def _shape(tree: Tree, names: Mapping[tuple[int, float], NodeText]) -> _Shape:
 
 def _said(tree: Tree, node: int, names: Mapping[tuple[int, float], NodeText]) -> tuple[str, str]:
     """Both lines of a test, as far as there is room."""
-    feature, threshold = int(tree.feature[node]), float(tree.threshold[node])
-    name = names.get((feature, threshold)) or NodeText(code_test(feature, threshold))
+    name = _name_of(tree, node, names)
     return shortened(name.head, LONGEST_TEST), shortened(name.below, LONGEST_BELOW)
+
+
+def _name_of(tree: Tree, node: int, names: Mapping[tuple[int, float], NodeText]) -> NodeText:
+    feature, threshold = int(tree.feature[node]), float(tree.threshold[node])
+    return names.get((feature, threshold)) or NodeText(code_test(feature, threshold))
 
 
 def _preorder(tree: Tree, ends: set[int]) -> list[int]:
@@ -166,21 +178,24 @@ def _node(
     if node in shape.ends:
         axes.plot([x, leaf_at], [y, y], color="#CCCCCC", lw=0.6, zorder=0)
         return
-    said = _said(tree, node, names)
+    said, yes = _said(tree, node, names), tree.right
+    if _name_of(tree, node, names).swapped:
+        yes = tree.left
     if said[1]:
         axes.text(x, y - 0.005, said[0], va="bottom", weight="bold", fontsize=6.5, parse_math=False)
         axes.text(x, y + 0.01, said[1], va="top", color=GREY, fontsize=6, parse_math=False)
     else:
         axes.text(x, y, said[0], va="center", parse_math=False)
     turn, end = x + shape.step - 0.14, x + shape.step
-    for child, colour, dash in ((tree.left, GREY, (0, (2, 1.5))), (tree.right, BLUE, "-")):
+    for child in (tree.left, tree.right):
+        colour, dash = (BLUE, "-") if child is yes else (GREY, (0, (2, 1.5)))
         below = top + (shape.row[int(child[node])] + 0.5) * ROW
         axes.plot([turn, turn, end - 0.03], [y, below, below], color=colour, ls=dash, lw=1.2)
 
 
-def code_test(code: int, threshold: float) -> str:
-    """A test code > threshold of whole-numbered codes in words."""
-    return f"code {code} ≥ {math.floor(threshold) + 1}"
+def code_test(code: int, threshold: float, fails: bool = False) -> str:
+    """A test code > threshold of whole-numbered codes in words, or that it fails."""
+    return f"code {code} {'<' if fails else '≥'} {math.floor(threshold) + 1}"
 
 
 def _leaves(
@@ -193,8 +208,8 @@ def _leaves(
     """Samples, class mix and largest classes of every leaf, one a row."""
     left = corner[0] + COUNT
     for text, x, side in (
-        ("samples", left - 0.06, "right"),
-        ("class mix", left, "left"),
+        ("images", left - 0.06, "right"),
+        ("class mix, by G", left, "left"),
         ("largest classes", left + BAR + 0.08, "left"),
     ):
         axes.text(x, corner[1] - 0.06, text, ha=side, va="bottom", color=GREY, fontsize=6.5)

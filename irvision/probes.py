@@ -28,6 +28,7 @@ GIB = 2**30
 LITTLE_DISK = 15 * GIB
 CGROUP = Path("/sys/fs/cgroup")
 DRAWN = "beetles"
+ONE_PROCESS = "train in one process, or install a torch built with gloo"
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,13 @@ def tree_kernels() -> Finding:
 def processes() -> Finding:
     """What several processes would speak through."""
     if not distributed.is_available():
-        return Finding("torchrun", "missing", "this torch has no torch.distributed")
+        return Finding("torchrun", "missing", "this torch has no torch.distributed", ONE_PROCESS)
     kinds = {"gloo": distributed.is_gloo_available(), "nccl": distributed.is_nccl_available()}
     found = ", ".join(name for name, there in kinds.items() if there) or "nothing"
     # Flags and trees go through gloo on GPUs too.
-    return Finding("torchrun", "ok" if kinds["gloo"] else "missing", f"speaks through {found}")
+    if not kinds["gloo"]:
+        return Finding("torchrun", "missing", f"speaks through {found}, not gloo", ONE_PROCESS)
+    return Finding("torchrun", "ok", f"speaks through {found}")
 
 
 def torchvision() -> Finding:

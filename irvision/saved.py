@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from irvision.settings import TrainSettings, settings_from
 WEIGHTS, TREE, CLASSES, RESULT = "weights.safetensors", "tree.json", "classes.json", "result.json"
 KEY = "key.txt"
 FILES = (WEIGHTS, TREE, KEY, CLASSES, RESULT)
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,17 @@ def write_settings(run: Path, settings: TrainSettings) -> None:
 
 
 def moved(settings: TrainSettings, folder: Path | None) -> TrainSettings:
-    """The same with the data set in another folder."""
+    """The same with the data set in another folder; for a folder of images, that folder itself.
+
+    Raises:
+        InputError: no folder is given, and the images are no longer where they were.
+    """
     if folder is None:
+        if not is_known(settings.dataset) and not Path(settings.dataset).is_dir():
+            raise InputError(
+                f"{settings.dataset}: expected the images of the run, found no such folder; "
+                "pass --data-dir with the folder that they are in now"
+            )
         return settings
     place = str(folder.resolve())
     if is_known(settings.dataset):
@@ -169,14 +179,13 @@ def load_trained(run: Path) -> Trained:
     settings = read_settings(run)
     if not (run / RESULT).is_file():
         raise InputError(f"{run}: not finished; run `ira train --resume {run}` first")
-    try:
-        classes, result = tuple(map(str, _json(run / CLASSES))), _json(run / RESULT)
-        samples = str(result["samples"])
-        tree = Tree.from_json((run / TREE).read_text(encoding="utf-8"))
-        kept = np.array(result["kept"], dtype=np.int64)
-        tensors = load_file(run / WEIGHTS)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise InputError(f"{run}: expected the files of a finished run ({error})") from None
+    classes = _read(run / CLASSES, _classes)
+    kept, samples = _read(run / RESULT, lambda text: _codes_and_samples(text, settings.dim))
+    tree = _read(run / TREE, Tree.from_json)
+    if (found := (tree.n_features, tree.n_outputs)) != (len(kept), len(classes)):
+        expected = f"{len(kept)} codes and {len(classes)} classes"
+        raise InputError(f"{run / TREE}: expected {expected}, found {found[0]} and {found[1]}")
+    tensors = _weights(run / WEIGHTS)
     with torch.random.fork_rng(devices=[]):
         network = make_network(settings, len(classes), "none")
     check_shapes(tensors, dict(_state(network)), str(run / WEIGHTS))
@@ -188,8 +197,37 @@ def _state(network: Network) -> list[tuple[str, torch.Tensor]]:
     return list(network.state_dict().items())
 
 
-def _json(file: Path) -> Any:
+def _read(file: Path, understand: Callable[[str], Found]) -> Found:
+    """What a text file holds; InputError that names it if it is not as it was written."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: expected JSON ({error})") from None
+        return understand(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        why = f"no {error}" if isinstance(error, KeyError) else error
+        raise InputError(f"{file}: expected a file of a finished run ({why})") from None
+
+
+def _classes(text: str) -> tuple[str, ...]:
+    names = json.loads(text)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"expected a list of names, found {names!r:.60}")
+    return tuple(names)
+
+
+def _codes_and_samples(text: str, dim: int) -> tuple[Int[np.ndarray, " kept"], str]:
+    result = json.loads(text)
+    kept = result["kept"]
+    whole = isinstance(kept, list) and all(type(code) is int for code in kept)
+    if not whole or not kept or kept != sorted(set(kept)) or kept[0] < 0 or kept[-1] >= dim:
+        raise ValueError(f"kept: expected codes 0 … {dim - 1}, ascending, found {kept!r:.60}")
+    return np.array(kept, dtype=np.int64), str(result["samples"])
+
+
+def _weights(file: Path) -> dict[str, torch.Tensor]:
+    try:
+        tensors = load_file(file)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(f"{file}: expected the weights of a finished run ({error})") from None
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise InputError(f"{file}: {name}: expected finite numbers, found others")
+    return tensors

@@ -216,7 +216,7 @@ def _batch_words(progress: Progress) -> str:
     _, logits, labels = progress.latest
     loss = float(progress.sums["label"]) / sum(len(y) for _, _, y in progress.parts)
     accuracy = (logits.argmax(dim=1) == labels).float().mean().item()
-    return f"loss {loss:.3f}, G {accuracy:.2f}"
+    return f"CE {loss:.3f}, G {accuracy:.2f}"
 
 
 def _clock(seconds: float) -> str:

@@ -100,7 +100,11 @@ def test_validation_fills_the_records_and_the_hook_sees_every_epoch() -> None:
     fitted = fit_arrays(x, y, 4, METHODS["paper"], SMALL, problem(100, 1), hook)
     assert [epoch for epoch, _ in seen] == list(range(1, 9))
     assert all(record.validation_g is not None for record in fitted.records)
-    assert seen[-1][1] == fitted.tree
+    last = seen[-1][1]
+    # The same tree, with the counts of the finished codes.
+    reached = fitted.tree.decision_path(fitted.apply(x)[0]).sum(axis=0)
+    assert last is not None and fitted.tree.count.tolist() == reached.tolist()
+    assert replace(last, count=fitted.tree.count) == fitted.tree
 
 
 @pytest.mark.parametrize(("samples", "epochs"), [(64, 45), (240, 20)])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,3 +75,22 @@ def in_two_processes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str]
         return [torch.load(out / f"{rank}.pt", weights_only=True) for rank in range(WORLD)]
 
     return run
+
+
+@pytest.fixture
+def check_apart() -> Callable[[Figure], None]:
+    """Checks the texts of a figure."""
+
+    def check_apart(figure: Figure) -> None:
+        """No text runs into another or over the edge of the page."""
+        figure.draw_without_rendering()
+        texts = [
+            text for text in figure.axes[0].texts if text.get_text() and not text.get_rotation()
+        ]
+        edges = np.array([text.get_window_extent().extents for text in texts])
+        apart = (edges[:, None, :2] >= edges[None, :, 2:] - 1).any(-1)
+        assert (apart | apart.T | np.eye(len(edges), dtype=bool)).all()
+        assert (edges[:, :2] >= 0).all()
+        assert (edges[:, 2:] <= figure.bbox.extents[2:]).all()
+
+    return check_apart

@@ -36,7 +36,7 @@ def test_it_looks_at_everything_and_ends_well(capsys: pytest.CaptureFixture[str]
     for what in ("versions", "GPU", "--compile", "cache", "tree kernels", "data sets"):
         assert what in printed
     last = printed.strip().splitlines()[-1]
-    assert last.startswith(("will not work: ", "everything will work here"))
+    assert last.startswith(("will not work: ", "works, with a note on: ", "everything will work"))
 
 
 def test_json_is_all_that_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +65,8 @@ def test_a_probe_that_fails_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_last_line_names_what_is_missing_and_why() -> None:
     fine = Finding("a", "ok", "there")
-    assert verdict([fine, Finding("b", "note", "old")]) == "everything will work here"
+    assert verdict([fine, fine]) == "everything will work here"
+    assert verdict([fine, Finding("b", "note", "old")]) == "works, with a note on: b"
     missing = [Finding("GPU", "missing", "none"), Finding("--compile", "missing", "no g++")]
     assert verdict([fine, *missing]) == "will not work: GPU (none); --compile (no g++)"
 

@@ -39,22 +39,23 @@ def test_codes_are_read_as_they_were_written_in_the_order_of_epochs(run: Path) -
 def test_each_epoch_scores_what_its_codes_score(run: Path) -> None:
     # One attribute is a bit of a code of epoch 2, the other one is chance.
     values = np.stack([codes_of(2)[:, 3] == 1, codes_of(7)[:, 0] > 1], axis=1)
-    scored = fidelity_by_epoch(run, attributes_of(values), BITS, null_draws=20, seed=0)
-    assert [each.epoch for each in scored] == [1, 2, 10]
+    kept = np.array([0, 3, 4])
+    scored = fidelity_by_epoch(run, attributes_of(values), kept, BITS, null_draws=20, seed=0)
+    assert [(each.epoch, each.images) for each in scored] == [(1, M), (2, M), (10, M)]
     for each in scored:
-        expected = feature_fidelity(values, binarize(codes_of(each.epoch), BITS))
+        expected = feature_fidelity(values, binarize(codes_of(each.epoch)[:, kept], BITS))
         assert each.fidelity == expected.score
     assert max(scored, key=lambda each: each.fidelity).epoch == 2
     assert all(each.null is not None and 0 < each.null < 1 for each in scored)
-    bare = fidelity_by_epoch(run, attributes_of(values), BITS, null_draws=0, seed=0)
+    bare = fidelity_by_epoch(run, attributes_of(values), kept, BITS, null_draws=0, seed=0)
     assert [each.null for each in bare] == [None] * 3
 
 
 def test_without_codes_or_annotation_there_is_no_curve(run: Path, tmp_path: Path) -> None:
     unknown = attributes_of(np.full((M, 2), np.nan))
-    assert fidelity_by_epoch(run, unknown, BITS, 1, 0) == ()
+    assert fidelity_by_epoch(run, unknown, np.arange(D), BITS, 1, 0) == ()
     known = attributes_of(np.eye(M, 2))
-    assert fidelity_by_epoch(tmp_path / "elsewhere", known, BITS, 1, 0) == ()
+    assert fidelity_by_epoch(tmp_path / "elsewhere", known, np.arange(D), BITS, 1, 0) == ()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_files_that_do_not_fit_are_named(run: Path, content, words: str) -> None
         file.write_bytes(content)
     else:
         np.savez(file, codes=content)
-    message = f"epoch-0002.npz: expected the codes of 60 validation images, found {words}"
+    message = f"epoch-0002.npz: expected codes of 60 validation images, found {words}"
     with pytest.raises(InputError, match=message):
         list(read_epoch_codes(run, M, BITS))
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,10 +20,9 @@ from irtheory.trees.tree import Tree
 from irvision.attribute_table import AttributeRow, write_attribute_table
 from irvision.epoch_fidelity import EpochFidelity
 from irvision.node_names import NodeName
-from irvision.plots_attributes import attributes_figure
+from irvision.plots_attributes import attributes_figure, comparison_figure
 from irvision.plots_page import shortened
 from irvision.plots_run import plot_run, read_metrics
-from irvision.plots_tree import NodeText, tree_figure
 
 CLASSES = ["wood ant", "bee", "$fly$"]
 EPOCH = Epoch(
@@ -43,15 +44,6 @@ def a_tree() -> Tree:
     flies = Tree.grow(3, 0.0, fly, same, [0.0, 0.1, 0.9], 50)
     right = Tree.grow(2, 1.0, bee, flies, [0.0, 0.4, 0.6], 90)
     return Tree.grow(1, 0.5, ant, right, [0.3, 0.3, 0.4], 140)
-
-
-def deep_tree(depth: int, rng: np.random.Generator, d: int = 64) -> Tree:
-    """Full, every leaf another class than its neighbour."""
-    if not depth:
-        return Tree.leaf(rng.dirichlet(np.ones(9) * 0.2), int(rng.integers(1, 99)), d)
-    left, right = deep_tree(depth - 1, rng), deep_tree(depth - 1, rng)
-    value, count = rng.dirichlet(np.ones(9)), float(left.count[0] + right.count[0])
-    return Tree.grow(int(rng.integers(d)), 0.5, left, right, value, count)
 
 
 def rows_of(n: int) -> list[AttributeRow]:
@@ -111,11 +103,11 @@ def test_the_figure_of_training_shows_every_curve_that_there_is(run: Path) -> No
 
 def test_fidelity_is_drawn_where_it_was_measured(run: Path) -> None:
     keep(run, "metrics.jsonl")
-    epochs = [asdict(EpochFidelity(e, 0.3 + e / 10, null)) for e, null in ((1, 0.2), (3, None))]
+    epochs = [asdict(EpochFidelity(e, 9, 0.3, null)) for e, null in ((1, 0.2), (3, None))]
     (run / "evaluation.json").write_text(json.dumps({"epochs": epochs}))
     plot_run(run)
     found = texts(run / "training.svg")
-    assert "feature fidelity, validation" in found and "the same, images shuffled" in found
+    assert "feature fidelity, 9 validation images" in found and "the same, images shuffled" in found
 
 
 def test_one_epoch_without_a_tree_is_drawn(tmp_path: Path) -> None:
@@ -130,13 +122,45 @@ def test_the_tree_names_tests_classes_and_sizes(run: Path) -> None:
     plot_run(run)
     found = texts(run / "tree.svg")
     for part in (
-        "no wings", "code 12 ≥ 1, F1 0.88", "code 40 ≥ 2", "50", "40",
+        "wings", "code 12 < 1, F1 0.88 (0.30)", "code 40 ≥ 2", "50", "40",
         "wood ant 90%, bee 10%", "bee 75%, $fly$ 25%", "$fly$ 90%, bee 10%", "yes", "no",
     ):  # fmt: skip
         assert part in found
     # Both flies are one leaf now.
     assert "code 41 ≥ 1" not in found
-    assert any(text.startswith("4 leaves; branches that name one class") for text in found)
+    assert any(t.startswith("depth 2, 3 leaves, 2 codes tested; of 4 leaves") for t in found)
+
+
+def test_the_epoch_that_was_kept_is_marked(run: Path) -> None:
+    content = {"kept": [5, 12, 40, 41], "stopped": True, "epochs": 3}
+    (run / "result.json").write_text(json.dumps(content))
+    plot_run(run)
+    assert "training of ira-run (kept: epoch 2, the dotted line)" in texts(run / "training.svg")
+
+
+def test_runs_on_other_samples_are_not_compared(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    for folder, samples in ((run, "a"), (other, "b")):
+        content = {"kept": [5, 12, 40, 41], "samples": samples}
+        (folder / "result.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="expected runs of the same data set and parts"):
+        plot_run(run, other)
+
+
+def test_long_names_of_runs_stay_on_the_page(check_apart: Callable[[Figure], None]) -> None:
+    names = "train-beetles-quantised+l1-20261127-045514", "train-beetles-ira-20261127-045520"
+    figure = comparison_figure(rows_of(3), rows_of(3), names)
+    check_apart(figure)
+    found = [text.get_text() for text in figure.axes[0].texts]
+    assert any(f"0: {names[0]}" in text and f"0: {names[1]}" in text for text in found)
+    figure.draw_without_rendering()
+    title, *heads = (
+        t for t in figure.axes[0].texts if t.get_rotation() or "best F1" in t.get_text()
+    )
+    for head in heads:
+        box = head.get_window_extent().extents
+        assert box[2] <= figure.bbox.extents[2] and box[3] <= title.get_window_extent().extents[1]
 
 
 def test_without_an_evaluation_and_names_numbers_stand_for_them(run: Path) -> None:
@@ -153,18 +177,6 @@ def test_a_tree_of_one_leaf_is_drawn(run: Path) -> None:
     assert "bee 50%, $fly$ 30%" in texts(run / "tree.svg")
 
 
-@pytest.mark.parametrize("depth", [6, 9])
-def test_a_large_tree_is_cut_and_says_how_much(tmp_path: Path, depth: int) -> None:
-    tree = deep_tree(depth, np.random.default_rng(0))
-    (tmp_path / "tree.json").write_text(tree.to_json())
-    plot_run(tmp_path)
-    found = texts(tmp_path / "tree.svg")
-    leaves = [text for text in found if text.startswith("class ") and "%" in text]
-    cut = [text for text in found if text.startswith("cut: ")]
-    assert len(leaves) <= 96
-    assert bool(cut) == (depth == 9) == any(text.endswith(" *") for text in leaves)
-
-
 @pytest.mark.parametrize("n", [1, 64, 312])
 def test_all_attributes_are_in_the_heat_map_best_first(tmp_path: Path, n: int) -> None:
     rows = rows_of(n)
@@ -176,27 +188,11 @@ def test_all_attributes_are_in_the_heat_map_best_first(tmp_path: Path, n: int) -
     assert {"codes", "null", "predicted class", "class oracle"} <= set(found)
 
 
-def check_apart(figure: Figure) -> None:
-    """No text runs into another or over the edge of the page."""
-    figure.draw_without_rendering()
-    texts = [text for text in figure.axes[0].texts if text.get_text() and not text.get_rotation()]
-    edges = np.array([text.get_window_extent().extents for text in texts])
-    apart = (edges[:, None, :2] >= edges[None, :, 2:] - 1).any(-1)
-    assert (apart | apart.T | np.eye(len(edges), dtype=bool)).all()
-    assert (edges[:, :2] >= 0).all()
-    assert (edges[:, 2:] <= figure.bbox.extents[2:]).all()
-
-
-def test_no_texts_overlap_in_a_heat_map_of_long_names() -> None:
+def test_no_texts_overlap_in_a_heat_map_of_long_names(
+    check_apart: Callable[[Figure], None],
+) -> None:
     rows = [replace(row, attribute=f"{row.attribute}_and_much_more") for row in rows_of(90)]
     check_apart(attributes_figure(rows, "title"))
-
-
-def test_no_texts_overlap_in_a_large_tree_of_long_names() -> None:
-    tree = deep_tree(7, np.random.default_rng(1))
-    below = "code 123 ≥ 1, F1 0.88"
-    names = {(f, 0.5): NodeText(f"has_crown_color::{f}", below) for f in range(64)}
-    check_apart(tree_figure(tree, names, [f"{i}.Mourning_Warbler" for i in range(9)], "title"))
 
 
 def test_two_runs_are_compared_on_the_attributes_of_both(run: Path, tmp_path: Path) -> None:
@@ -214,9 +210,9 @@ def test_two_runs_are_compared_on_the_attributes_of_both(run: Path, tmp_path: Pa
     gains = [a - b for a, b in zip(ours, f1[:4], strict=True)]
     better = sum(g >= 0.05 for g in gains), sum(g <= -0.05 for g in gains)
     assert better == (0, 2)
-    assert "best F1 of 4 attributes; better by ≥ 0.05:" in found
-    assert "ira-run on 0, quantised on 2" in found
-    assert {"+0.00", "-0.13", "-0.22"} <= set(found)
+    assert "best F1 of 4 attributes; better by ≥ 0.05 (bold):" in found
+    assert {"0: ira-run", "2: quantised"} <= set(found)
+    assert {"+0.00", "−0.13", "−0.22"} <= set(found)
 
 
 def test_a_difference_of_just_the_margin_counts(run: Path, tmp_path: Path) -> None:
@@ -224,7 +220,7 @@ def test_a_difference_of_just_the_margin_counts(run: Path, tmp_path: Path) -> No
     other.mkdir()
     rows = [replace(row, f1=(row.f1 or 0) - 0.05) for row in rows_of(4)]
     write_attribute_table(other / "attributes.csv", rows)
-    assert "ira-run on 4, other on 0" in texts(plot_run(run, other)[0])
+    assert {"4: ira-run", "0: other"} <= set(texts(plot_run(run, other)[0]))
 
 
 def test_what_is_missing_is_named_with_the_command_that_makes_it(run: Path, tmp_path: Path) -> None:
