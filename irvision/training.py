@@ -113,6 +113,8 @@ def _new(asked: dict[str, Any], request: Request, runtime: Runtime) -> tuple[Tra
     """Settings and folder of a new run."""
     if "dataset" not in asked:
         raise InputError("--dataset: expected a data set or a folder, found none")
+    if request.data_dir is not None and not request.data_dir.is_dir():
+        raise InputError(f"--data-dir {request.data_dir}: expected a folder, found none")
     usual = Path(os.environ.get("IRA_DATA") or "data")
     if "data_dir" not in asked and usual.is_dir() and asked["dataset"].casefold() != BEETLES:
         asked["data_dir"] = str(usual.resolve())
