@@ -70,10 +70,10 @@ class Descent:
         # for each of them, with its own dropout if it has any.
         with self.precision():
             codes = self.network.codes(x)
-        leaf = None if routing is None else routing.predict(codes.detach())
-        self._step_g(codes.detach(), y, leaf)
+        routed = self._routed(routing, codes)
+        self._step_g(codes.detach(), y, routed)
         self.optimise_f.zero_grad()
-        stepped = self._backward_f(codes, y, routing, leaf, 1.0)
+        stepped = self._backward_f(codes, y, routed, 1.0)
         self.optimise_f.step()
         return stepped
 
@@ -83,14 +83,13 @@ class Descent:
         pieces = list(zip(x.tensor_split(count), y.tensor_split(count), strict=True))
         with torch.no_grad(), self.precision():
             codes = torch.cat([self.network.codes(piece) for piece, _ in pieces])
-        self._step_g(codes, y, None if routing is None else routing.predict(codes))
+        self._step_g(codes, y, self._routed(routing, codes))
         self.optimise_f.zero_grad()
         done, shares = [], [len(piece) / len(x) for piece, _ in pieces]
         for (piece, labels), share in zip(pieces, shares, strict=True):
             with self.precision():
                 codes = self.network.codes(piece)
-            leaf = None if routing is None else routing.predict(codes.detach())
-            done.append(self._backward_f(codes, labels, routing, leaf, share))
+            done.append(self._backward_f(codes, labels, self._routed(routing, codes), share))
         self.optimise_f.step()
         terms = {
             name: torch.stack([s * d.terms[name] for s, d in zip(shares, done, strict=True)]).sum()
@@ -100,21 +99,24 @@ class Descent:
             torch.cat([d.codes for d in done]), torch.cat([d.logits for d in done]), terms
         )
 
-    def _step_g(self, codes: Tensor, y: Tensor, leaf: Tensor | None) -> None:
+    def _routed(self, routing: Routing | None, codes: Tensor) -> Tensor | None:
+        """T(q) [m, k], with gradients if a term wants them; None before there is a T."""
+        if routing is None:
+            return None
+        return routing.forward(codes) if self.weights.route else routing.predict(codes.detach())
+
+    def _step_g(self, codes: Tensor, y: Tensor, routed: Tensor | None) -> None:
         with self.precision():
             logits = self.network.logits(codes)
         self.optimise_g.zero_grad()
-        weigh(self.weights, _terms(logits, y, leaf)).backward()
+        weigh(self.weights, _terms(logits, y, routed)).backward()
         self.optimise_g.step()
 
-    def _backward_f(
-        self, codes: Tensor, y: Tensor, routing: Routing | None, leaf: Tensor | None, share: float
-    ) -> Stepped:
+    def _backward_f(self, codes: Tensor, y: Tensor, routed: Tensor | None, share: float) -> Stepped:
         with self.precision():
             logits = self.network.logits(codes)
-        terms = _terms(logits, y, leaf) | {"sparsity": sparsity_loss(codes)}
-        if routing is not None and leaf is not None:
-            routed = routing.forward(codes) if self.weights.route else leaf
+        terms = _terms(logits, y, routed) | {"sparsity": sparsity_loss(codes)}
+        if routed is not None:
             terms["route"] = route_loss(routed, y)
         total = weigh(self.weights, terms)
         (total if share == 1 else share * total).backward()
@@ -122,9 +124,9 @@ class Descent:
         return Stepped(codes.detach(), logits.detach(), kept)
 
 
-def _terms(logits: Tensor, y: Tensor, leaf: Tensor | None) -> dict[str, Tensor]:
-    """L[G, y], and L[G, T] where there is a T: `leaf` holds its distributions [m, k]."""
+def _terms(logits: Tensor, y: Tensor, routed: Tensor | None) -> dict[str, Tensor]:
+    """L[G, y], and L[G, T] where there is a T: `routed` holds its distributions [m, k]."""
     terms = {"label": label_loss(logits, y)}
-    if leaf is not None:
-        terms["tree"] = tree_loss(logits, leaf)
+    if routed is not None:
+        terms["tree"] = tree_loss(logits, routed.detach())
     return terms
