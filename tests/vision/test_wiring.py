@@ -1,0 +1,142 @@
+"""Every setting of a run reaches the part that it is about."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from torch.optim import SGD, AdamW
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from irtheory.growers import Grower
+from irtheory.peers import Alone
+from irtheory.runs import InputError
+from irvision import board as board_module
+from irvision import models, preparation
+from irvision.board import Board
+from irvision.data.registry import load_examples
+from irvision.interrupt import heeding_signals
+from irvision.preparation import Setup, gather_material, set_up
+from irvision.recipes import resolve
+from irvision.runtime import Runtime
+from irvision.settings import TrainSettings
+from irvision.writer import Writer
+
+CPU = Runtime(torch.device("cpu"))
+
+
+def settings_of(**more: Any) -> TrainSettings:
+    asked = {"dataset": "beetles", "beetles": 120, "resize": 32, "crop": 32, "dim": 8, **more}
+    return resolve(asked, on_gpu=False)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def made(settings: TrainSettings, cache: Path, runtime: Runtime = CPU) -> Setup:
+    quiet = Console(quiet=True)
+    examples = load_examples(settings.dataset, settings.data)
+    material = gather_material(examples, settings, runtime, cache, quiet)
+    return set_up(settings, material, runtime, cache, quiet)
+
+
+def test_the_published_recipe_reaches_engine_and_optimisers(cache: Path) -> None:
+    setup = made(settings_of(recipe="pmg", backbone="resnet10", weights="none"), cache)
+    engine = setup.engine
+    assert engine.prelude is not None and engine.drops is None
+    backbone, rest = engine.optimise_f.param_groups
+    assert isinstance(engine.optimise_f, SGD) and isinstance(engine.optimise_g, SGD)
+    assert backbone["initial_lr"] == pytest.approx(2e-4) and rest["initial_lr"] == 2e-3
+    for group in (backbone, rest, *engine.optimise_g.param_groups):
+        assert (group["momentum"], group["weight_decay"]) == (0.9, 5e-4)
+    for schedule in engine.schedulers:
+        assert isinstance(schedule, CosineAnnealingLR) and schedule.T_max == 200 * setup.steps
+    assert (setup.grower.search, setup.grower.min_samples_leaf) == ("greedy", 1)
+
+
+def test_the_papers_recipe_stops_at_the_second_drop(cache: Path) -> None:
+    settings = settings_of(recipe="paper", method="paper", backbone="resnet10", weights="none")
+    engine = made(settings, cache).engine
+    assert (engine.drops, engine.prelude, engine.schedulers) == (2, None, ())
+    assert [group["lr"] for group in engine.optimise_f.param_groups] == [1e-4, 1e-4]
+    found = (settings.epochs, settings.batch_size, settings.optimiser, settings.resize)
+    assert found == (100, 64, "sgd", 32)
+    weights = engine.weights
+    assert (weights.label, weights.tree, weights.sparsity, weights.route) == (2, 1, 0.001, 0)
+
+
+def test_other_settings_arrive(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[dict] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: compiled.append(how))
+    settings = settings_of(
+        accumulate=3, compile=True, backbone_factor=0.5, learning_rate=0.004, weight_decay=0.2,
+        epochs=7, depth=3, criterion="squared_error", min_samples_leaf=2, lambda_route=0.25,
+    )  # fmt: skip
+    setup = made(settings, cache)
+    engine = setup.engine
+    assert isinstance(engine.optimise_f, AdamW)
+    assert [group["initial_lr"] for group in engine.optimise_f.param_groups] == [0.002, 0.004]
+    assert {group["weight_decay"] for group in engine.optimise_f.param_groups} == {0.2}
+    assert {schedule.T_max for schedule in engine.schedulers} == {7 * setup.steps}
+    assert engine._descent.chunks == 3 and engine.weights.route == 0.25
+    assert setup.grower == Grower(3, "squared_error", 2, setup.grower.search)
+    assert compiled == [{"dynamic": False}]
+
+
+# torch warns of parts of its own when its compiler is imported.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_graphs_of_every_batch_size_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._dynamo import config
+
+    monkeypatch.setattr(config, "recompile_limit", 8)
+    network = models.make_network(settings_of(), 3, "none")
+    models.compile_f(network)
+    assert config.recompile_limit == models.GRAPHS >= 4 * 2 * 2
+
+
+def test_processes_draw_their_own_dropout(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "parallelise", lambda network, *_, **__: (network, Alone()))
+    draws = []
+    for rank in range(2):
+        made(settings_of(), cache, Runtime(torch.device("cpu"), rank=rank, world=2))
+        draws.append(torch.rand(4))
+    assert not torch.equal(*draws)
+
+
+def test_every_number_of_an_epoch_goes_to_the_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: dict[str, tuple[float, int]] = {}
+    fake = SimpleNamespace(
+        add_scalar=lambda name, value, step: written.__setitem__(name, (value, step)),
+        flush=lambda: None,
+        close=lambda: None,
+    )
+    monkeypatch.setattr(board_module, "summary_writer", lambda: lambda folder: fake)
+    board = Board(tmp_path)
+    board.add({"epoch": 3, "losses": {"label": 0.5}, "accuracy_g": 0.25, "validation_g": None})
+    board.close()
+    assert written == {"loss/label": (0.5, 3), "accuracy_g": (0.25, 3)}
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    with heeding_signals() as interruption:
+        signal.raise_signal(signal.SIGINT)
+        assert interruption() and interruption.exit_code == 130
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_checkpoint_waits_for_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    writer = Writer()
+    writer.save(tmp_path / "file" / "below", 1, 0, {})
+    with pytest.raises(InputError, match="cannot write a checkpoint"):
+        writer.save(tmp_path / "folder", 2, 0, {})
