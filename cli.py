@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -196,7 +197,8 @@ def train(
         code, folder = train_command(context.params)
     # Of several processes the first one speaks.
     if as_json and not code and os.environ.get("RANK", "0") == "0":
-        typer.echo((folder / "result.json").read_text(encoding="utf-8"), nl=False)
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        typer.echo(json.dumps({"run": str(folder), **result}, indent=2, ensure_ascii=False))
     raise typer.Exit(code)
 
 

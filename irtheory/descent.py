@@ -78,9 +78,7 @@ class Descent:
         return stepped
 
     def _parts(self, x: Tensor, y: Tensor, routing: Routing | None) -> Stepped:
-        # Never a piece of one sample, which has no batch statistics.
-        count = max(min(self.chunks, len(x) // 2), 1)
-        pieces = list(zip(x.tensor_split(count), y.tensor_split(count), strict=True))
+        pieces = in_pieces(x, y, self.chunks)
         with torch.no_grad(), self.precision():
             codes = torch.cat([self.network.codes(piece) for piece, _ in pieces])
         self._step_g(codes, y, self._routed(routing, codes))
@@ -122,6 +120,12 @@ class Descent:
         (total if share == 1 else share * total).backward()
         kept = {name: value.detach() for name, value in terms.items()}
         return Stepped(codes.detach(), logits.detach(), kept)
+
+
+def in_pieces(x: Tensor, y: Tensor, chunks: int) -> list[tuple[Tensor, Tensor]]:
+    """A batch in so many parts, but never one of a single sample, which has no statistics."""
+    count = max(min(chunks, len(x) // 2), 1)
+    return list(zip(x.tensor_split(count), y.tensor_split(count), strict=True))
 
 
 def _terms(logits: Tensor, y: Tensor, routed: Tensor | None) -> dict[str, Tensor]:

@@ -14,13 +14,14 @@ import tempfile
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from irtheory.runs import InputError
 
@@ -82,8 +83,18 @@ def save_checkpoint(
     return path
 
 
-def load_checkpoint(folder: Path) -> Loaded:
+class Misfit(ValueError):
+    """What a state holds is not what the run can take up; says what."""
+
+
+def load_checkpoint(
+    folder: Path, take: Callable[[dict[str, Any]], None] = lambda state: None
+) -> Loaded:
     """Read the newest whole checkpoint of a folder.
+
+    Args:
+        folder: of the checkpoints.
+        take: takes up a state; raises Misfit if it cannot, and the checkpoint before is tried.
 
     Raises:
         InputError: there is none; says what is wrong with those that are there.
@@ -92,8 +103,13 @@ def load_checkpoint(folder: Path) -> Loaded:
     for path in _newest_first(folder):
         found = _read(path)
         if isinstance(found, dict):
-            notes = (f"{bad}: {why}; {path.name} is used instead" for bad, why in wrong)
-            return Loaded(found, path, tuple(notes))
+            try:
+                take(found)
+            except Misfit as error:
+                found = f"of another network or version ({error})"
+            else:
+                notes = (f"{bad}: {why}; {path.name} is used instead" for bad, why in wrong)
+                return Loaded(found, path, tuple(notes))
         wrong.append((path, found))
     named = "; ".join(f"{path.name} is {why}" for path, why in wrong) or "none"
     raise InputError(f"{folder}: expected a whole checkpoint, found {named}")
@@ -122,6 +138,21 @@ def check_shapes(found: Mapping[str, Any], expected: Mapping[str, Any], where: s
     for key in found:
         if key not in expected:
             raise InputError(f"{where}: found {key}, which the network does not have")
+
+
+def check_moments(optimiser: Optimizer, state: Mapping[str, Any]) -> None:
+    """InputError unless the moments of an optimiser's state have the shapes of its parameters.
+
+    torch itself takes up any, and fails at the first step.
+    """
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    for index, moments in state["state"].items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.dim() and value.shape != parameters[index].shape:
+                shapes = list(parameters[index].shape), list(value.shape)
+                raise InputError(
+                    f"{name} of parameter {index}: expected {shapes[0]}, found {shapes[1]}"
+                )
 
 
 def _check_kinds(value: Any, place: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -10,11 +11,17 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+# Seconds in which further signals tell no more than the first: schedulers send theirs to every
+# process, and torchrun then passes its own on.
+GRACE = 5.0
+
+
 class Interruption:
-    """Whether a signal came, and which; a second one ends the process at once."""
+    """Whether a signal came, and which; a second Ctrl-C, or a later signal, ends at once."""
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._since = 0.0
 
     def __call__(self) -> bool:
         """Whether one came."""
@@ -26,9 +33,13 @@ class Interruption:
         return 128 + (self.received or signal.SIGINT)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        now = time.monotonic()
+        if self.received is None:
+            self.received, self._since = number, now
+        elif number == self.received == signal.SIGINT:
             raise KeyboardInterrupt
-        self.received = number
+        elif now - self._since > GRACE:
+            raise SystemExit(128 + number)
 
 
 @contextmanager

@@ -12,12 +12,15 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import Optimizer
 
-# Patches a side for stages 0, 1 and 2: fine ones for the shallow stage.
-GRIDS = (8, 4, 2)
+from irtheory.descent import in_pieces
+from irvision.settings import GRIDS
 
 
 def jigsaw(
-    images: Float[Tensor, "b c h w"], n: int, generator: torch.Generator | None = None
+    images: Float[Tensor, "b c h w"],
+    n: int,
+    generator: torch.Generator | None = None,
+    order: Int[Tensor, " patches"] | None = None,
 ) -> Float[Tensor, "b c h w"]:
     """Move the n × n patches of every image by one permutation, drawn anew at every call.
 
@@ -30,6 +33,7 @@ def jigsaw(
         n: patches a side.
         generator: on the CPU; the default is torch's own, so that a run that is resumed with
             its saved state goes on as before.
+        order: the permutation, on the CPU, if it has been drawn already (`cycle`).
 
     Raises:
         ValueError: n < 1, or more patches than pixels.
@@ -37,14 +41,15 @@ def jigsaw(
     b, channels, height, width = images.shape
     if not 1 <= n <= min(height, width):
         raise ValueError(f"n: expected 1 … {min(height, width)} patches a side, found {n}")
-    patches = _cycle(n * n, generator).to(images.device, non_blocking=True)
+    order = cycle(n * n, generator) if order is None else order
+    patches = order.to(images.device, non_blocking=True)
     pixels = _sources(patches.view(n, n), height, width)
     # With channels last a pixel is one stretch of memory, and the images are copied only once.
     flat = images.permute(0, 2, 3, 1).reshape(b, height * width, channels)
     return flat.index_select(1, pixels).view(b, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _cycle(count: int, generator: torch.Generator | None) -> Int[Tensor, " count"]:
+def cycle(count: int, generator: torch.Generator | None = None) -> Int[Tensor, " count"]:
     """A permutation that is a single cycle, uniformly among all.
 
     Swapping the first with every other in random order gives the same ones.
@@ -72,6 +77,8 @@ def progressive_steps(
     represent: Callable[[Tensor, int], Tensor],
     optimiser: Optimizer,
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    chunks: int = 1,
+    of_first: Callable[[Tensor], Tensor] = lambda order: order,
 ) -> Callable[[Tensor, Tensor], None]:
     """PMG's steps before the one on intact images: each stage's classifier, shallow to deep.
 
@@ -81,17 +88,23 @@ def progressive_steps(
             module whose gradients are averaged, though not all parameters take part in a step.
         optimiser: over the parameters of F. Those that take no part in a step do not move.
         precision: makes the context of every forward pass.
+        chunks: parts in which a batch passes through F, see `irtheory.descent.Descent`.
+        of_first: of several processes, the permutation that the first one drew.
 
     Returns:
         A function of a batch (images, labels) that takes the three steps.
     """
 
     def steps(images: Tensor, labels: Tensor) -> None:
+        pieces = in_pieces(images, labels, chunks)
         for stage, n in enumerate(GRIDS):
-            with precision():
-                logits = represent(jigsaw(images, n), stage)
+            order = of_first(cycle(n * n))
             optimiser.zero_grad()
-            functional.cross_entropy(logits.float(), labels).backward()
+            for piece, named in pieces:
+                with precision():
+                    logits = represent(jigsaw(piece, n, order=order), stage)
+                loss = functional.cross_entropy(logits.float(), named)
+                (loss * (len(piece) / len(images))).backward()
             optimiser.step()
 
     return steps

@@ -80,6 +80,11 @@ class Group:
         distributed.all_reduce(flags, distributed.ReduceOp.MAX, group=self._hosts)
         return bool(flags.item())
 
+    def of_first(self, numbers: Tensor) -> Tensor:
+        """Those of the first process; a tensor of the host."""
+        distributed.broadcast(numbers, 0, group=self._hosts)
+        return numbers
+
     def _joined(self, mine: Tensor, lengths: list[int]) -> Tensor:
         # Collective calls want tensors of one shape.
         padded = torch.zeros((max(lengths), *mine.shape[1:]), dtype=mine.dtype, device=self._device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -44,7 +44,7 @@ from irvision.models import (
     schedulers,
     view_of,
 )
-from irvision.parallel import averaged_f, parallelise
+from irvision.parallel import Group, averaged_f, parallelise
 from irvision.runtime import Runtime, autocast
 from irvision.settings import TrainSettings
 
@@ -91,7 +91,13 @@ def gather_material(
         print_plain(console, f"· left out: {name}: {why}")
     if cache.bad:
         print_plain(console, f"· {len(cache.bad)} of {len(examples.labels)} images left out")
-    return Material(examples, cache, place_pictures(cache.pixels, examples.labels, runtime))
+    material = Material(examples, cache, place_pictures(cache.pixels, examples.labels, runtime))
+    there = np.unique(examples.labels[material.rows("train")])
+    for label in np.setdiff1d(np.unique(examples.labels[examples.rows("train")]), there):
+        raise InputError(
+            f"{examples.classes[label]}: expected training images that can be read, found none"
+        )
+    return material
 
 
 def _decoded(
@@ -173,8 +179,6 @@ def _set_up_frozen(
     cache_dir: Path,
     console: Console,
 ) -> Setup:
-    if runtime.world > 1:
-        raise InputError(f"--freeze-backbone: expected one process, found {runtime.world}")
     backbone = Frozen(make_backbone(settings, settings.weights)).to(runtime.device)
     features = features_of(settings, material, backbone, cache_dir, console)
     rows, held = material.rows("train"), material.rows("validation")
@@ -189,6 +193,8 @@ def _set_up_frozen(
     samples = (1 + mirrored) * len(rows)
     steps = math.ceil(samples / settings.batch_size)
     engine, grower = _engine(settings, head, classes, samples, steps, runtime)
+    # T of the result is grown on plain samples alone.
+    grower = replace(grower, min_samples_leaf=_smallest_leaf(settings, len(rows)))
     known = weights_digest(backbone)
     return Setup(engine, grower, whole, train, validation, fit, steps, known)
 
@@ -206,6 +212,10 @@ def features_of(
     return frozen_features(backbone, material.pictures, view, key, folder, console)
 
 
+def _smallest_leaf(settings: TrainSettings, samples: int) -> int:
+    return settings.min_samples_leaf or max(samples // IMAGES_A_LEAF, 1)
+
+
 def _engine(
     settings: TrainSettings,
     network: Network,
@@ -216,13 +226,19 @@ def _engine(
 ) -> tuple[Intersection, Grower]:
     method = image_method(settings.method).training
     depth = settings.depth or default_depth(classes)
-    leaf = settings.min_samples_leaf or max(samples // IMAGES_A_LEAF, 1)
+    leaf = _smallest_leaf(settings, samples)
     grower = Grower(depth, settings.criterion, leaf, method.search)
     parallel, peers = parallelise(network, runtime, in_parts=settings.progressive)
     made = optimisers(network, settings)
     prelude = None
     if settings.progressive:
-        prelude = progressive_steps(averaged_f(parallel), made[0], autocast(runtime))
+        prelude = progressive_steps(
+            averaged_f(parallel),
+            made[0],
+            autocast(runtime),
+            settings.accumulate,
+            peers.of_first if isinstance(peers, Group) else lambda order: order,
+        )
     if settings.compile:
         compile_f(network)
     if runtime.rank:

@@ -33,10 +33,10 @@ RECIPES: dict[Recipe, dict[str, Any]] = {
         "epochs": 24, "batch_size": 64, "drops": None, "normalise": "backbone",
         "min_samples_leaf": None,
     },
-    # The paper's: its batch, rate and stopping rule; momentum and decay are PMG's.
+    # The paper's: its method, batch, rate and stopping rule; momentum and decay are PMG's.
     "paper": {
-        **_PUBLISHED, "learning_rate": 1e-4, "schedule": "constant", "backbone_factor": 1.0,
-        "epochs": 100, "batch_size": 64, "drops": 2,
+        **_PUBLISHED, "method": "paper", "learning_rate": 1e-4, "schedule": "constant",
+        "backbone_factor": 1.0, "epochs": 100, "batch_size": 64, "drops": 2,
     },
     # PMG's own schedule, with its three progressive steps before each step of Algorithm 1.
     "pmg": {

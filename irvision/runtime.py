@@ -112,6 +112,12 @@ def running(runtime: Runtime) -> Iterator[None]:
     stop_runtime(runtime)
 
 
+def device_name(runtime: Runtime) -> str:
+    """Of the GPU, or "cpu"."""
+    on_gpu = runtime.device.type == "cuda"
+    return torch.cuda.get_device_name(runtime.device) if on_gpu else "cpu"
+
+
 def autocast(runtime: Runtime) -> Callable[[], AbstractContextManager[Any]]:
     """Makes the context of a forward pass."""
     if runtime.precision == "fp32":

@@ -20,7 +20,7 @@ from irtheory.runs import CONFIG, InputError, json_line, write_text
 from irtheory.trees.merge import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.board import Board
-from irvision.checkpoint import check_shapes
+from irvision.checkpoint import Misfit, check_moments, check_shapes
 from irvision.data.identity import check_samples
 from irvision.epoch_codes import write_epoch_codes
 from irvision.interrupt import Interruption, heeding_signals
@@ -45,6 +45,7 @@ class Session:
         folder: of the run.
         classes: names of the classes.
         samples: digest of the data set.
+        left_out: samples whose image could not be read, ascending.
         writes: whether this process writes files.
         console: what it prints to.
         board: TensorBoard, if asked for.
@@ -56,6 +57,7 @@ class Session:
     folder: Path
     classes: tuple[str, ...]
     samples: str
+    left_out: list[int]
     writes: bool
     console: Console
     board: Board
@@ -104,6 +106,7 @@ class Session:
             "engine": engine.state_dict(),
             "records": list(self.records),
             "samples": self.samples,
+            "left_out": self.left_out,
             "settings": asdict(self.settings),
             "backbone": self.setup.backbone,
         }
@@ -114,28 +117,29 @@ class Session:
         """Go on from a checkpoint's state.
 
         Raises:
-            InputError: the checkpoint is of other samples, settings or backbone weights, or does
-                not fit the network.
+            InputError: the checkpoint is of other samples, settings or backbone weights.
+            Misfit: it does not fit the network.
         """
         where, engine = f"--resume {self.folder}", self.setup.engine
         try:
             self._check_settings(state["settings"])
             check_samples(self.samples, state["samples"], where)
+            if (known := state["left_out"]) != self.left_out:
+                raise InputError(
+                    f"{where}: expected {len(known)} images that cannot be read, as when the run "
+                    f"began, found {len(self.left_out)} or others; bring them back or train anew"
+                )
             if state["backbone"] != self.setup.backbone:
                 raise InputError(
                     f"{where}: expected the backbone weights that the run began with, found "
                     f"others in {self.settings.weights}"
                 )
-            check_shapes(state["engine"]["network"], engine.network.state_dict(), where)
-            engine.load_state_dict(state["engine"])
+            _take_up(engine, state["engine"])
             self.records = list(state["records"])
         except KeyError as error:
-            raise InputError(f"{where}: its checkpoint is of another version: no {error}") from None
-        except (TypeError, RuntimeError) as error:
-            why = str(error).splitlines()[0]
-            raise InputError(
-                f"{where}: expected a checkpoint of this run's network ({why})"
-            ) from None
+            raise Misfit(f"no {error}") from None
+        except TypeError as error:
+            raise Misfit(str(error)) from None
 
     def _check_settings(self, trained: dict[str, Any]) -> None:
         """InputError if `config.yaml` says something else than the run was trained with."""
@@ -180,6 +184,17 @@ class Session:
     @staticmethod
     def _collected(engine: Intersection, batches: Any) -> Collected:
         return engine.peers.gather(collect(engine.network, batches, engine.precision))
+
+
+def _take_up(engine: Intersection, state: dict[str, Any]) -> None:
+    """Misfit if the state is not that of such an engine."""
+    try:
+        check_shapes(state["network"], engine.network.state_dict(), "network")
+        check_moments(engine.optimise_f, state["optimise_f"])
+        check_moments(engine.optimise_g, state["optimise_g"])
+        engine.load_state_dict(state)
+    except (ValueError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+        raise Misfit(str(error).splitlines()[0]) from None
 
 
 class Watch:

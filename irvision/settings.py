@@ -22,7 +22,9 @@ Recipe = Literal["fast", "paper", "pmg"]
 Normalise = Literal["backbone", "half"]
 Precision = Literal["bf16", "fp32"]
 # What may differ where a run goes on: where things are, and how the machine computes.
-MOVABLE = ("data_dir", "compile", "precision", "deterministic")
+MOVABLE = ("data_dir", "weights", "accumulate", "compile", "precision", "deterministic")
+# Patches a side on which PMG's stages 0, 1 and 2 learn: fine ones for the shallow stage.
+GRIDS = (8, 4, 2)
 
 
 @dataclass(frozen=True)
@@ -110,16 +112,23 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained, naming the option."""
-        least = dict.fromkeys(SIZES, 1) | {"padding": 0, "drops": 1, "depth": 1, "beetles": 120}
+        least = dict.fromkeys(SIZES, 1) | {
+            "batch_size": 2,
+            "padding": 0,
+            "drops": 1,
+            "depth": 1,
+            "beetles": 120,
+        }
         for name, smallest in least.items():
             found = getattr(self, name)
             if found is not None and found < smallest:
                 raise InputError(f"{option(name)}: expected at least {smallest}, found {found}")
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"--seed: expected a whole number ≥ 0, found {self.seed}")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"--seed: expected a whole number ≥ 0 below 2³², found {self.seed}")
         for name, most in (("validation", 0.5), ("flip", 1), ("max_bad", 1)):
             if not 0 <= getattr(self, name) <= most:
-                raise InputError(f"{option(name)}: expected a share, found {getattr(self, name)}")
+                found = getattr(self, name)
+                raise InputError(f"{option(name)}: expected 0 … {most}, found {found}")
         for name in ("dropout", "momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{option(name)}: expected [0, 1), found {getattr(self, name)}")
@@ -136,6 +145,13 @@ class TrainSettings:
             raise InputError(f"--freeze-backbone: expected --features plain, found {self.features}")
         if self.progressive and self.features != "pmg":
             raise InputError(f"--progressive: expected --features pmg, found {self.features}")
+        if self.progressive and self.crop < GRIDS[0]:
+            raise InputError(f"--crop: expected {GRIDS[0]} patches a side, found {self.crop} px")
+        if self.freeze_backbone and self.flip not in (0, 0.5):
+            raise InputError(
+                f"--flip: expected 0 or 0.5, as a frozen backbone's images are all mirrored or "
+                f"none, found {self.flip}"
+            )
 
     @property
     def lambdas(self) -> Weights:

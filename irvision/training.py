@@ -15,7 +15,16 @@ from rich.console import Console
 
 from irtheory.alone import alone_in
 from irtheory.console import make_console, print_plain, print_written
-from irtheory.runs import CONFIG, InputError, default_folder, open_run, refuse_used
+from irtheory.environment import environment
+from irtheory.runs import (
+    CONFIG,
+    ENVIRONMENT,
+    InputError,
+    default_folder,
+    open_run,
+    refuse_used,
+    write_json,
+)
 from irtheory.trees import exact
 from irtheory.trees._compiled import kernels_compiled
 from irvision.board import Board, summary_writer
@@ -28,7 +37,7 @@ from irvision.memory import memory_in_one_line
 from irvision.models import make_backbone
 from irvision.preparation import gather_material, set_up
 from irvision.recipes import BEETLES, resolve
-from irvision.runtime import Runtime, running, start_runtime
+from irvision.runtime import Runtime, device_name, running, start_runtime
 from irvision.saved import (
     FILES,
     RESULT,
@@ -125,6 +134,8 @@ def _new(asked: dict[str, Any], request: Request, runtime: Runtime) -> tuple[Tra
         raise InputError(f"--out {folder}: expected a folder outside the data set {name}")
     if not runtime.rank:
         refuse_used(folder, "train", request.overwrite)
+    if settings.freeze_backbone and runtime.world > 1:
+        raise InputError(f"--freeze-backbone: expected one process, found {runtime.world}")
     return settings, folder
 
 
@@ -175,9 +186,21 @@ def _train(
     setup = set_up(replace(settings, weights=begins), material, runtime, cache_dir, console)
     if request.resume is None and not runtime.rank:
         open_run(folder, settings_content(settings), request.overwrite, settings.seed)
+    if not runtime.rank:
+        place = {"device": device_name(runtime), "processes": runtime.world}
+        write_json(folder / ENVIRONMENT, environment(settings.seed) | place)
     board = Board(folder if request.tensorboard and not runtime.rank else None)
-    samples, first = samples_digest(examples), not runtime.rank
-    session = Session(settings, setup, folder, examples.classes, samples, first, console, board)
+    session = Session(
+        settings,
+        setup,
+        folder,
+        examples.classes,
+        samples_digest(examples),
+        sorted(index for index, _, _ in material.cache.bad),
+        not runtime.rank,
+        console,
+        board,
+    )
     if request.resume is not None:
         _go_on(session, console)
     return _finish(session, runtime)
@@ -195,16 +218,14 @@ def _headline(settings: TrainSettings, classes: tuple[str, ...], train: Any) -> 
 
 def _go_on(session: Session, console: Console) -> None:
     folder = session.folder / CHECKPOINTS
-    if not any(folder.glob("*.pt")):
+    if any(folder.glob("*.pt")):
+        loaded = load_checkpoint(folder, session.resume)
+        for note in (*loaded.notes, f"going on from {loaded.path.name}"):
+            print_plain(console, f"· {note}")
+    else:
         print_plain(console, f"· {folder} holds no checkpoint yet: starting with the first epoch")
-        return
-    loaded = load_checkpoint(folder)
-    for note in loaded.notes:
-        print_plain(console, f"· {note}")
-    session.resume(loaded.state)
     if session.writes:
         write_settings(session.folder, session.settings)
-    print_plain(console, f"· going on from {loaded.path.name}")
 
 
 def _finish(session: Session, runtime: Runtime) -> int:
@@ -247,7 +268,7 @@ def _one_line(
 def _begun(folder: Path, settings: TrainSettings) -> bool:
     """Whether the folder is already that of this run, not empty or of an earlier one."""
     try:
-        return read_settings(folder) == settings
+        return read_settings(folder) == settings and not (folder / RESULT).is_file()
     except InputError:
         return False
 
@@ -255,6 +276,6 @@ def _begun(folder: Path, settings: TrainSettings) -> bool:
 def _memory_words(settings: TrainSettings, runtime: Runtime) -> str:
     return (
         f"out of memory on {runtime.device} with --batch-size {settings.batch_size} at --crop "
-        f"{settings.crop}: try --accumulate {2 * settings.accumulate} "
-        f"(now {settings.accumulate}), a smaller --crop or another --backbone"
+        f"{settings.crop}: try --accumulate {2 * settings.accumulate} (now {settings.accumulate}; "
+        "also with --resume), a smaller --crop or another --backbone"
     )

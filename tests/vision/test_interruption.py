@@ -19,7 +19,8 @@ OPTIONS = [
 ]  # fmt: skip
 # Ends the process in the middle of the named epoch's batch, or of a checkpoint's write.
 KILLED = """
-import os, signal, sys
+import os, signal, sys, time
+from pathlib import Path
 import irvision.checkpoint, irvision.session
 from irvision.session import Watch
 where, count = sys.argv.pop(1), int(sys.argv.pop(1))
@@ -34,6 +35,10 @@ if where == "batch":
     before = Watch.__call__
     def watched(self, progress):
         before(self, progress)
+        # Checkpoints are written in a thread: those of earlier epochs are there now.
+        run = Path(sys.argv[-1])
+        while len(list(run.glob("checkpoints/*.pt"))) < min(progress.epoch - 1, 2):
+            time.sleep(0.01)
         strike()
     Watch.__call__ = watched
 else:

@@ -153,6 +153,29 @@ def test_progressive_steps_by_hand() -> None:
             assert torch.allclose(moved, start - 0.5 * g, atol=1e-6)
 
 
+@pytest.mark.parametrize("chunks", [2, 3, 9])
+def test_steps_in_parts_are_those_of_the_whole_batch(chunks: int) -> None:
+    torch.manual_seed(0)
+    whole, parts, drawn = Toy(), Toy(), []
+    parts.load_state_dict(whole.state_dict())
+    images, labels = torch.rand(7, 1, 16, 16), torch.arange(7) % 3
+
+    def noted(order: Tensor) -> Tensor:
+        drawn.append(order)
+        return order
+
+    optimiser = torch.optim.SGD(whole.parameters(), lr=0.5)
+    progressive_steps(whole, optimiser, of_first=noted)(images, labels)
+    again = iter(list(drawn))
+    optimiser = torch.optim.SGD(parts.parameters(), lr=0.5)
+    # As if the first of several processes had drawn what the whole batch saw.
+    steps = progressive_steps(parts, optimiser, chunks=chunks, of_first=lambda _: next(again))
+    steps(images, labels)
+    assert len(parts.asked) == 3 * min(chunks, 3)
+    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_each_step_moves_its_stage_and_the_backbone() -> None:
     torch.manual_seed(0)
     f = PmgFeatures(build_backbone("resnet10"), 8, 3, stage_heads=True, width=8)

@@ -92,6 +92,7 @@ def what_a_group_says(runtime: Runtime) -> dict:
         "total": group.total(torch.tensor([[1.0, rank]])),
         "anyone": [group.anyone(flag) for flag in (False, rank == 1, rank == 0, True)],
         "first": group.rank == 0,
+        "of_first": group.of_first(torch.arange(3) + 5 * rank),
     }
 
 
@@ -164,6 +165,7 @@ def test_totals_and_flags_are_those_of_all(processes: list[dict]) -> None:
         assert said["total"].tolist() == [[2.0, 1.0]]
         assert said["anyone"] == [False, True, True, True]
         assert said["first"] == (rank == 0)
+        assert said["of_first"].tolist() == [0, 1, 2]
 
 
 def test_a_tree_is_grown_once_and_exactly_the_same_everywhere(processes: list[dict]) -> None:

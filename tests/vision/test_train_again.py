@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from safetensors.torch import save_file
 from typer.testing import CliRunner
@@ -72,7 +75,12 @@ def test_a_data_set_that_changed_is_not_taken_for_the_same(photos: Path, tmp_pat
         (["--momentum", 0.5], "--momentum: has no effect here; expected --optimiser sgd"),
         (["--beetles", 200], "--beetles: has no effect here"),
         (["--features", "pmg", "--dropout", 0.1], "--dropout: has no effect here"),
-        (["--seed", -1], "--seed: expected a whole number ≥ 0, found -1"),
+        (["--seed", -1], "--seed: expected a whole number ≥ 0 below 2³², found -1"),
+        (["--seed", 2**32], "--seed: expected a whole number ≥ 0 below 2³²"),
+        (["--freeze-backbone", "--flip", 0.2], "--flip: expected 0 or 0.5"),
+        (["--validation", 0.9], "--validation: expected 0 … 0.5, found 0.9"),
+        (["--recipe", "pmg", "--crop", 7], "--crop: expected 8 patches a side, found 7 px"),
+        (["--batch-size", 1], "--batch-size: expected at least 2, found 1"),
     ],
 )
 def test_options_without_effect_are_refused(
@@ -167,6 +175,67 @@ def test_settings_changed_by_hand_are_named(
     done = ira("train", "--resume", run)
     assert done.exit_code == 2 and words in done.stderr, done.output
     assert f"{file}: " in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_checkpoint_that_does_not_fit_is_passed_over(photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert train(photos, run).exit_code == 0
+    first = (run / "weights.safetensors").read_bytes()
+    loaded = load_checkpoint(unfinished(run) / "checkpoints")
+    for part in ("network", "optimise_f", "tree"):
+        state = {**loaded.state, "engine": dict(loaded.state["engine"])}
+        if part == "network":
+            state["engine"][part] = {"wrong": torch.ones(2)}
+        elif part == "tree":
+            state["engine"][part] = "{}"
+        else:
+            moments = deepcopy(state["engine"][part])
+            moments["state"][0]["exp_avg"] = torch.ones(2)
+            state["engine"][part] = moments
+        bad = save_checkpoint(run / "checkpoints", 2, 1, state)
+        done = ira("train", "--resume", run)
+        assert done.exit_code == 0, done.output
+        said = done.output
+        assert f"{bad}: of another network or version" in said and "is used instead" in said, said
+        assert (run / "weights.safetensors").read_bytes() == first
+        unfinished(run)
+        bad.unlink()
+
+
+def test_a_run_keeps_to_the_images_that_could_be_read(photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert train(photos, run, "--max-bad", 0.2).exit_code == 0
+    unfinished(run)
+    (photos / "ash" / "3.png").write_bytes(b"no image")
+    done = ira("train", "--resume", run)
+    assert done.exit_code == 2 and "expected 0 images that cannot be read" in done.stderr
+
+
+def test_a_class_without_an_image_that_can_be_read_is_named(photos: Path, tmp_path: Path) -> None:
+    for path in (photos / "birch").iterdir():
+        path.write_bytes(b"no image")
+    done = train(photos, tmp_path / "run", "--max-bad", 1)
+    assert done.exit_code == 2 and "birch: expected training images" in done.stderr
+
+
+def test_what_moved_before_the_first_checkpoint_is_written_down(
+    photos: Path, tmp_path: Path
+) -> None:
+    run, moved = tmp_path / "run", tmp_path / "moved"
+    assert train(photos, run, "--epochs", 1, "--precision", "bf16").exit_code == 0
+    shutil.rmtree(unfinished(run) / "checkpoints")
+    shutil.move(photos, moved)
+    done = ira("train", "--resume", run, "--data-dir", moved, "--accumulate", 2)
+    assert done.exit_code == 0 and "no checkpoint yet" in done.stdout, done.output
+    kept = yaml.safe_load((run / "config.yaml").read_text())
+    assert (kept["dataset"], kept["precision"], kept["accumulate"]) == (str(moved), "bf16", 2)
+    where = json.loads((run / "environment.json").read_text())
+    assert (where["device"], where["processes"]) == ("cpu", 1)
+
+
+def test_json_says_where_the_run_is(photos: Path, tmp_path: Path) -> None:
+    done = train(photos, tmp_path / "run", "--epochs", 1, "--json")
+    assert json.loads(done.stdout)["run"] == str(tmp_path / "run")
 
 
 def test_a_checkpoint_of_another_network_is_refused(photos: Path, tmp_path: Path) -> None:

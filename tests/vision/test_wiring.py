@@ -17,7 +17,7 @@ from irtheory.growers import Grower
 from irtheory.peers import Alone
 from irtheory.runs import InputError
 from irvision import board as board_module
-from irvision import models, preparation
+from irvision import interrupt, models, preparation
 from irvision.board import Board
 from irvision.data.registry import load_examples
 from irvision.interrupt import heeding_signals
@@ -62,12 +62,13 @@ def test_the_published_recipe_reaches_engine_and_optimisers(cache: Path) -> None
 
 
 def test_the_papers_recipe_stops_at_the_second_drop(cache: Path) -> None:
-    settings = settings_of(recipe="paper", method="paper", backbone="resnet10", weights="none")
+    settings = settings_of(recipe="paper", backbone="resnet10", weights="none")
     engine = made(settings, cache).engine
     assert (engine.drops, engine.prelude, engine.schedulers) == (2, None, ())
     assert [group["lr"] for group in engine.optimise_f.param_groups] == [1e-4, 1e-4]
-    found = (settings.epochs, settings.batch_size, settings.optimiser, settings.resize)
-    assert found == (100, 64, "sgd", 32)
+    found = (settings.method, settings.epochs, settings.batch_size, settings.optimiser)
+    assert found == ("paper", 100, 64, "sgd")
+    assert (settings.normalise, settings.min_samples_leaf, settings.weights) == ("half", 1, "none")
     weights = engine.weights
     assert (weights.label, weights.tree, weights.sparsity, weights.route) == (2, 1, 0.001, 0)
 
@@ -126,11 +127,23 @@ def test_every_number_of_an_epoch_goes_to_the_board(
     assert written == {"loss/label": (0.5, 3), "accuracy_g": (0.25, 3)}
 
 
-def test_a_second_signal_ends_at_once() -> None:
+def test_a_second_ctrl_c_ends_at_once() -> None:
     with heeding_signals() as interruption:
         signal.raise_signal(signal.SIGINT)
         assert interruption() and interruption.exit_code == 130
+        signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_signal_that_comes_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler signals all processes, and torchrun passes its own signal on."""
+    with heeding_signals() as interruption:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGTERM)
+        assert interruption.exit_code == 143
+        monkeypatch.setattr(interrupt, "GRACE", -1.0)
+        with pytest.raises(SystemExit, match="143"):
             signal.raise_signal(signal.SIGTERM)
 
 
