@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from irtheory.alone import alone_in
+from irtheory.array_settings import default_depth
 from irtheory.console import make_console, print_plain, print_written
 from irtheory.environment import environment
 from irtheory.runs import (
@@ -124,9 +125,8 @@ def _new(asked: dict[str, Any], request: Request, runtime: Runtime) -> tuple[Tra
         raise InputError("--dataset: expected a data set or a folder, found none")
     if request.data_dir is not None and not request.data_dir.is_dir():
         raise InputError(f"--data-dir {request.data_dir}: expected a folder, found none")
-    usual = Path(os.environ.get("IRA_DATA") or "data")
-    if "data_dir" not in asked and usual.is_dir() and asked["dataset"].casefold() != BEETLES:
-        asked["data_dir"] = str(usual.resolve())
+    if "data_dir" not in asked and asked["dataset"].casefold() != BEETLES:
+        asked["data_dir"] = _usual_data(asked["dataset"])
     settings = resolve(asked, runtime.device.type == "cuda")
     name = Path(settings.dataset)
     folder = request.out or default_folder("train", f"{name.name}-{settings.method}")
@@ -137,6 +137,15 @@ def _new(asked: dict[str, Any], request: Request, runtime: Runtime) -> tuple[Tra
     if settings.freeze_backbone and runtime.world > 1:
         raise InputError(f"--freeze-backbone: expected one process, found {runtime.world}")
     return settings, folder
+
+
+def _usual_data(dataset: str) -> str | None:
+    """$IRA_DATA, else ./data if there is one."""
+    named = os.environ.get("IRA_DATA")
+    usual = Path(named or "data")
+    if named and is_known(dataset) and not usual.is_dir():
+        raise InputError(f"IRA_DATA={named}: expected a folder, found none")
+    return str(usual.resolve()) if usual.is_dir() else None
 
 
 def _earlier(
@@ -171,6 +180,8 @@ def _train(
     examples = load_examples(settings.dataset, settings.data)
     for note in examples.notes:
         print_plain(console, f"· {note}")
+    if request.resume is None:
+        settings = replace(settings, depth=settings.depth or default_depth(len(examples.classes)))
     if request.resume is None:
         # So does what is wrong with the weights.
         make_backbone(settings, settings.weights)
@@ -268,7 +279,9 @@ def _one_line(
 def _begun(folder: Path, settings: TrainSettings) -> bool:
     """Whether the folder is already that of this run, not empty or of an earlier one."""
     try:
-        return read_settings(folder) == settings and not (folder / RESULT).is_file()
+        # The depth is resolved once the classes are known.
+        found = replace(read_settings(folder), depth=settings.depth)
+        return found == settings and not (folder / RESULT).is_file()
     except InputError:
         return False
 

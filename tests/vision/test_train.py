@@ -68,6 +68,8 @@ def test_a_run_leaves_all_that_later_commands_need(finished: Path) -> None:
     assert len(list((finished / "checkpoints").iterdir())) == 2
     settings = yaml.safe_load((finished / "config.yaml").read_text())
     assert (settings["backbone"], settings["weights"]) == ("resnet10", "none")
+    # ⌈log2 12⌉ + 2
+    assert settings["depth"] == 6
     trained = load_trained(finished)
     assert trained.tree.n_features == len(trained.kept) and len(trained.classes) == 12
 

@@ -233,6 +233,17 @@ def test_what_moved_before_the_first_checkpoint_is_written_down(
     assert (where["device"], where["processes"]) == ("cpu", 1)
 
 
+def test_a_data_folder_that_is_not_there_is_named(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IRA_DATA", str(tmp_path / "nowhere"))
+    done = ira("train", "--dataset", "CUB", "--out", tmp_path / "run")
+    assert done.exit_code == 2 and "IRA_DATA=" in done.stderr
+    assert train(photos, tmp_path / "own", "--epochs", 1).exit_code == 0
+    done = train(photos, tmp_path / "run", "--data-dir", tmp_path / "nowhere")
+    assert done.exit_code == 2 and "--data-dir" in done.stderr
+
+
 def test_json_says_where_the_run_is(photos: Path, tmp_path: Path) -> None:
     done = train(photos, tmp_path / "run", "--epochs", 1, "--json")
     assert json.loads(done.stdout)["run"] == str(tmp_path / "run")
