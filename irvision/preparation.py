@@ -91,13 +91,7 @@ def gather_material(
         print_plain(console, f"· left out: {name}: {why}")
     if cache.bad:
         print_plain(console, f"· {len(cache.bad)} of {len(examples.labels)} images left out")
-    material = Material(examples, cache, place_pictures(cache.pixels, examples.labels, runtime))
-    there = np.unique(examples.labels[material.rows("train")])
-    for label in np.setdiff1d(np.unique(examples.labels[examples.rows("train")]), there):
-        raise InputError(
-            f"{examples.classes[label]}: expected training images that can be read, found none"
-        )
-    return material
+    return Material(examples, cache, place_pictures(cache.pixels, examples.labels, runtime))
 
 
 def _decoded(
@@ -153,9 +147,11 @@ def set_up(
     """Build the network and the engine; draws from torch's state, which the seed sets.
 
     Raises:
-        InputError: options that do not go together, or weights that cannot be had.
+        InputError: options that do not go together, weights that cannot be had, or a class
+            without an image that can be read.
     """
     rows, held = material.rows("train"), material.rows("validation")
+    _check_classes(material)
     torch.manual_seed(settings.seed)
     if settings.freeze_backbone:
         return _set_up_frozen(settings, material, runtime, cache_dir, console)
@@ -170,6 +166,16 @@ def set_up(
     steps = len(batch_bounds(len(rows), settings.batch_size, runtime.world))
     engine, grower = _engine(settings, network, classes, len(rows), steps, runtime)
     return Setup(engine, grower, network, train, validation, fit, steps)
+
+
+def _check_classes(material: Material) -> None:
+    """InputError if no training image of a class could be read."""
+    examples = material.examples
+    wanted, there = (examples.labels[of.rows("train")] for of in (examples, material))
+    for label in np.setdiff1d(wanted, there):
+        raise InputError(
+            f"{examples.classes[label]}: expected training images that can be read, found none"
+        )
 
 
 def _set_up_frozen(
