@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from jaxtyping import UInt8
 from irtheory.runs import InputError, write_bytes
 
 CODES = "codes"
+# What numpy and zipfile raise for files that are not as they were written.
+DAMAGED = (
+    OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def write_epoch_codes(run: Path, epoch: int, codes: UInt8[np.ndarray, "m d"]) -> None:
@@ -27,9 +33,9 @@ def write_epoch_codes(run: Path, epoch: int, codes: UInt8[np.ndarray, "m d"]) ->
 
 
 def read_epoch_codes(
-    run: Path, samples: int, bits: int
+    run: Path, samples: int, dim: int, bits: int
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "m d"]]]:
-    """Epochs, ascending, with the codes of so many validation images of r = `bits` bits.
+    """Epochs, ascending, with the d = `dim` codes of r = `bits` bits of so many validation images.
 
     Raises:
         InputError: a file that is damaged, or of other images.
@@ -39,10 +45,10 @@ def read_epoch_codes(
             with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as content:
                 codes = content["codes"]
             epoch = int(file.stem.removeprefix("epoch-"))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except DAMAGED:
             raise _other(file, "a damaged file", samples) from None
-        if codes.dtype != np.uint8 or codes.ndim != 2 or len(codes) != samples:
-            raise _other(file, f"{codes.dtype} {list(codes.shape)}", samples)
+        if codes.dtype != np.uint8 or codes.shape != (samples, dim):
+            raise _other(file, f"{codes.dtype} {list(codes.shape)}, not {dim} of each", samples)
         if codes.max(initial=0) >= 2**bits:
             raise _other(file, f"code {codes.max()} of {bits} bits", samples)
         yield epoch, codes

@@ -38,6 +38,7 @@ def fidelity_by_epoch(
     run: Path,
     attributes: Attributes,
     kept: Int[np.ndarray, " kept"],
+    dim: int,
     bits: int,
     null_draws: int,
     seed: int,
@@ -48,6 +49,7 @@ def fidelity_by_epoch(
         run: folder of the run.
         attributes: of the validation images.
         kept: the codes that count.
+        dim: d, of all codes.
         bits: r of the codes.
         null_draws: shuffles, `NULL_DRAWS` at most; 0 for no null.
         seed: of the shuffles.
@@ -62,7 +64,7 @@ def fidelity_by_epoch(
     if np.isnan(values).all():
         return ()
     scored = []
-    for epoch, codes in read_epoch_codes(run, len(values), bits):
+    for epoch, codes in read_epoch_codes(run, len(values), dim, bits):
         columns = binarize(codes[:, kept], bits)
         found = feature_fidelity(values, columns, null_draws=draws, bootstrap=0, seed=seed)
         scored.append(EpochFidelity(epoch, len(values), found.score, found.null_mean))

@@ -56,13 +56,14 @@ def evaluate_command(
     cache_dir = cache_dir or cache_folder().parent
     examples = load_examples(settings.dataset, settings.data)
     check_samples(samples_digest(examples), trained.samples, settings.dataset)
-    material = gather_material(examples, settings, runtime, cache_dir, console)
-    if not len(material.rows("test")):
-        raise InputError(f"{settings.dataset}: expected test images, found none")
-    print_plain(console, f"scoring {len(material.rows('test'))} test images on {runtime.device}")
-    trained.network.to(runtime.device)
     parts: tuple[Part, ...] = ("test", "train")
-    with memory_in_one_line(f"out of memory on {runtime.device}: pass --device cpu"):
+    advice = ": pass --device cpu" if runtime.device.type == "cuda" else ""
+    with memory_in_one_line(f"out of memory on {runtime.device}{advice}"):
+        material = gather_material(examples, settings, runtime, cache_dir, console)
+        if not (count := len(material.rows("test"))):
+            raise InputError(f"{settings.dataset}: expected test images, found none")
+        print_plain(console, f"scoring {count} test images on {runtime.device}")
+        trained.network.to(runtime.device)
         test, train = predict(trained, material, parts, cache_dir, console)
     attributes, note = load_attributes(settings.dataset, settings.data, examples), ""
     with console.status("scoring codes against attributes …"):
@@ -86,7 +87,8 @@ def _by_epoch(
 ) -> tuple[tuple[EpochFidelity, ...], str]:
     """Fidelity by epoch, or none and why: the rest of the evaluation does not need it."""
     try:
-        epochs = fidelity_by_epoch(run, held, trained.kept, trained.settings.bits, null_draws, seed)
+        dim, bits = trained.settings.dim, trained.settings.bits
+        epochs = fidelity_by_epoch(run, held, trained.kept, dim, bits, null_draws, seed)
     except InputError as error:
         return (), f"no curve of fidelity: {error}"
     return epochs, ""

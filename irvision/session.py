@@ -24,6 +24,7 @@ from irvision.checkpoint import Misfit, check_moments, check_shapes
 from irvision.data.identity import check_samples
 from irvision.epoch_codes import write_epoch_codes
 from irvision.interrupt import Interruption, heeding_signals
+from irvision.memory import lacks_memory
 from irvision.methods.contract import image_method
 from irvision.preparation import Setup
 from irvision.saved import Result, save_trained
@@ -125,9 +126,13 @@ class Session:
             self._check_settings(state["settings"])
             check_samples(self.samples, state["samples"], where)
             if (known := state["left_out"]) != self.left_out:
+                lost = len(set(self.left_out) - set(known))
+                what = (
+                    f"{lost} more that cannot be read; bring them back" if lost else "more of them"
+                )
                 raise InputError(
-                    f"{where}: expected {len(known)} images that cannot be read, as when the run "
-                    f"began, found {len(self.left_out)} or others; bring them back or train anew"
+                    f"{where}: expected the images that could be read when the run began, found "
+                    f"{what}, or train anew"
                 )
             if state["backbone"] != self.setup.backbone:
                 raise InputError(
@@ -194,6 +199,8 @@ def _take_up(engine: Intersection, state: dict[str, Any]) -> None:
         check_moments(engine.optimise_g, state["optimise_g"])
         engine.load_state_dict(state)
     except (ValueError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+        if lacks_memory(error):
+            raise
         raise Misfit(str(error).splitlines()[0]) from None
 
 

@@ -34,7 +34,7 @@ from irvision.data.cache_folder import cache_folder
 from irvision.data.identity import samples_digest
 from irvision.data.registry import is_known, load_examples
 from irvision.epoch_codes import CODES
-from irvision.memory import memory_in_one_line
+from irvision.memory import memory_in_one_line, training_advice
 from irvision.models import make_backbone
 from irvision.preparation import gather_material, set_up
 from irvision.recipes import BEETLES, resolve
@@ -134,8 +134,6 @@ def _new(asked: dict[str, Any], request: Request, runtime: Runtime) -> tuple[Tra
         raise InputError(f"--out {folder}: expected a folder outside the data set {name}")
     if not runtime.rank:
         refuse_used(folder, "train", request.overwrite)
-    if settings.freeze_backbone and runtime.world > 1:
-        raise InputError(f"--freeze-backbone: expected one process, found {runtime.world}")
     return settings, folder
 
 
@@ -160,6 +158,10 @@ def _earlier(
             f"--resume {request.resume}: goes on with the settings of that run; expected no "
             f"{beside} (start a new run for that)"
         )
+    if "weights" in asked and not before.freeze_backbone and _saved(request.resume):
+        raise InputError(
+            f"--weights: has no effect on {request.resume}, whose checkpoints hold all weights"
+        )
     kept = {name: value for name, value in asked.items() if name != "data_dir"}
     return replace(moved(before, options["data_dir"]), **kept), request.resume
 
@@ -172,6 +174,8 @@ def _train(
         print_plain(console, f"{folder}: is finished")
         print_plain(console, f"next: {shlex.join(['ira', 'evaluate', str(folder), *there])}")
         return 0
+    if settings.freeze_backbone and runtime.world > 1:
+        raise InputError(f"--freeze-backbone: expected one process, found {runtime.world}")
     if request.tensorboard:
         # Found now, what is missing costs no decoding and no earlier run.
         summary_writer()
@@ -191,15 +195,12 @@ def _train(
     cache_dir = request.cache_dir or cache_folder().parent
     material = gather_material(examples, settings, runtime, cache_dir, console)
     print_plain(console, _headline(settings, examples.classes, material.rows("train")))
-    holds = request.resume is not None and any((folder / CHECKPOINTS).glob("*.pt"))
+    holds = request.resume is not None and _saved(folder)
     # A checkpoint holds every weight but those of a frozen backbone.
     begins = "none" if holds and not settings.freeze_backbone else settings.weights
     setup = set_up(replace(settings, weights=begins), material, runtime, cache_dir, console)
     if request.resume is None and not runtime.rank:
         open_run(folder, settings_content(settings), request.overwrite, settings.seed)
-    if not runtime.rank:
-        place = {"device": device_name(runtime), "processes": runtime.world}
-        write_json(folder / ENVIRONMENT, environment(settings.seed) | place)
     board = Board(folder if request.tensorboard and not runtime.rank else None)
     session = Session(
         settings,
@@ -214,7 +215,14 @@ def _train(
     )
     if request.resume is not None:
         _go_on(session, console)
-    return _finish(session, runtime)
+    if session.writes:
+        place = {"device": device_name(runtime), "processes": runtime.world}
+        write_json(folder / ENVIRONMENT, environment(settings.seed) | place)
+    return _finish(session)
+
+
+def _saved(run: Path) -> bool:
+    return any((run / CHECKPOINTS).glob("*.pt"))
 
 
 def _headline(settings: TrainSettings, classes: tuple[str, ...], train: Any) -> str:
@@ -229,7 +237,7 @@ def _headline(settings: TrainSettings, classes: tuple[str, ...], train: Any) -> 
 
 def _go_on(session: Session, console: Console) -> None:
     folder = session.folder / CHECKPOINTS
-    if any(folder.glob("*.pt")):
+    if _saved(session.folder):
         loaded = load_checkpoint(folder, session.resume)
         for note in (*loaded.notes, f"going on from {loaded.path.name}"):
             print_plain(console, f"· {note}")
@@ -239,7 +247,7 @@ def _go_on(session: Session, console: Console) -> None:
         write_settings(session.folder, session.settings)
 
 
-def _finish(session: Session, runtime: Runtime) -> int:
+def _finish(session: Session) -> int:
     interruption = session.train()
     session.board.close()
     console, folder = session.console, session.folder
@@ -262,7 +270,7 @@ def _one_line(
 ) -> Iterator[None]:
     """Turn what the machine may lack into one line that says what to do."""
     try:
-        with memory_in_one_line(_memory_words(settings, runtime)):
+        with memory_in_one_line(training_advice(settings, runtime)):
             yield
     except FloatingPointError as error:
         raise InputError(f"--learning-rate {settings.learning_rate:g}: {error}") from error
@@ -284,11 +292,3 @@ def _begun(folder: Path, settings: TrainSettings) -> bool:
         return found == settings and not (folder / RESULT).is_file()
     except InputError:
         return False
-
-
-def _memory_words(settings: TrainSettings, runtime: Runtime) -> str:
-    return (
-        f"out of memory on {runtime.device} with --batch-size {settings.batch_size} at --crop "
-        f"{settings.crop}: try --accumulate {2 * settings.accumulate} (now {settings.accumulate}; "
-        "also with --resume), a smaller --crop or another --backbone"
-    )

@@ -74,7 +74,8 @@ class DeviceSearch:
         """Gain of every split, −inf where it is none; some columns at a time."""
         y, n = self.y[samples], len(size)
         total = y.new_zeros(n, y.shape[1]).index_add_(0, place, y)
-        at_once = max(1, _MOST // (n * self.levels * y.shape[1]))
+        # Neither the histograms nor what is added to them may be too many numbers at once.
+        at_once = max(1, _MOST // (max(n * self.levels, len(y)) * y.shape[1]))
         gains = [
             self._gains_of(rank[:, samples].long(), y, place, total, size.double())
             for rank in self.rank.split(at_once)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_codes_are_read_as_they_were_written_in_the_order_of_epochs(run: Path) -> None:
-    read = list(read_epoch_codes(run, M, BITS))
+    read = list(read_epoch_codes(run, M, D, BITS))
     assert [epoch for epoch, _ in read] == [1, 2, 10]
     assert all((codes == codes_of(epoch)).all() for epoch, codes in read)
 
@@ -40,22 +41,22 @@ def test_each_epoch_scores_what_its_codes_score(run: Path) -> None:
     # One attribute is a bit of a code of epoch 2, the other one is chance.
     values = np.stack([codes_of(2)[:, 3] == 1, codes_of(7)[:, 0] > 1], axis=1)
     kept = np.array([0, 3, 4])
-    scored = fidelity_by_epoch(run, attributes_of(values), kept, BITS, null_draws=20, seed=0)
+    scored = fidelity_by_epoch(run, attributes_of(values), kept, D, BITS, null_draws=20, seed=0)
     assert [(each.epoch, each.images) for each in scored] == [(1, M), (2, M), (10, M)]
     for each in scored:
         expected = feature_fidelity(values, binarize(codes_of(each.epoch)[:, kept], BITS))
         assert each.fidelity == expected.score
     assert max(scored, key=lambda each: each.fidelity).epoch == 2
     assert all(each.null is not None and 0 < each.null < 1 for each in scored)
-    bare = fidelity_by_epoch(run, attributes_of(values), kept, BITS, null_draws=0, seed=0)
+    bare = fidelity_by_epoch(run, attributes_of(values), kept, D, BITS, null_draws=0, seed=0)
     assert [each.null for each in bare] == [None] * 3
 
 
 def test_without_codes_or_annotation_there_is_no_curve(run: Path, tmp_path: Path) -> None:
     unknown = attributes_of(np.full((M, 2), np.nan))
-    assert fidelity_by_epoch(run, unknown, np.arange(D), BITS, 1, 0) == ()
+    assert fidelity_by_epoch(run, unknown, np.arange(D), D, BITS, 1, 0) == ()
     known = attributes_of(np.eye(M, 2))
-    assert fidelity_by_epoch(tmp_path / "elsewhere", known, np.arange(D), BITS, 1, 0) == ()
+    assert fidelity_by_epoch(tmp_path / "elsewhere", known, np.arange(D), D, BITS, 1, 0) == ()
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,7 @@ def test_without_codes_or_annotation_there_is_no_curve(run: Path, tmp_path: Path
         (b"PK\x03\x04", "a damaged file"),
         (b"", "a damaged file"),
         (codes_of(0)[:7], r"uint8 \[7, 5\]"),
+        (codes_of(0)[:, :4], r"uint8 \[60, 4\]"),
         (codes_of(0).astype(np.int64), r"int64 \[60, 5\]"),
         (codes_of(0) + np.uint8(4), "code 7 of 2 bits"),
         (np.array([None, 1]), "a damaged file"),
@@ -77,10 +79,21 @@ def test_files_that_do_not_fit_are_named(run: Path, content, words: str) -> None
         np.savez(file, codes=content)
     message = f"epoch-0002.npz: expected codes of 60 validation images, found {words}"
     with pytest.raises(InputError, match=message):
-        list(read_epoch_codes(run, M, BITS))
+        list(read_epoch_codes(run, M, D, BITS))
 
 
 def test_a_file_without_codes_is_named(run: Path) -> None:
     np.savez(run / "codes/epoch-0003.npz", other=codes_of(0))
     with pytest.raises(InputError, match=r"epoch-0003\.npz"):
-        list(read_epoch_codes(run, M, BITS))
+        list(read_epoch_codes(run, M, D, BITS))
+
+
+def test_every_flipped_bit_is_read_or_named(run: Path) -> None:
+    file = run / "codes/epoch-0002.npz"
+    whole = file.read_bytes()
+    for at in range(0, 8 * len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[at // 8] ^= 1 << at % 8
+        file.write_bytes(damaged)
+        with suppress(InputError):
+            list(read_epoch_codes(run, M, D, BITS))

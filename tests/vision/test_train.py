@@ -81,7 +81,7 @@ def test_the_same_command_gives_the_same_bits(finished: Path, tmp_path: Path) ->
     assert (again / "tree.json").read_bytes() == (finished / "tree.json").read_bytes()
     one, other = (load_file(run / "weights.safetensors") for run in (finished, again))
     assert all(torch.equal(one[name], other[name]) for name in one)
-    kept = [list(read_epoch_codes(run, 12, bits=1)) for run in (finished, again)]
+    kept = [list(read_epoch_codes(run, 12, 16, bits=1)) for run in (finished, again)]
     for (epoch, codes), (same, repeated) in zip(*kept, strict=True):
         assert epoch == same and (codes == repeated).all() and codes.shape == (12, 16)
 

@@ -208,7 +208,7 @@ def test_a_run_keeps_to_the_images_that_could_be_read(photos: Path, tmp_path: Pa
     unfinished(run)
     (photos / "ash" / "3.png").write_bytes(b"no image")
     done = ira("train", "--resume", run)
-    assert done.exit_code == 2 and "expected 0 images that cannot be read" in done.stderr
+    assert done.exit_code == 2 and "found 1 more that cannot be read" in done.stderr
 
 
 def test_a_class_without_an_image_that_can_be_read_is_named(photos: Path, tmp_path: Path) -> None:
@@ -242,6 +242,15 @@ def test_a_data_folder_that_is_not_there_is_named(
     assert train(photos, tmp_path / "own", "--epochs", 1).exit_code == 0
     done = train(photos, tmp_path / "run", "--data-dir", tmp_path / "nowhere")
     assert done.exit_code == 2 and "--data-dir" in done.stderr
+
+
+def test_weights_that_would_not_be_read_are_refused(photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert train(photos, run, "--epochs", 1).exit_code == 0
+    before = (unfinished(run) / "config.yaml").read_bytes(), (run / "environment.json").read_bytes()
+    done = ira("train", "--resume", run, "--weights", tmp_path / "nowhere.pth")
+    assert done.exit_code == 2 and "--weights: has no effect" in done.stderr
+    assert before == ((run / "config.yaml").read_bytes(), (run / "environment.json").read_bytes())
 
 
 def test_json_says_where_the_run_is(photos: Path, tmp_path: Path) -> None:
