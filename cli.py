@@ -197,8 +197,10 @@ def train(
         code, folder = train_command(context.params)
     # Of several processes the first one speaks.
     if as_json and not code and os.environ.get("RANK", "0") == "0":
+        from irtheory.runs import json_text
+
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        typer.echo(json.dumps({"run": str(folder), **result}, indent=2, ensure_ascii=False))
+        typer.echo(json_text({"run": str(folder), **result}))
     raise typer.Exit(code)
 
 

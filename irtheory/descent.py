@@ -101,7 +101,9 @@ class Descent:
         """T(q) [m, k], with gradients if a term wants them; None before there is a T."""
         if routing is None:
             return None
-        return routing.forward(codes) if self.weights.route else routing.predict(codes.detach())
+        if self.weights.route and codes.requires_grad:
+            return routing.forward(codes)
+        return routing.predict(codes.detach())
 
     def _step_g(self, codes: Tensor, y: Tensor, routed: Tensor | None) -> None:
         with self.precision():

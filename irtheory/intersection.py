@@ -162,6 +162,7 @@ class Intersection:
         means = progress.means(self.peers, len(seen.labels))
         self.plant(self.peers.tree(lambda: self.fit_tree(seen, self.tree)))
         self.epoch += 1
+        self.held = None
         if validation is not None:
             mine = collect(self.network, validation(self.epoch), self.precision)
             self.held = self.peers.gather(mine)

@@ -32,6 +32,10 @@ class Peers(Protocol):
         """What `grow` makes in one process, for all."""
         ...
 
+    def of_first(self, numbers: Tensor) -> Tensor:
+        """Those of the first process, for all; a tensor of the host."""
+        ...
+
     def anyone(self, flag: bool) -> bool:
         """Whether the flag is up in some process; may come some calls late, to all at once."""
         ...
@@ -53,6 +57,10 @@ class Alone:
     def tree(self, grow: Callable[[], Tree]) -> Tree:
         """What `grow` makes."""
         return grow()
+
+    def of_first(self, numbers: Tensor) -> Tensor:
+        """The numbers themselves."""
+        return numbers
 
     def anyone(self, flag: bool) -> bool:
         """The flag itself."""

@@ -51,7 +51,7 @@ def evaluate_command(
             raise InputError(f"--{name}: expected a whole number ≥ 0, found {found}")
     trained = load_trained(run)
     settings = moved(trained.settings, data_dir)
-    # Codes of bf16 are as good in fp32, on a machine where that is quicker or all there is.
+    # A run of bf16 is scored so where the device is made for it, else in fp32.
     runtime = start_runtime(device, "fp32" if settings.precision == "fp32" else None)
     cache_dir = cache_dir or cache_folder().parent
     examples = load_examples(settings.dataset, settings.data)

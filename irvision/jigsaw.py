@@ -17,23 +17,17 @@ from irvision.settings import GRIDS
 
 
 def jigsaw(
-    images: Float[Tensor, "b c h w"],
-    n: int,
-    generator: torch.Generator | None = None,
-    order: Int[Tensor, " patches"] | None = None,
+    images: Float[Tensor, "b c h w"], n: int, order: Int[Tensor, " patches"]
 ) -> Float[Tensor, "b c h w"]:
-    """Move the n × n patches of every image by one permutation, drawn anew at every call.
+    """Move the n × n patches of every image by one permutation.
 
-    The permutation is a single cycle, so that (for n > 1) no patch stays where it was; every
-    such cycle is as likely. Patches have ⌊h/n⌋ × ⌊w/n⌋ pixels; rows and columns that remain at
-    the lower and right edge stay. The result has the channels_last memory format.
+    Patches have ⌊h/n⌋ × ⌊w/n⌋ pixels; rows and columns that remain at the lower and right edge
+    stay. The result has the channels_last memory format.
 
     Args:
         images: on any device.
         n: patches a side.
-        generator: on the CPU; the default is torch's own, so that a run that is resumed with
-            its saved state goes on as before.
-        order: the permutation, on the CPU, if it has been drawn already (`cycle`).
+        order: the patch that comes to each place, row by row; on the CPU, such as of `cycle`.
 
     Raises:
         ValueError: n < 1, or more patches than pixels.
@@ -41,7 +35,6 @@ def jigsaw(
     b, channels, height, width = images.shape
     if not 1 <= n <= min(height, width):
         raise ValueError(f"n: expected 1 … {min(height, width)} patches a side, found {n}")
-    order = cycle(n * n, generator) if order is None else order
     patches = order.to(images.device, non_blocking=True)
     pixels = _sources(patches.view(n, n), height, width)
     # With channels last a pixel is one stretch of memory, and the images are copied only once.
@@ -50,9 +43,14 @@ def jigsaw(
 
 
 def cycle(count: int, generator: torch.Generator | None = None) -> Int[Tensor, " count"]:
-    """A permutation that is a single cycle, uniformly among all.
+    """A permutation that is a single cycle, uniformly among all: for count > 1 nothing stays.
 
     Swapping the first with every other in random order gives the same ones.
+
+    Args:
+        count: of what is permuted.
+        generator: on the CPU; the default is torch's own, so that a run that is resumed with
+            its saved state goes on as before.
     """
     order = torch.randperm(count, generator=generator)
     cycle = torch.empty_like(order)
@@ -102,7 +100,7 @@ def progressive_steps(
             optimiser.zero_grad()
             for piece, named in pieces:
                 with precision():
-                    logits = represent(jigsaw(piece, n, order=order), stage)
+                    logits = represent(jigsaw(piece, n, order), stage)
                 loss = functional.cross_entropy(logits.float(), named)
                 (loss * (len(piece) / len(images))).backward()
             optimiser.step()

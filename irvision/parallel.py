@@ -81,7 +81,7 @@ class Group:
         return bool(flags.item())
 
     def of_first(self, numbers: Tensor) -> Tensor:
-        """Those of the first process; a tensor of the host."""
+        """Those of the first process, for all; a tensor of the host."""
         distributed.broadcast(numbers, 0, group=self._hosts)
         return numbers
 

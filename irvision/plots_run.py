@@ -64,8 +64,7 @@ def _plot_comparison(run: Path, other: Path) -> list[Path]:
 
 def _check_same_samples(run: Path, other: Path) -> None:
     """InputError unless both were scored on the same images, on which a best F1 depends."""
-    found = [_json(each / RESULT) if (each / RESULT).is_file() else {} for each in (run, other)]
-    samples = [each.get("samples") if isinstance(each, dict) else None for each in found]
+    samples = [_result(each).get("samples") for each in (run, other)]
     if None not in samples and samples[0] != samples[1]:
         raise InputError(
             f"{run} and {other}: expected runs of the same data set and parts, found different "
@@ -109,9 +108,14 @@ def _is_epoch(row: dict[str, Any]) -> bool:
 
 def _went_back_to(run: Path) -> int | None:
     """The epoch whose network was kept, if a stopping rule went back to it."""
-    result = _json(run / RESULT) if (run / RESULT).is_file() else {}
-    back = isinstance(result, dict) and result.get("stopped") is True
-    return int(result["epochs"]) - 1 if back else None
+    result = _result(run)
+    return int(result["epochs"]) - 1 if result.get("stopped") is True else None
+
+
+def _result(run: Path) -> dict[str, Any]:
+    """What training said at its end; nothing without the file."""
+    content = _json(run / RESULT) if (run / RESULT).is_file() else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _with_fidelity(rows: list[dict[str, Any]], run: Path) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ from irvision.models import (
     schedulers,
     view_of,
 )
-from irvision.parallel import Group, averaged_f, parallelise
+from irvision.parallel import averaged_f, parallelise
 from irvision.runtime import Runtime, autocast
 from irvision.settings import TrainSettings
 
@@ -243,7 +243,7 @@ def _engine(
             made[0],
             autocast(runtime),
             settings.accumulate,
-            peers.of_first if isinstance(peers, Group) else lambda order: order,
+            peers.of_first,
         )
     if settings.compile:
         compile_f(network)

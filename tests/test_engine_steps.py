@@ -112,3 +112,10 @@ def test_each_step_is_reported_after_the_prelude() -> None:
     list(run.run(batches, 1, on_step=lambda progress: seen.append(("step", progress.steps))))
     assert seen[:4] == [("prelude", BATCH), ("step", 1), ("prelude", BATCH), ("step", 2)]
     assert seen[-1] == ("step", 5)
+
+
+def test_an_epoch_without_a_validation_set_has_none_of_an_earlier_one() -> None:
+    run = engine()
+    held, bare = next(run.run(batches, 1, batches)), next(run.run(batches, 2))
+    assert held.validation_g is not None and bare.validation_g is None
+    assert run.held is None

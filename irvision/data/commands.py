@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,9 +44,6 @@ def _one_line(debug: bool, given: Path | None = None) -> Iterator[None]:
 
     A data folder that was given on the command line must be there.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Names of files may be any bytes.
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if given and not given.is_dir():
             raise ValueError(f"--data-dir {given}: expected a folder, found none")

@@ -13,7 +13,7 @@ from torch.nn import functional
 from irvision import models
 from irvision.backbones.registry import build_backbone
 from irvision.features import PmgFeatures, parameter_groups
-from irvision.jigsaw import jigsaw, progressive_steps
+from irvision.jigsaw import cycle, jigsaw, progressive_steps
 from irvision.recipes import resolve
 
 
@@ -29,7 +29,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def permutation(n: int, chance: torch.Generator | None = None) -> list[int]:
-    return jigsaw(numbered(n, 1, 1), n, chance).flatten().long().tolist()
+    return jigsaw(numbered(n, 1, 1), n, cycle(n * n, chance)).flatten().long().tolist()
 
 
 @given(
@@ -44,7 +44,7 @@ def test_a_single_cycle_of_whole_patches(
 ) -> None:
     below, right = margin[0] % n, margin[1] % n
     image = numbered(n, tall, wide, (below, right))
-    out = jigsaw(image, n, generator(seed))[0, 0]
+    out = jigsaw(image, n, cycle(n * n, generator(seed)))[0, 0]
     inside = out[: n * tall, : n * wide]
     found = inside[::tall, ::wide]
     assert torch.equal(found.repeat_interleave(tall, 0).repeat_interleave(wide, 1), inside)
@@ -58,7 +58,7 @@ def test_a_single_cycle_of_whole_patches(
 
 def test_pixels_within_patches_and_all_images_alike() -> None:
     x = torch.randn(5, 3, 26, 37, generator=generator(1))
-    out = jigsaw(x, 4, generator(2))
+    out = jigsaw(x, 4, cycle(16, generator(2)))
     came_from = permutation(4, generator(2))
     expected = x.clone()
     for place, source in enumerate(came_from):
@@ -100,13 +100,13 @@ def test_redrawn_and_resumed_with_the_state_of_torch() -> None:
 
 def test_one_patch_is_the_image() -> None:
     x = torch.randn(2, 3, 5, 7, generator=generator())
-    assert torch.equal(jigsaw(x, 1), x)
+    assert torch.equal(jigsaw(x, 1, cycle(1)), x)
 
 
 @pytest.mark.parametrize("n", [0, -1, 9])
 def test_bad_number_of_patches(n: int) -> None:
     with pytest.raises(ValueError, match=r"n: expected 1 … 8 patches a side"):
-        jigsaw(torch.zeros(1, 3, 8, 16), n)
+        jigsaw(torch.zeros(1, 3, 8, 16), n, cycle(1))
 
 
 class Toy(nn.Module):
