@@ -80,22 +80,9 @@ def proposition1(
     ]
 
 
-def modulus(objective: Objective) -> float:
-    """A σ such that L_S[G, y] is σ-strongly convex in θ: from the rank of Φ, or the ridge.
-
-    For the two quadratic losses the Hessian of the label loss is (2/m) ΦᵀΦ + ridge.
-    """
-    if objective.features is None or objective.name == "logistic":
-        return objective.ridge
-    gram = objective.features.T @ objective.features / objective.n_samples
-    smallest = float(np.linalg.eigvalsh(gram)[0])
-    floor = len(gram) * np.finfo(float).eps * float(np.trace(gram))
-    return 2 * smallest * (smallest > floor) + objective.ridge
-
-
 def coercivity(objective: Objective) -> Check:
     """L_S[G_θ, y] → ∞ as ‖θ‖ → ∞, by strong convexity."""
-    sigma = modulus(objective)
+    sigma = objective.strong_convexity
     reason = objective.claims.coercive_because or "nothing makes the label loss grow"
     return Check(
         "label loss coercive",
@@ -112,7 +99,7 @@ def bounded_minimisers(objective: Objective, trajectory: Trajectory) -> Check:
     A tree of the linear cost has Q(0, T) the same for every T. With squared error,
     ‖G − y‖² ≤ m Q_1 and T is a projection of G, so ‖T‖ ≤ ‖y‖ + √(m Q_1).
     """
-    sigma, m, labels = modulus(objective), objective.n_samples, objective.labels
+    sigma, m, labels = objective.strong_convexity, objective.n_samples, objective.labels
     zero = np.zeros(objective.theta_shape)
     if objective.leaf_cost == "linear":
         at_zero = objective.value(zero, next(iter(trajectory.kept.values())).tree_outputs)
@@ -238,7 +225,7 @@ def _block_bounds(fixed: FixedStructure, first: float) -> tuple[float, float, st
     if objective.omega_ridge > 0:
         ridge = objective.omega_ridge
         return 2 / np.sqrt(ridge), 1 / np.sqrt(2 * ridge), "for every ω and θ"
-    m, sigma = objective.n_samples, modulus(objective)
+    m, sigma = objective.n_samples, objective.strong_convexity
     outputs = float(np.linalg.norm(objective.labels) + np.sqrt(m * first))
     at_zero = objective.label_loss(np.zeros(objective.theta_shape)) + outputs**2 / m
     in_theta = float(np.sqrt(2 * at_zero / sigma)) if sigma > 0 else np.inf

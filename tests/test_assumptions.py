@@ -109,7 +109,7 @@ def test_a_loss_that_is_not_coercive_is_found_out(objective) -> None:
 @pytest.mark.parametrize("objective", [linear(), linear(0.3), agreement(0.0), agreement(0.2)])
 def test_the_modulus_is_the_smallest_curvature_of_the_label_loss(objective) -> None:
     # The label loss is quadratic: second differences along random directions are exact.
-    rng, sigma = np.random.default_rng(3), assumptions.modulus(objective)
+    rng, sigma = np.random.default_rng(3), objective.strong_convexity
     theta = rng.normal(size=objective.theta_shape)
     ratios = []
     for _ in range(200):

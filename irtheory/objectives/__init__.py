@@ -11,6 +11,7 @@ from irtheory.objectives.contract import (
 from irtheory.objectives.fixed_structure import FixedStructure, OmegaMinimum
 from irtheory.objectives.linear import LinearObjective
 from irtheory.objectives.logistic import LogisticObjective
+from irtheory.objectives.squared import SquaredLoss
 
 __all__ = [
     "AgreementObjective",
@@ -22,5 +23,6 @@ __all__ = [
     "Objective",
     "OmegaMinimum",
     "Smoothness",
+    "SquaredLoss",
     "ThetaMinimum",
 ]

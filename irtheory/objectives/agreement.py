@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from irtheory.objectives.contract import (
@@ -17,9 +17,10 @@ from irtheory.objectives.contract import (
     Smoothness,
     ThetaMinimum,
     checked_array,
+    largest_gram_eigenvalue,
     squared_norm,
 )
-from irtheory.objectives.linear import FeatureModel
+from irtheory.objectives.feature_model import FeatureModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,11 @@ class AgreementObjective(FeatureModel):
             jointly_convex=False,
             coercive_because=reason,
         )
+
+    @property
+    def strong_convexity(self) -> float:
+        """(2/m) lambda_min(Phi^T Phi) + ridge, labels being of size 1."""
+        return self.least_curvature + self.ridge
 
     def loss(self, a: Array, b: Array) -> float:
         """(1/m) sum_i (1 - a_i b_i)^2."""
@@ -141,3 +147,42 @@ class AgreementObjective(FeatureModel):
             1 - cp.multiply(T, outputs)
         )
         return losses / self.n_samples + 0.5 * self.ridge * cp.sum_squares(theta)
+
+
+def agreement_smoothness(
+    objective: AgreementObjective, leaf_of: NDArray[np.int64], assignment: Array, level: float
+) -> Smoothness:
+    """A bound on the joint Hessian where Q <= Q_1 = `level`, from three bounds on its blocks.
+
+    With a = Phi u and b = A v the Hessian's quadratic form at (u, v) is
+    (2/m) sum_i [(1 + t_i^2) a_i^2 + g_i^2 b_i^2 + (4 g_i t_i - 2) a_i b_i] + r(|u|^2 + |v|^2).
+    Q is a sum of terms >= 0, so Q <= Q_1 gives |theta|^2 <= 2 Q_1/r and |1 - gy|^2 <= m Q_1. The
+    label loss takes at least its minimum, so with R = Q_1 - min label_loss and e = 1 - gT,
+    |omega|^2 <= 2 R/r and |e|^2 <= m R. Let Phi_l be the n_l rows of leaf l,
+    s^2 = lambda_max(Phi^T Phi), s_l^2 = lambda_max(Phi_l^T Phi_l) and s_* = max_l s_l.
+    (1) sum (1 + t_i^2) a_i^2 = |Phi u|^2 + sum_l omega_l^2 |Phi_l u|^2
+        <= (s^2 + |omega|^2 s_*^2) |u|^2.
+    (2) sum g_i^2 b_i^2 = sum_l v_l^2 |g_l|^2 <= max_l |g_l|^2 |v|^2, where |g_l| = |y_l g_l|
+        <= sqrt(n_l) + sqrt(m Q_1), and |g_l| <= s_l |theta|.
+    (3) 4 g_i t_i - 2 = 2 - 4 e_i; |sum a_i b_i| <= ||A^T Phi|| |u||v|, and |sum e_i a_i b_i|
+        <= sum_l |v_l||e_l| s_l |u| <= s_* |e| |u||v|, by Cauchy and Schwarz over the leaves.
+    So the sum is at most alpha |u|^2 + 2 kappa |u||v| + gamma |v|^2 with kappa = ||A^T Phi|| +
+    2 s_* sqrt(m R), and the form at most r + (2/m) lambda_max [[alpha, kappa], [kappa, gamma]]
+    on unit vectors. It is at least r - (2/m) kappa there, as (1) and (2) are >= 0, and kappa <=
+    lambda_max, so the norm of the Hessian obeys the bound too.
+    """
+    Phi, m, r = objective.features, objective.n_samples, objective.ridge
+    leaf_rows = [Phi[leaf_of == leaf] for leaf in range(assignment.shape[1])]
+    leaf_scale = np.array([largest_gram_eigenvalue(rows) for rows in leaf_rows])
+    sizes = np.array([len(rows) for rows in leaf_rows])
+    # At T = 0 the coupling is 1 whatever theta is.
+    rest = max(level - (objective.minimise_theta(np.zeros((m, 1))).value - 1), 0.0)
+    g_squared = np.minimum((np.sqrt(sizes) + np.sqrt(m * level)) ** 2, leaf_scale * 2 * level / r)
+    alpha = m * objective.gram_scale + leaf_scale.max() * 2 * rest / r
+    gamma = g_squared.max()
+    kappa = np.linalg.norm(assignment.T @ Phi, 2) + 2 * np.sqrt(leaf_scale.max() * m * rest)
+    blocks = np.array([[alpha, kappa], [kappa, gamma]]) * (2 / m)
+    return Smoothness(
+        float(np.linalg.eigvalsh(blocks)[-1]) + r,
+        f"bound: block norms of the joint Hessian on the level set Q <= {level:.6g}",
+    )

@@ -109,8 +109,17 @@ class Objective(Protocol):
         """The assumptions that the model says it meets."""
         ...
 
+    @property
+    def strong_convexity(self) -> float:
+        """A sigma >= 0 such that the label loss is sigma-strongly convex in theta."""
+        ...
+
     def outputs(self, theta: ArrayLike) -> Array:
         """G_theta on the sample, [m, k]."""
+        ...
+
+    def pull(self, cotangent: Array) -> Array:
+        """(dG/dtheta)^T applied to an array [m, k], in the shape of theta; G is affine in theta."""
         ...
 
     def label_loss(self, theta: ArrayLike) -> float:

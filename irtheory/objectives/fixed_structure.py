@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from irtheory.objectives.agreement import AgreementObjective
+from irtheory.objectives.agreement import AgreementObjective, agreement_smoothness
 from irtheory.objectives.contract import (
     Array,
     Lipschitz,
     Smoothness,
     ThetaMinimum,
     checked_array,
-    largest_gram_eigenvalue,
     squared_norm,
 )
-from irtheory.objectives.linear import LinearObjective
 from irtheory.objectives.logistic import LogisticObjective
+from irtheory.objectives.squared import SquaredLoss
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class OmegaMinimum:
 
 @dataclass(frozen=True, eq=False)
 class FixedStructure:
-    """Q as a smooth function of theta [P, k] and leaf values omega [L, k], T = omega[leaf_of].
+    """Q as a smooth function of theta and leaf values omega [L, k], T = omega[leaf_of].
 
     The penalty (omega_ridge/2)||omega||^2 of the objective is counted here.
 
@@ -48,7 +48,7 @@ class FixedStructure:
             ridge 0), a leaf index outside 0 .. L - 1, or a leaf without samples.
     """
 
-    objective: LinearObjective | AgreementObjective
+    objective: SquaredLoss | AgreementObjective
     leaf_of: NDArray[np.int64]
     n_leaves: int
 
@@ -60,8 +60,8 @@ class FixedStructure:
         )
 
     @cached_property
-    def theta_shape(self) -> tuple[int, int]:
-        """(P, k)."""
+    def theta_shape(self) -> tuple[int, ...]:
+        """That of the objective."""
         return self.objective.theta_shape
 
     @cached_property
@@ -90,7 +90,7 @@ class FixedStructure:
         return 0.5 * self.objective.omega_ridge * squared_norm(np.asarray(omega, dtype=np.float64))
 
     def grad_theta(self, theta: ArrayLike, omega: ArrayLike) -> Array:
-        """dQ/dtheta, [P, k]."""
+        """dQ/dtheta, in the shape of theta."""
         return self.objective.grad_theta(theta, self.tree_outputs(omega))
 
     def grad_omega(self, theta: ArrayLike, omega: ArrayLike) -> Array:
@@ -123,30 +123,34 @@ class FixedStructure:
         return self.objective.n_samples, self.objective.n_outputs
 
     def hessian(self, theta: ArrayLike, omega: ArrayLike) -> Array:
-        """The symmetric Hessian over (theta.ravel(), omega.ravel()), [(P + L)k, (P + L)k].
-
-        Outputs meet no other output, so the mixed block is Phi^T diag(d^2Q/dG dT) A for each.
-        """
+        """The symmetric Hessian over (theta.ravel(), omega.ravel())."""
         tree = self.tree_outputs(omega)
-        size, k = self.objective.theta_shape
-        mixed = np.zeros((size, k, self.n_leaves, k))
-        curvature = self.objective.cross_curvature(theta, tree)
-        for c in range(k):
-            weighted = curvature[:, c : c + 1] * self.objective.features
-            mixed[:, c, :, c] = self._leaf_sums(weighted).T
-        mixed = mixed.reshape(size * k, self.n_leaves * k)
+        mixed = self._mixed(self.objective.cross_curvature(theta, tree))
         leaf_curvature = self._leaf_sums(self.objective.tree_curvature(theta))
         leaves = np.diag(leaf_curvature.ravel() + self.objective.omega_ridge)
         return np.block([[self.objective.hessian_theta(theta, tree), mixed], [mixed.T, leaves]])
+
+    def _mixed(self, curvature: Array) -> Array:
+        """d^2Q/dtheta domega: (dG/dtheta)^T diag(d^2Q/dG dT) A, a column for each leaf value."""
+        k = self.objective.n_outputs
+        columns = []
+        for in_leaf, c in product(self.assignment.T, range(k)):
+            cotangent = np.zeros(curvature.shape)
+            cotangent[:, c] = in_leaf * curvature[:, c]
+            columns.append(self.objective.pull(cotangent).ravel())
+        return np.stack(columns, axis=1)
 
     def smoothness(self, theta: ArrayLike, omega: ArrayLike) -> Smoothness:
         """A beta that bounds the norm of the joint Hessian on {Q <= Q(theta, omega)}.
 
         Exact for squared loss, whose Hessian is constant; a proven bound for agreement.
         """
-        if isinstance(self.objective, LinearObjective):
-            return _squared_loss_smoothness(self, self.objective)
-        return _agreement_smoothness(self, self.objective, self.value(theta, omega))
+        if isinstance(self.objective, SquaredLoss):
+            largest = float(np.linalg.eigvalsh(self.hessian(theta, omega))[-1])
+            return Smoothness(largest, "exact: largest eigenvalue of the constant joint Hessian")
+        return agreement_smoothness(
+            self.objective, self.leaf_of, self.assignment, self.value(theta, omega)
+        )
 
     def lipschitz(self, theta: ArrayLike, omega: ArrayLike) -> Lipschitz:
         """A bound on the joint gradient on {Q <= Q_1}, Q_1 = Q(theta, omega): sqrt(2 beta Q_1).
@@ -159,7 +163,7 @@ class FixedStructure:
         return Lipschitz(constant, "bound: sqrt(2 beta Q_1) on the level set Q <= Q_1, as Q >= 0")
 
     def expression(self, cp: ModuleType, theta: Any, omega: Any) -> Any:
-        """Q as a cvxpy expression, one of theta [P, k] and omega [L, k] being a variable."""
+        """Q as a cvxpy expression, one of theta and omega [L, k] being a variable."""
         fit = self.objective.expression(cp, theta, self.assignment @ omega)
         return fit + 0.5 * self.objective.omega_ridge * cp.sum_squares(omega)
 
@@ -170,9 +174,9 @@ def _refuse_unbounded_leaves(objective: object) -> None:
             "objective: L[G, T] of the logistic objective is linear in T, so Q has no minimum "
             "over free leaf values; use the alternating algorithm"
         )
-    if not isinstance(objective, LinearObjective | AgreementObjective):
+    if not isinstance(objective, SquaredLoss | AgreementObjective):
         raise ValueError(
-            "objective: expected a LinearObjective or an AgreementObjective, "
+            "objective: expected one of squared loss or an AgreementObjective, "
             f"found {type(objective).__name__}"
         )
     if isinstance(objective, AgreementObjective) and objective.ridge == 0:
@@ -198,58 +202,3 @@ def _checked_leaves(leaf_of: ArrayLike, n_samples: int, n_leaves: int) -> NDArra
         raise ValueError(f"leaf_of: expected a sample in every leaf, found none in leaf {empty[0]}")
     indices.setflags(write=False)
     return indices
-
-
-def _squared_loss_smoothness(fixed: FixedStructure, objective: LinearObjective) -> Smoothness:
-    """The largest eigenvalue of (2/m) [[2 Phi^T Phi, -Phi^T A], [-A^T Phi, A^T A]] + ridges.
-
-    The outputs share this Hessian, so one block [P + L, P + L] is enough; only theta has a ridge.
-    """
-    Phi, m = objective.features, objective.n_samples
-    mixed = -(fixed.assignment.T @ Phi).T
-    sizes = np.diag(np.bincount(fixed.leaf_of).astype(np.float64))
-    hessian = np.block([[2 * Phi.T @ Phi, mixed], [mixed.T, sizes]]) * (2 / m)
-    hessian[: len(mixed), : len(mixed)] += objective.ridge * np.eye(len(mixed))
-    return Smoothness(
-        float(np.linalg.eigvalsh(hessian)[-1]),
-        "exact: largest eigenvalue of the constant joint Hessian",
-    )
-
-
-def _agreement_smoothness(
-    fixed: FixedStructure, objective: AgreementObjective, level: float
-) -> Smoothness:
-    """A bound on the joint Hessian where Q <= Q_1 = `level`, from three bounds on its blocks.
-
-    With a = Phi u and b = A v the Hessian's quadratic form at (u, v) is
-    (2/m) sum_i [(1 + t_i^2) a_i^2 + g_i^2 b_i^2 + (4 g_i t_i - 2) a_i b_i] + r(|u|^2 + |v|^2).
-    Q is a sum of terms >= 0, so Q <= Q_1 gives |theta|^2 <= 2 Q_1/r and |1 - gy|^2 <= m Q_1. The
-    label loss takes at least its minimum, so with R = Q_1 - min label_loss and e = 1 - gT,
-    |omega|^2 <= 2 R/r and |e|^2 <= m R. Let Phi_l be the n_l rows of leaf l,
-    s^2 = lambda_max(Phi^T Phi), s_l^2 = lambda_max(Phi_l^T Phi_l) and s_* = max_l s_l.
-    (1) sum (1 + t_i^2) a_i^2 = |Phi u|^2 + sum_l omega_l^2 |Phi_l u|^2
-        <= (s^2 + |omega|^2 s_*^2) |u|^2.
-    (2) sum g_i^2 b_i^2 = sum_l v_l^2 |g_l|^2 <= max_l |g_l|^2 |v|^2, where |g_l| = |y_l g_l|
-        <= sqrt(n_l) + sqrt(m Q_1), and |g_l| <= s_l |theta|.
-    (3) 4 g_i t_i - 2 = 2 - 4 e_i; |sum a_i b_i| <= ||A^T Phi|| |u||v|, and |sum e_i a_i b_i|
-        <= sum_l |v_l||e_l| s_l |u| <= s_* |e| |u||v|, by Cauchy and Schwarz over the leaves.
-    So the sum is at most alpha |u|^2 + 2 kappa |u||v| + gamma |v|^2 with kappa = ||A^T Phi|| +
-    2 s_* sqrt(m R), and the form at most r + (2/m) lambda_max [[alpha, kappa], [kappa, gamma]]
-    on unit vectors. It is at least r - (2/m) kappa there, as (1) and (2) are >= 0, and kappa <=
-    lambda_max, so the norm of the Hessian obeys the bound too.
-    """
-    Phi, m, r = objective.features, objective.n_samples, objective.ridge
-    leaf_rows = [Phi[fixed.leaf_of == leaf] for leaf in range(fixed.n_leaves)]
-    leaf_scale = np.array([largest_gram_eigenvalue(rows) for rows in leaf_rows])
-    sizes = np.array([len(rows) for rows in leaf_rows])
-    # At T = 0 the coupling is 1 whatever theta is.
-    rest = max(level - (objective.minimise_theta(np.zeros((m, 1))).value - 1), 0.0)
-    g_squared = np.minimum((np.sqrt(sizes) + np.sqrt(m * level)) ** 2, leaf_scale * 2 * level / r)
-    alpha = m * objective.gram_scale + leaf_scale.max() * 2 * rest / r
-    gamma = g_squared.max()
-    kappa = np.linalg.norm(fixed.assignment.T @ Phi, 2) + 2 * np.sqrt(leaf_scale.max() * m * rest)
-    blocks = np.array([[alpha, kappa], [kappa, gamma]]) * (2 / m)
-    return Smoothness(
-        float(np.linalg.eigvalsh(blocks)[-1]) + r,
-        f"bound: block norms of the joint Hessian on the level set Q <= {level:.6g}",
-    )

@@ -19,7 +19,7 @@ from irtheory.objectives.contract import (
     ThetaMinimum,
     checked_simplex,
 )
-from irtheory.objectives.linear import FeatureModel
+from irtheory.objectives.feature_model import FeatureModel
 
 MAX_NEWTON_STEPS = 200
 MAX_HALVINGS = 60
@@ -59,6 +59,11 @@ class LogisticObjective(FeatureModel):
             jointly_convex=False,
             coercive_because="the ridge term grows with theta" if self.ridge > 0 else "",
         )
+
+    @property
+    def strong_convexity(self) -> float:
+        """The ridge: cross-entropy flattens out as theta grows."""
+        return self.ridge
 
     def loss(self, a: Array, b: Array) -> float:
         """-(1/m) sum_ic b_ic log softmax(a)_ic."""
