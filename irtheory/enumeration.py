@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from irtheory.objectives.contract import Objective
+from irtheory.objectives.squared import SquaredLoss
+from irtheory.solvers.dynamics import leaf_means, settling
 from irtheory.trees._design import binary_tests
 
 LIMIT = 200_000
@@ -71,18 +73,11 @@ def _leaf_indices(leaves: frozenset[int], m: int) -> Int[np.ndarray, " m"]:
     return index
 
 
-def _squared_minimum(objective: Objective, leaf_of: Int[np.ndarray, " m"]):
-    """Min over (θ, leaf values) of the squared-loss Q: one linear system, ω = leaf means of G."""
-    Phi, y, m = objective.features, objective.labels, objective.n_samples
-    if Phi is None:
-        raise ValueError("objective: the global minimum needs a model linear in features")
-    A = np.eye(leaf_of.max() + 1)[leaf_of]
-    top = 2 * Phi.T @ Phi + m * objective.ridge / 2 * np.eye(Phi.shape[1])
-    system = np.block([[top, -Phi.T @ A], [-A.T @ Phi, A.T @ A]])
-    right = np.vstack([Phi.T @ y, np.zeros((A.shape[1], y.shape[1]))])
-    solution = np.linalg.lstsq(system, right, rcond=None)[0]
-    theta, omega = solution[: Phi.shape[1]], solution[Phi.shape[1] :]
-    return objective.value(theta, A @ omega), theta, A @ omega
+def _squared_minimum(objective: SquaredLoss, leaf_of: Int[np.ndarray, " m"]):
+    """Min over (θ, leaf values) of Q with squared loss: its gradient vanishes, ω = leaf means."""
+    theta = settling(objective, leaf_of).limit.reshape(objective.theta_shape)
+    T = leaf_means(objective.outputs(theta), leaf_of)
+    return objective.value(theta, T), theta, T
 
 
 def _choices(objective: Objective, leaf_of: Int[np.ndarray, " m"]) -> Iterator[np.ndarray]:
@@ -121,10 +116,9 @@ def global_minimum(
     check_size(objective, codes, max_depth)
     tests = binary_tests(codes, merge_rows=False)
     found = partitions(tests.design.bits.astype(bool), max_depth, min_samples_leaf)
-    linear = objective.leaf_cost == "linear"
     best, tried = None, 0
     for leaf_of in found:
-        if linear:
+        if not isinstance(objective, SquaredLoss):
             minima = [(objective.minimise_theta(T), T) for T in _choices(objective, leaf_of)]
             candidates = [(low.value, low.theta, T) for low, T in minima]
         else:

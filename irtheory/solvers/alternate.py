@@ -7,113 +7,16 @@ statement prints).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 
-from irtheory.objectives.contract import Array, Objective, ThetaMinimum
+from irtheory.objectives.contract import Array, Objective, squared_norm
 from irtheory.solvers.trajectory import State, Step, representable
-from irtheory.trees.exact import ExactTreeSolver
-from irtheory.trees.greedy import fit_greedy_tree
-from irtheory.trees.tree import Tree
+from irtheory.solvers.tree_steps import BestTree, ThetaMinima, TreeClass, TreeStep, TreeSteps
 
 Order = Literal["gauss-seidel", "jacobi"]
-TreeStep = Literal["exact", "cart"]
-
-
-@dataclass(frozen=True)
-class TreeClass:
-    """Ω: trees of depth ≤ max_depth with at least min_samples_leaf samples in a leaf."""
-
-    max_depth: int = 3
-    min_samples_leaf: int = 1
-    threads: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _Tree:
-    """A tree as the objective sees it.
-
-    outputs T [m, k]; identity of its tests; Q − proven minimum at the θ it was fitted to; and
-    a way to make the `Tree`, whose values are those of T.
-    """
-
-    outputs: Array
-    structure: tuple[float, ...]
-    gap: float
-    make: Callable[[], Tree]
-
-
-class _TreeSteps:
-    """min_ω Q(θ, ·), and the ω-step that is taken (the same thing unless it is greedy)."""
-
-    def __init__(self, objective: Objective, codes: Array, trees: TreeClass, kind: TreeStep):
-        self._objective, self._codes = objective, codes
-        self._trees, self._kind = trees, kind
-        self._exact = ExactTreeSolver(
-            codes,
-            trees.max_depth,
-            cost=objective.leaf_cost,
-            min_samples_leaf=trees.min_samples_leaf,
-            threads=trees.threads,
-        )
-
-    def minimum(self, theta: Array) -> tuple[_Tree, float]:
-        """The tree of the ω-step at θ, and min_ω Q(θ, ω) from the exact solver's bound."""
-        targets = self._objective.targets(theta)
-        fit = self._exact.solve(targets)
-        least = self._objective.min_over_trees(theta, fit.lower_bound)
-        predictions, structure, make = fit.predictions, fit.structure, lambda: fit.tree
-        if self._kind == "cart":
-            greedy = self._greedy(targets)
-            predictions, make = greedy.predict(self._codes), lambda: greedy
-            structure = (*greedy.feature.tolist(), *greedy.threshold.tolist())
-        outputs = self._objective.decode(predictions)
-        gap = self._objective.value(theta, outputs) - least
-        return _Tree(outputs, structure, gap, lambda: self._decoded(make())), least
-
-    def _decoded(self, tree: Tree) -> Tree:
-        return tree.with_values(self._objective.decode(tree.value))
-
-    def _greedy(self, targets: Array) -> Tree:
-        return fit_greedy_tree(
-            self._codes,
-            targets,
-            self._trees.max_depth,
-            cost=self._objective.leaf_cost,
-            min_samples_leaf=self._trees.min_samples_leaf,
-        )
-
-
-class _ThetaMinima:
-    """min_θ Q(·, T), remembered while T stays the same (trees of classes change rarely).
-
-    Where no minimum is attained (separable classes without a ridge) it is NaN, and so are
-    the gap and the distance made of it.
-    """
-
-    def __init__(self, objective: Objective):
-        self._objective = objective
-        self._last: tuple[Array, ThetaMinimum] | None = None
-
-    def at(self, tree_outputs: Array) -> ThetaMinimum:
-        """The minimiser for these tree outputs [m, k]."""
-        if self._last is not None and np.array_equal(self._last[0], tree_outputs):
-            return self._last[1]
-        start = None if self._last is None else self._last[1].theta
-        self._last = tree_outputs, self._minimise(tree_outputs, start)
-        return self._last[1]
-
-    def _minimise(self, tree_outputs: Array, start: Array | None) -> ThetaMinimum:
-        if start is not None and not np.isfinite(start).all():
-            start = None
-        try:
-            return self._objective.minimise_theta(tree_outputs, start)
-        except RuntimeError as error:
-            nowhere = np.full(self._objective.theta_shape, np.nan)
-            return ThetaMinimum(nowhere, np.nan, np.nan, str(error))
 
 
 def alternate(
@@ -139,32 +42,54 @@ def alternate(
 
     The iterator ends when θ grows beyond what squares can hold.
     """
-    steps = _TreeSteps(objective, codes, trees or TreeClass(), tree_step)
-    minima = _ThetaMinima(objective)
-    eta = step_size * (1 - 0.5 * objective.smoothness().beta * step_size)
+    steps = TreeSteps(objective, codes, trees or TreeClass(), tree_step)
+    rows = Rows(objective, step_size)
     fresh, least = steps.minimum(theta)  # best tree for the current θ, and its Q
     tree, t, changes = fresh, 1, 0
-    half = violation = np.nan
+    moved = None
     while True:
-        value = objective.value(theta, tree.outputs)
-        gradient = objective.grad_theta(theta, tree.outputs)
-        squared = float(np.vdot(gradient, gradient))
-        best = minima.at(tree.outputs)
-        yield (
-            Step(
-                t, value, half, squared**0.5, best.value, least, value - best.value,
-                value - least, float(np.linalg.norm(theta - best.theta)), violation, changes,
-                tree.gap,
-            ),
-            State(theta, tree.outputs, tree.structure, tree.make),
-        )  # fmt: skip
-        theta = theta - step_size * gradient
+        yield rows.row(t, theta, tree, least, changes, moved)
+        previous, older, before = tree, fresh, theta
+        theta = theta - step_size * objective.grad_theta(theta, tree.outputs)
         if not representable(theta):
             return
-        half = objective.value(theta, tree.outputs)
-        violation = half - value + eta * squared
-        previous, older = tree, fresh
+        moved = before, tree.outputs
         fresh, least = steps.minimum(theta)
         tree = fresh if order == "gauss-seidel" else older
         changes += tree.structure != previous.structure
         t += 1
+
+
+class Rows:
+    """Makes the rows of a trajectory of Proposition 1."""
+
+    def __init__(self, objective: Objective, step_size: float) -> None:
+        self._objective, self._minima = objective, ThetaMinima(objective)
+        self._eta = step_size * (1 - 0.5 * objective.smoothness().beta * step_size)
+
+    def row(
+        self,
+        t: int,
+        theta: Array,
+        tree: BestTree,
+        least: float,
+        changes: int,
+        before: tuple[Array, Array] | None,
+    ) -> tuple[Step, State]:
+        """Step t at θ_t with its tree, min_ω Q there and (θ_{t−1}, T_{t−1}), None at t = 1."""
+        objective = self._objective
+        value = objective.value(theta, tree.outputs)
+        best = self._minima.at(tree.outputs)
+        norm = float(np.linalg.norm(objective.grad_theta(theta, tree.outputs)))
+        half, violation = np.nan, np.nan
+        if before is not None:
+            half = objective.value(theta, before[1])
+            gradient = objective.grad_theta(*before)
+            violation = half - objective.value(*before) + self._eta * squared_norm(gradient)
+        return (
+            Step(
+                t, value, half, norm, best.value, least, value - best.value, value - least,
+                float(np.linalg.norm(theta - best.theta)), violation, changes, tree.gap,
+            ),
+            State(theta, tree.outputs, tree.structure, tree.make),
+        )  # fmt: skip

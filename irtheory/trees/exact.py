@@ -91,6 +91,7 @@ class ExactFit:
         predictions: m × k values of the tree on the training samples.
         structure: canonical identity of the partition's tests, equal for equal trees.
         status: "optimal", or "time_limit" when the search was cut short.
+        leaf_of: the leaf of every sample, as a node of the search, [m].
     """
 
     loss: float
@@ -100,13 +101,13 @@ class ExactFit:
     structure: tuple[int, ...]
     statistics: SearchStatistics
     _tests: BinaryTests = field(repr=False)
-    _leaf_of: Int[np.ndarray, " m"] = field(repr=False)
+    leaf_of: Int[np.ndarray, " m"] = field(repr=False)
 
     @cached_property
     def tree(self) -> Tree:
         """The tree itself, with values and counts at every node."""
         heap = np.array(self.structure)
-        return tree_of(heap, self._tests, self._leaf_of, self.predictions)
+        return tree_of(heap, self._tests, self.leaf_of, self.predictions)
 
 
 def _check_targets(targets, m: int) -> Float[np.ndarray, "m k"]:

@@ -1,0 +1,92 @@
+"""Gradient descent on θ in closed form while the tests of the tree stand still.
+
+With squared loss T is the leaf means of G, T = P G, so between two changes of the tree's tests
+θ_{t+1} = θ_t − μ(M θ_t + c) with constant M and c. In the eigenvectors of M every coordinate
+moves by itself: z_t = z* + (1 − μλ)^t (z_0 − z*).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from irtheory.objectives.contract import Array
+from irtheory.objectives.squared import SquaredLoss
+
+
+@dataclass(frozen=True, eq=False)
+class Settling:
+    """∇_θ Q(θ, T) = M θ + c over flat θ, T = P G_θ for one assignment of samples to leaves.
+
+    M = (2/m) Dᵀ(2 − P)D + ridge is symmetric and at least (2/m)DᵀD + ridge; D = dG/dθ.
+    """
+
+    matrix: Array
+    offset: Array
+
+    @cached_property
+    def spectrum(self) -> tuple[Array, Array]:
+        """Eigenvalues λ of M, ascending, and its eigenvectors."""
+        return np.linalg.eigh(self.matrix)
+
+    @cached_property
+    def limit(self) -> Array:
+        """The θ of least norm at which the gradient vanishes: the joint minimum over (θ, ω)."""
+        values, vectors = self.spectrum
+        kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
+        shares = -(vectors.T @ self.offset)
+        return vectors[:, kept] @ (shares[kept] / values[kept])
+
+
+def _leaf_basis(leaf_of: NDArray[np.int64]) -> Array:
+    """A [m, L] with orthonormal columns, so that P = A Aᵀ takes leaf means."""
+    _, leaf, size = np.unique(leaf_of, return_inverse=True, return_counts=True)
+    return np.eye(len(size))[leaf] / np.sqrt(size)
+
+
+def leaf_means(values: Array, leaf_of: NDArray[np.int64]) -> Array:
+    """P times values [m, k]: every sample gets the mean of its leaf."""
+    A = _leaf_basis(leaf_of)
+    return A @ (A.T @ values)
+
+
+def settling(objective: SquaredLoss, leaf_of: NDArray[np.int64]) -> Settling:
+    """The dynamics for samples in leaves `leaf_of` [m] (any whole numbers, one for each leaf).
+
+    Raises:
+        ValueError: another number of samples.
+    """
+    m, k = objective.n_samples, objective.n_outputs
+    if np.shape(leaf_of) != (m,):
+        raise ValueError(f"leaf_of: expected {m} samples, found {list(np.shape(leaf_of))}")
+    design = objective.design
+    at_zero = objective.outputs(np.zeros(objective.theta_shape))
+    A = _leaf_basis(leaf_of)
+    in_leaves = (A.T @ design.reshape(m, -1)).reshape(-1, design.shape[1])
+    M = (2 * design.T @ design - in_leaves.T @ in_leaves) * (2 / m)
+    residual = 2 * at_zero - leaf_means(at_zero, leaf_of) - objective.labels
+    offset = design.T @ residual.reshape(m * k) * (2 / m)
+    return Settling((M + M.T) / 2 + objective.ridge * np.eye(len(M)), offset)
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """The steps from θ_0 = `theta` with step size μ, as long as the tree's tests stand."""
+
+    dynamics: Settling
+    theta: Array
+    step_size: float
+
+    @cached_property
+    def _start(self) -> Array:
+        """z_0 − z* in the eigenvectors of M; where λ = 0 it stays for ever."""
+        return self.dynamics.spectrum[1].T @ (self.theta.ravel() - self.dynamics.limit)
+
+    def at(self, steps: int) -> Array:
+        """θ after so many steps, in the shape of `theta`."""
+        values, vectors = self.dynamics.spectrum
+        left = (1 - self.step_size * values) ** float(steps) * self._start
+        return (self.dynamics.limit + vectors @ left).reshape(self.theta.shape)

@@ -1,0 +1,84 @@
+"""Proposition 1 by leaps: the closed form from one change of the tree to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from irtheory.objectives.contract import Array
+from irtheory.objectives.squared import SquaredLoss
+from irtheory.solvers.alternate import Rows
+from irtheory.solvers.dynamics import Segment, leaf_means, settling
+from irtheory.solvers.trajectory import State, Step
+from irtheory.solvers.tree_steps import BestTree, TreeClass, TreeSteps
+
+# A leap goes this share of the way since the last change further. The best tree is looked for
+# after every leap, so a tree that comes and goes within one is not seen.
+STRIDE = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """θ after so many steps of a segment, the best tree there and min_ω Q."""
+
+    steps: int
+    theta: Array
+    tree: BestTree
+    least: float
+
+
+def jump(
+    objective: SquaredLoss,
+    codes: Array,
+    theta: Array,
+    step_size: float,
+    *,
+    trees: TreeClass | None = None,
+    last: int = 2**53,
+) -> Iterator[tuple[Step, State]]:
+    """Yield some of the steps that `alternate` would take in the order gauss-seidel.
+
+    Rows carry the t that stepping would give them. Every change of the tree that is seen has its
+    row, found by bisection; so has t = `last`, where the iterator ends.
+
+    The arguments are those of `alternate`, with μ < 2/β, and `last`, the last step to go to.
+
+    Raises:
+        ValueError: a step size with which the closed form diverges.
+    """
+    if step_size * objective.smoothness().beta >= 2:
+        raise ValueError(f"step_size: expected μ < 2/β for the closed form, found {step_size:.6g}")
+    best = TreeSteps(objective, codes, trees or TreeClass(), "exact")
+    rows, t, changes = Rows(objective, step_size), 1, 0
+    tree, least = best.minimum(theta)
+    yield rows.row(t, theta, tree, least, changes, None)
+    while t < last:
+        segment = Segment(settling(objective, tree.leaf_of), theta, step_size)
+        here = _Seen(0, theta, tree, least)
+        while here.tree.structure == tree.structure and t + here.steps < last:
+            furthest = min(here.steps + 1 + int(STRIDE * here.steps), last - t)
+            here = _first_change(segment, best, here, furthest)
+            earlier = segment.at(here.steps - 1)
+            changes += here.tree.structure != tree.structure
+            before = earlier, leaf_means(objective.outputs(earlier), tree.leaf_of)
+            yield rows.row(t + here.steps, here.theta, here.tree, here.least, changes, before)
+        t, theta, tree, least = t + here.steps, here.theta, here.tree, here.least
+
+
+def _first_change(segment: Segment, best: TreeSteps, known: _Seen, furthest: int) -> _Seen:
+    """Where the best tree is first another than at `known`, by bisection; else `furthest`."""
+
+    def look(steps: int) -> _Seen:
+        theta = segment.at(steps)
+        return _Seen(steps, theta, *best.minimum(theta))
+
+    same, other = known.steps, look(furthest)
+    if other.tree.structure == known.tree.structure:
+        return other
+    while other.steps - same > 1:
+        middle = look((same + other.steps) // 2)
+        if middle.tree.structure == known.tree.structure:
+            same = middle.steps
+        else:
+            other = middle
+    return other
