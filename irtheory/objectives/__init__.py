@@ -11,6 +11,7 @@ from irtheory.objectives.contract import (
 from irtheory.objectives.fixed_structure import FixedStructure, OmegaMinimum
 from irtheory.objectives.linear import LinearObjective
 from irtheory.objectives.logistic import LogisticObjective
+from irtheory.objectives.ntk import LinearisedObjective
 from irtheory.objectives.squared import SquaredLoss
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Claims",
     "FixedStructure",
     "LinearObjective",
+    "LinearisedObjective",
     "Lipschitz",
     "LogisticObjective",
     "Objective",

@@ -1,0 +1,164 @@
+"""The empirical kernel K = J Jᵀ, block by block under a stated budget of memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from irtheory.objectives.contract import Array
+from irtheory.tangent import jacobians, layerwise
+from irtheory.tangent.admission import as_inputs, trainable
+
+Method = Literal["auto", "layers", "jacobians"]
+GIB = 2**30
+# GiB that a kernel may take unless told otherwise.
+MAX_MEMORY = 4.0
+# K, its eigenvectors, their workspace and the features made of them.
+SPECTRUM = 5
+
+
+@dataclass(frozen=True)
+class KernelPlan:
+    """How a kernel will be computed, and the memory that takes.
+
+    Attributes:
+        rows, columns: samples on either side.
+        outputs, parameters: k and p.
+        method: "layers" (perceptrons) or "jacobians" (any module).
+        block: samples whose layers or Jacobians are held at a time.
+        memory: bytes at the peak, by count.
+        allowed: bytes of the budget.
+    """
+
+    rows: int
+    columns: int
+    outputs: int
+    parameters: int
+    method: Literal["layers", "jacobians"]
+    block: int
+    memory: int
+    allowed: int
+
+    def __str__(self) -> str:
+        """One line to print before it starts."""
+        how = {"layers": "layer by layer", "jacobians": "from Jacobians"}[self.method]
+        shape = f"{self.rows * self.outputs} × {self.columns * self.outputs}"
+        return (
+            f"kernel: {shape} ({self.rows} samples, {self.outputs} outputs, "
+            f"{self.parameters:,} parameters) {how} in blocks of {self.block} samples, "
+            f"about {self.memory / 2**20:,.0f} MiB of {self.allowed / 2**20:,.0f} allowed"
+        )
+
+
+def plan_kernel(
+    module: nn.Module,
+    x: ArrayLike | Tensor,
+    others: ArrayLike | Tensor | None = None,
+    *,
+    max_memory: float = MAX_MEMORY,
+    method: Method = "auto",
+    spectrum: bool = False,
+) -> KernelPlan:
+    """Choose a way and a block that stay below `max_memory` GiB.
+
+    Args:
+        module: what `admissible` returned.
+        x: samples of the rows, [m, …].
+        others: samples of the columns, [m', …]; those of the rows if None.
+        max_memory: GiB.
+        method: "auto" is "layers" for perceptrons and "jacobians" for the rest.
+        spectrum: count the eigenvectors of K too.
+
+    Raises:
+        ValueError: no block is small enough, "layers" is asked for another module, or bad x.
+    """
+    if method not in get_args(Method):
+        raise ValueError(f"method: expected one of {get_args(Method)}, found {method!r}")
+    if not 0 < max_memory < math.inf:
+        raise ValueError(f"max_memory: expected a number of GiB above 0, found {max_memory}")
+    x = as_inputs(module, x)
+    with torch.no_grad():
+        k = module(x[:1]).shape[1]
+    plain = layerwise.is_perceptron(module, x)
+    if method == "layers" and not plain:
+        raise ValueError("method: 'layers' takes a chain of affine layers, found another module")
+    chosen = "layers" if plain and method != "jacobians" else "jacobians"
+    rows, columns = len(x), len(x if others is None else as_inputs(module, others))
+    parameters = sum(p.numel() for p in trainable(module).values())
+    sample = jacobians.bytes_a_sample(module, x, k)
+    if chosen == "layers" and plain:
+        sample = layerwise.bytes_a_sample(module, k)
+    fixed = 8 * rows * columns * k**2 * (SPECTRUM if spectrum else 1)
+
+    def memory(block: int) -> int:
+        return (
+            fixed + (1 if block == rows == columns else 2) * block * sample + 16 * (block * k) ** 2
+        )
+
+    allowed, block = int(max_memory * GIB), max(rows, columns)
+    while block > 1 and memory(block) > allowed:
+        block = -(-block // 2)
+    if memory(block) > allowed:
+        raise ValueError(
+            f"--max-memory: {rows} × {columns} samples with {k} outputs and {parameters:,} "
+            f"parameters need {memory(block) / GIB:.3g} GiB even in blocks of one sample, found "
+            f"{max_memory:g}; expected more, or fewer samples or outputs"
+        )
+    return KernelPlan(rows, columns, k, parameters, chosen, block, memory(block), allowed)
+
+
+def empirical_kernel(
+    module: nn.Module,
+    x: ArrayLike | Tensor,
+    others: ArrayLike | Tensor | None = None,
+    *,
+    max_memory: float = MAX_MEMORY,
+    method: Method = "auto",
+    plan: KernelPlan | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Array:
+    """K[(i, c), (j, d)] = ∂f_c(x_i)/∂θ · ∂f_d(x'_j)/∂θ, [m k, m' k]; symmetric without `others`.
+
+    Arguments and errors are those of `plan_kernel`; `plan` is what it returned, if it was
+    called before, and `progress` is called with (blocks done, all blocks).
+    """
+    x = as_inputs(module, x)
+    plan = plan or plan_kernel(module, x, others, max_memory=max_memory, method=method)
+    prepare: Any = layerwise.layers if plan.method == "layers" else jacobians.jacobians
+    contract: Any = layerwise.contract if plan.method == "layers" else jacobians.contract
+    symmetric = others is None
+    y = x if others is None else as_inputs(module, others)
+    kernel = np.empty((plan.rows * plan.outputs, plan.columns * plan.outputs))
+    pairs = [
+        (i, j)
+        for i in range(0, plan.rows, plan.block)
+        for j in range(0, plan.columns, plan.block)
+        if not symmetric or j <= i
+    ]
+    row, left = -1, None
+    for done, (i, j) in enumerate(pairs, 1):
+        if i != row:
+            left = None  # freed before the next block is made
+            row, left = i, prepare(module, x[i : i + plan.block])
+        right = left if symmetric and j == i else prepare(module, y[j : j + plan.block])
+        block = contract(left, right).cpu().numpy()
+        _place(kernel, block, i * plan.outputs, j * plan.outputs, symmetric)
+        if progress:
+            progress(done, len(pairs))
+    return kernel
+
+
+def _place(kernel: Array, block: Array, i: int, j: int, symmetric: bool) -> None:
+    """Write a block, and its mirror image below the diagonal's blocks."""
+    if symmetric and i == j:
+        block = (block + block.T) / 2
+    kernel[i : i + block.shape[0], j : j + block.shape[1]] = block
+    if symmetric and i != j:
+        kernel[j : j + block.shape[1], i : i + block.shape[0]] = block.T
