@@ -82,12 +82,21 @@ def simulate(
     ridge: asked.Ridge = None,
     step_size: asked.StepSize = 0.9,
     tolerance: asked.Tolerance = 1e-09,
-    max_steps: asked.MaxSteps = 100000,
+    max_steps: asked.MaxSteps = None,
     start: asked.Start = "random",
     offset: asked.Offset = 0.0,
     reference: asked.Reference = "cvxpy",
     joint: asked.Joint = False,
-    seeds: asked.Seeds = 1,
+    jump: asked.Jump = False,
+    network: asked.Network = None,
+    width: asked.Width = None,
+    layers: asked.Layers = None,
+    activation: asked.Activation = None,
+    parametrisation: asked.Parametrisation = None,
+    max_memory: asked.MaxMemory = None,
+    device: asked.Device = None,
+    widths: asked.Widths = None,
+    seeds: asked.Seeds = None,
     seed: asked.Seed = 0,
     threads: asked.Threads = None,
     out: asked.Out = None,
@@ -108,10 +117,9 @@ def simulate(
             **{field.name: context.params[field.name] for field in fields(Settings)}
         )
         console = make_console(quiet=as_json)
-        code, folder = simulate_command(settings, seeds, out, overwrite, console)
+        code, result = simulate_command(settings, seeds, out, overwrite, console)
     if as_json and code in (0, 1):
-        name = "certificate.json" if seeds == 1 else "seeds.json"
-        typer.echo((folder / name).read_text(encoding="utf-8"), nl=False)
+        typer.echo(result.read_text(encoding="utf-8"), nl=False)
     raise typer.Exit(code)
 
 

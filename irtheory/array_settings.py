@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
-import torch
 
+from irtheory.devices import check_device
 from irtheory.networks import Activation
 from irtheory.quantize import Range, check_bits
 from irtheory.trees.cart import Criterion
@@ -72,23 +72,13 @@ class ArraySettings:
         if self.criterion not in get_args(Criterion):
             names = ", ".join(map(repr, get_args(Criterion)))
             raise ValueError(f"criterion: expected one of {names}, found {self.criterion!r}")
-        _check_device(self.device)
+        check_device(self.device)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: expected a share in [0, 1), found {self.dropout!r}")
         for name in ("learning_rate", "weight_decay"):
             found = getattr(self, name)
             if not 0 <= found < math.inf:
                 raise ValueError(f"{name}: expected a number ≥ 0, found {found!r}")
-
-
-def _check_device(name: str) -> None:
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        why = str(error).split("\n", 1)[0]
-        raise ValueError(
-            f"device: expected one of torch's that is here, found {name!r} ({why})"
-        ) from None
 
 
 def default_depth(classes: int) -> int:

@@ -105,7 +105,7 @@ def bounded_minimisers(objective: Objective, trajectory: Trajectory) -> Check:
         at_zero = objective.value(zero, next(iter(trajectory.kept.values())).tree_outputs)
     else:
         outputs = np.linalg.norm(labels) + np.sqrt(m * trajectory.scale)
-        at_zero = objective.label_loss(zero) + float(outputs) ** 2 / m
+        at_zero = _largest_at_zero(objective, float(outputs))
     bound = float(np.sqrt(2 * at_zero / sigma)) if sigma > 0 else np.inf
     states = trajectory.kept.values()
     largest = max(_minimiser_norm(objective, state.tree_outputs) for state in states)
@@ -117,6 +117,13 @@ def bounded_minimisers(objective: Objective, trajectory: Trajectory) -> Check:
         "largest ‖argmin_θ Q(·, ω_t)‖ at kept steps; bound √(2 Q(0, T)/σ) over all ω on the "
         "level set; holds if ≤ bound < ∞",
     )
+
+
+def _largest_at_zero(objective: Objective, tree: float) -> float:
+    """A bound on Q(0, T) with squared loss for every T with ‖T‖ ≤ `tree`."""
+    zero = np.zeros(objective.theta_shape)
+    start = float(np.linalg.norm(objective.outputs(zero)))
+    return objective.label_loss(zero) + (start + tree) ** 2 / objective.n_samples
 
 
 def _minimiser_norm(objective: Objective, T: Array) -> float:
@@ -227,7 +234,7 @@ def _block_bounds(fixed: FixedStructure, first: float) -> tuple[float, float, st
         return 2 / np.sqrt(ridge), 1 / np.sqrt(2 * ridge), "for every ω and θ"
     m, sigma = objective.n_samples, objective.strong_convexity
     outputs = float(np.linalg.norm(objective.labels) + np.sqrt(m * first))
-    at_zero = objective.label_loss(np.zeros(objective.theta_shape)) + outputs**2 / m
+    at_zero = _largest_at_zero(objective, outputs)
     in_theta = float(np.sqrt(2 * at_zero / sigma)) if sigma > 0 else np.inf
     return in_theta, outputs, "on the level set of the start"
 
@@ -253,7 +260,8 @@ def bounded_blocks(fixed: FixedStructure, trajectory: Trajectory) -> Check:
 
 def strict_saddles(critical: list[CriticalPoint], jointly_convex: bool) -> Check:
     """Critical points were found, none is degenerate, and saddles have negative curvature."""
-    kinds = [point.kind for point in critical]
+    # Where Q is jointly convex a critical point is a minimum, however flat.
+    kinds = ["minimum" if jointly_convex else point.kind for point in critical]
     saddles = [point.smallest for point in critical if point.kind == "strict saddle"]
     steepest = f", most negative eigenvalue {min(saddles):.6g}" if saddles else ""
     proof = "; Q is jointly convex, so it has none but minima" if jointly_convex else ""

@@ -145,7 +145,7 @@ def _value(optimum: Callable[[], CvxpyOptimum]) -> float:
 
 
 def _checkpoint(trajectory, t, objective, fixed, use_cvxpy) -> Checkpoint:
-    state, row = trajectory.kept[t], t - 1
+    state, row = trajectory.kept[t], trajectory.row_of(t)
     theta_cvxpy = omega_cvxpy = None
     if use_cvxpy and fixed is None:
         theta_cvxpy = _value(lambda: minimum_over_theta(objective, state.tree_outputs))

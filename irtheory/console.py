@@ -14,9 +14,12 @@ from rich.table import Table
 
 from irtheory.certificates import Certificate, Check
 from irtheory.solvers.trajectory import Step
+from irtheory.trees.exact import kernels_compiled, warm_up
 
 # Progress is drawn at most so often, in seconds; off a terminal it is a line.
 REFRESH = 0.25
+# Exit code after Ctrl-C.
+INTERRUPTED = 130
 LINE_EVERY = 10.0
 
 
@@ -34,7 +37,8 @@ def _number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _check_table(title: str, checks: Iterable[Check]) -> Table:
+def check_table(title: str, checks: Iterable[Check]) -> Table:
+    """A row for each check: whether it holds, its number and how that was made."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("holds")
     table.add_column("what", min_width=30)
@@ -58,9 +62,9 @@ def print_certificate(console: Console, certificate: Certificate) -> None:
     head = f"Proposition {certificate.proposition}: {certificate.setting}, {certificate.algorithm}"
     console.print(f"[bold]{head}[/] ({certificate.order}), {certificate.steps} steps")
     console.print(f"stopped: {certificate.stopped}\n")
-    console.print(_check_table("Assumptions", certificate.assumptions))
+    console.print(check_table("Assumptions", certificate.assumptions))
     console.print()
-    console.print(_check_table("Promises", certificate.promises))
+    console.print(check_table("Promises", certificate.promises))
     console.print()
     for note in certificate.notes:
         print_plain(console, f"· {note}")
@@ -137,3 +141,10 @@ def progress_bar(console: Console) -> Iterator[Progress]:
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         yield bar
+
+
+def compile_kernels(console: Console) -> None:
+    """Compile the kernels of trees, unless that was done before, and say so."""
+    if not kernels_compiled():
+        console.print("compiling tree kernels (once, about 40 seconds) …")
+        warm_up()

@@ -154,28 +154,32 @@ def gaps_figure(
     return figure
 
 
-def _padded(curves: Sequence[np.ndarray]) -> np.ndarray:
-    """Stack curves of different lengths; a curve that ended keeps its last value."""
-    longest = max(map(len, curves))
-    return np.stack([np.pad(c, (0, longest - len(c)), mode="edge") for c in curves])
+def _at_steps(trajectory: Trajectory, values: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Values of a trajectory's first rows at these steps; each holds until the next row."""
+    t = trajectory["t"][: len(values)]
+    return values[np.searchsorted(t, steps, side="right") - 1]
 
 
 def bands_figure(trajectories: Sequence[Trajectory], tolerance: float, title: str = "") -> Figure:
     """Quantiles over problems of gap_θ and of the distance of Q to its limit, both over Q_1."""
     with plt.rc_context(STYLE):
         figure, axes = _figure()
-        gaps = _padded([_relative(tr["gap_theta"], tr.scale) for tr in trajectories])
+        longest = int(max(trajectory["t"][-1] for trajectory in trajectories))
+        steps = _thin(longest) + 1
+        gaps = [_at_steps(tr, _relative(tr["gap_theta"], tr.scale), steps) for tr in trajectories]
         # The last value of each is 0 by construction, and off a log axis.
         ends = [tr["value"][: max(len(tr) - 1, 1)] - tr["value"][-1] for tr in trajectories]
-        rest = _padded([_relative(e, tr.scale) for e, tr in zip(ends, trajectories, strict=True)])
+        rest = [
+            _at_steps(tr, _relative(end, tr.scale), steps)
+            for end, tr in zip(ends, trajectories, strict=True)
+        ]
         for curves, colour, dash, name in (
             (gaps, BLUE, "-", r"$\mathrm{gap}_\theta$"),
             (rest, GREEN, "--", r"$Q - Q_{\mathrm{end}}$"),
         ):
-            at = _thin(curves.shape[1])
-            low, middle, high = np.quantile(curves[:, at], [0.1, 0.5, 0.9], axis=0)
-            axes.fill_between(at + 1, low, high, color=colour, alpha=0.2, lw=0)
-            axes.plot(at + 1, middle, color=colour, ls=dash, lw=2, label=f"{name}, median")
+            low, middle, high = np.quantile(curves, [0.1, 0.5, 0.9], axis=0)
+            axes.fill_between(steps, low, high, color=colour, alpha=0.2, lw=0)
+            axes.plot(steps, middle, color=colour, ls=dash, lw=2, label=f"{name}, median")
         axes.axhline(tolerance, color=GREY, lw=0.8, ls=":")
         axes.set_yscale("log")
         _log_steps(axes)

@@ -25,6 +25,7 @@ CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 RUN_FILES = (
     "certificate.json", "seeds.json", "columns.json", "tree.json", "key.txt",
     "trajectory.csv", "escape.csv", "trajectories/seed-*.csv", "*.svg", "*.png",
+    "widths.csv", "widths.json", "trajectories/width-*.csv",
     "results.json", "results.csv", "cells.csv", "attributes.csv", "epochs.csv", "cells/*.json",
     "metrics.jsonl", "weights.safetensors", "classes.json", "result.json", "evaluation.json",
     "checkpoints/*.pt", "checkpoints/.checkpoint-*.tmp", "codes/epoch-*.npz",

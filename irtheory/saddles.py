@@ -10,6 +10,7 @@ from scipy.optimize import root
 
 from irtheory.objectives.contract import Array
 from irtheory.objectives.fixed_structure import FixedStructure
+from irtheory.objectives.squared import SquaredLoss
 from irtheory.solvers.trajectory import Trajectory
 
 Kind = Literal["minimum", "strict saddle", "degenerate"]
@@ -75,10 +76,13 @@ def critical_points(fixed: FixedStructure, starts: int = 24, seed: int = 0) -> l
     """Critical points found from the origin and from random starts, lowest Q first.
 
     Levenberg–Marquardt on ∇Q with the exact Hessian, from points of norm about 0.1, 1 and 3
-    in turn; points closer than 1e-5 count once. The list need not be complete.
+    in turn; points closer than 1e-5 count once. The list need not be complete. Squared loss is
+    quadratic in (θ, ω) together: its minimum (of least norm) is all there is to find.
     """
-    rng = np.random.default_rng(seed)
     size = int(np.prod(fixed.theta_shape)) + int(np.prod(fixed.omega_shape))
+    if isinstance(fixed.objective, SquaredLoss):
+        return [_quadratic_minimum(fixed, np.zeros(size))]
+    rng = np.random.default_rng(seed)
     found: list[CriticalPoint] = []
     for i in range(starts):
         spread = (0.0, 0.1, 1.0, 3.0)[i % 4] if i else 0.0
@@ -87,6 +91,12 @@ def critical_points(fixed: FixedStructure, starts: int = 24, seed: int = 0) -> l
             continue
         found.append(point)
     return sorted(found, key=lambda critical: critical.value)
+
+
+def _quadratic_minimum(fixed: FixedStructure, origin: Array) -> CriticalPoint:
+    hessian = fixed.hessian(*split(fixed, origin))
+    minimum = np.linalg.lstsq(hessian, -joint_gradient(fixed, origin))[0]
+    return describe(fixed, np.asarray(minimum, dtype=np.float64))
 
 
 def _polish(fixed: FixedStructure, start: Array) -> CriticalPoint | None:

@@ -39,6 +39,7 @@ class Problem:
         notes: what was done to the data, one sentence each.
         truth: the tree that made the labels, if known.
         columns: how the codes read in the units of a table; empty where all are 0 or 1.
+        inputs: what a network sees of every sample [m, …], where that is not Φ (images).
     """
 
     codes: Int[np.ndarray, "m n"]
@@ -48,6 +49,7 @@ class Problem:
     notes: tuple[str, ...]
     truth: Tree | None = None
     columns: tuple[Column, ...] = ()
+    inputs: Float[np.ndarray, "m ..."] | None = None
 
     @property
     def one_hot(self) -> Float[np.ndarray, "m k"]:

@@ -91,7 +91,7 @@ class Trajectory:
     """A finished (or interrupted) run.
 
     Attributes:
-        columns: one float64 array per field of `Step`, all of the same length.
+        columns: one float64 array per field of `Step`, all of the same length, t ascending.
         stopped: why it ended.
         kept: states at t = 1 … 5, 8, 16, 32, … and the last, for the checks that need them.
         final: the last state with finite values.
@@ -111,6 +111,10 @@ class Trajectory:
     def __len__(self) -> int:
         """Number of steps."""
         return len(self.columns["t"])
+
+    def row_of(self, t: int) -> int:
+        """The row of step t, or of the last one before it (a run by leaps leaves steps out)."""
+        return int(np.searchsorted(self.columns["t"], t, side="right")) - 1
 
     @property
     def scale(self) -> float:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from irtheory import assumptions
 from irtheory.certificates import Certificate, checkpoints, promises
 from irtheory.objectives.contract import Objective
-from irtheory.solvers import Step, StopRule, Trajectory, TreeClass, alternate, run
+from irtheory.objectives.squared import SquaredLoss
+from irtheory.solvers import (
+    State,
+    Step,
+    Stopped,
+    StopRule,
+    Trajectory,
+    TreeClass,
+    alternate,
+    jump,
+    run,
+    settling,
+)
+from irtheory.solvers.tree_steps import TreeSteps
 from irtheory.studies.result import (
     Result,
     finished,
@@ -17,7 +30,7 @@ from irtheory.studies.result import (
     joint_notes,
     with_reference,
 )
-from irtheory.studies.settings import Settings
+from irtheory.studies.settings import MAX_LEAP, MAX_STEPS, Settings
 from irtheory.studies.setup import starting_point
 from irtheory.synthetic import Problem
 from irtheory.trees.tree import Tree
@@ -37,17 +50,9 @@ def run_alternating(
     """Run and certify Proposition 1; see `irtheory.studies.simulate.simulate`."""
     smooth = objective.smoothness()
     step_size = settings.step_size / smooth.beta
-    steps = alternate(
-        objective,
-        problem.codes,
-        starting_point(objective, settings.seed),
-        step_size,
-        trees=_tree_class(settings),
-        order=settings.order,
-        tree_step=settings.tree,
-    )
-    rule = StopRule(settings.tolerance, settings.max_steps)
-    trajectory = finished(run(steps, rule, step_size, observe))
+    steps, keep_every = _steps(settings, problem, objective, step_size)
+    rule = StopRule(settings.tolerance, settings.max_steps or MAX_STEPS)
+    trajectory = finished(run(steps, rule, step_size, observe, keep_every))
     joint = joint_minimum(settings, problem, objective)
     monotone = settings.order == "gauss-seidel"
     promised = promises(
@@ -64,17 +69,63 @@ def run_alternating(
         points,
         trajectory.stopped.value,
         len(trajectory),
-        (*notes, *_tree_notes(trajectory), *joint_notes(trajectory, joint)),
+        (
+            *notes,
+            *_tree_notes(settings, problem, objective, trajectory),
+            *joint_notes(trajectory, joint),
+        ),
     )
     return Result(
         settings, problem, trajectory, certificate, _last_tree(trajectory), smooth.beta, joint=joint
     )
 
 
-def _tree_notes(trajectory: Trajectory) -> list[str]:
-    changes = trajectory["tree_changes"]
-    last = int(np.flatnonzero(np.diff(changes, prepend=0)).max(initial=0)) + 1
-    return [f"the tree changed {int(changes[-1])} times, last at step {last}"]
+def _steps(
+    settings: Settings, problem: Problem, objective: Objective, step_size: float
+) -> tuple[Iterator[tuple[Step, State]], int | None]:
+    """The steps, or leaps between them, and how often their states are kept."""
+    theta, trees = starting_point(objective, settings.seed), _tree_class(settings)
+    if settings.jump and isinstance(objective, SquaredLoss):
+        last = settings.max_steps or MAX_LEAP
+        leaps = jump(objective, problem.codes, theta, step_size, trees=trees, last=last)
+        return leaps, 1
+    steps = alternate(
+        objective,
+        problem.codes,
+        theta,
+        step_size,
+        trees=trees,
+        order=settings.order,
+        tree_step=settings.tree,
+    )
+    return steps, None
+
+
+def _tree_notes(
+    settings: Settings, problem: Problem, objective: Objective, trajectory: Trajectory
+) -> list[str]:
+    changes, t = trajectory["tree_changes"], trajectory["t"]
+    last = int(t[np.flatnonzero(np.diff(changes, prepend=0)).max(initial=0)])
+    notes = [
+        f"the tree changed {int(changes[-1])} times, last at step {last}, and stood still for the "
+        f"remaining {int(t[-1]) - last} steps"
+    ]
+    exact = settings.order == "gauss-seidel" and settings.tree == "exact"
+    if isinstance(objective, SquaredLoss) and exact and trajectory.stopped is Stopped.CONVERGED:
+        notes.append(_frozen_note(settings, problem, objective, trajectory))
+    return notes
+
+
+def _frozen_note(
+    settings: Settings, problem: Problem, objective: SquaredLoss, trajectory: Trajectory
+) -> str:
+    """Whether the last tree is still the best one where its own dynamics end, t → ∞."""
+    dynamics = settling(objective, _last_tree(trajectory).apply(problem.codes))
+    limit = dynamics.limit.reshape(objective.theta_shape)
+    trees = TreeSteps(objective, problem.codes, _tree_class(settings), "exact")
+    if trees.minimum(limit)[0].structure == trajectory.final.structure:
+        return "the tree is frozen: it is also the best one where its closed form ends, t → ∞"
+    return "the tree is not frozen: where its closed form ends, t → ∞, another one is better"
 
 
 def _last_tree(trajectory: Trajectory) -> Tree:

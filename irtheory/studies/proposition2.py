@@ -8,7 +8,7 @@ import numpy as np
 
 from irtheory import assumptions
 from irtheory.certificates import Certificate, Check, at_least, at_most, checkpoints, promises
-from irtheory.objectives import AgreementObjective, FixedStructure, LinearObjective
+from irtheory.objectives import AgreementObjective, FixedStructure, SquaredLoss
 from irtheory.objectives.contract import Array
 from irtheory.runs import InputError
 from irtheory.saddles import CriticalPoint, critical_points, first_saddle, split, surface
@@ -21,7 +21,7 @@ from irtheory.studies.result import (
     joint_notes,
     with_reference,
 )
-from irtheory.studies.settings import Settings
+from irtheory.studies.settings import MAX_STEPS, Settings
 from irtheory.studies.setup import starting_point
 from irtheory.synthetic import Problem
 from irtheory.trees.exact import fit_exact_tree
@@ -35,7 +35,7 @@ NUDGE = 1e-8
 def run_bcgd(
     settings: Settings,
     problem: Problem,
-    objective: LinearObjective | AgreementObjective,
+    objective: SquaredLoss | AgreementObjective,
     notes: list[str],
     observe: Observer | None,
     observe_escape: Observer | None,
@@ -51,7 +51,9 @@ def run_bcgd(
     if settings.start == "saddle":
         theta, omega = _beside(fixed, saddle, settings.offset)
     smooth = fixed.smoothness(theta, omega)
-    trajectory = _descend(settings, fixed, theta, omega, smooth.beta, observe, keep_every=8)
+    # The path around a saddle is drawn; without one a few states are enough.
+    keep = None if saddle is None else 8
+    trajectory = _descend(settings, fixed, theta, omega, smooth.beta, observe, keep)
     escape = seen = None
     if saddle is not None and settings.start == "random":
         escape = _escape(settings, fixed, saddle, observe_escape)
@@ -145,7 +147,7 @@ def _descend(
     step_size = settings.step_size / beta
     first = max(fixed.value(theta, omega), np.finfo(float).tiny)
     steps = bcgd(fixed, theta, omega, step_size, beta, watch=settings.tolerance * first)
-    rule = StopRule(settings.tolerance, settings.max_steps)
+    rule = StopRule(settings.tolerance, settings.max_steps or MAX_STEPS)
     return finished(run(steps, rule, step_size, observe, keep_every))
 
 

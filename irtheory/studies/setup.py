@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from irtheory.digits import digits_problem
 from irtheory.enumeration import check_size
-from irtheory.objectives import AgreementObjective, LinearObjective, LogisticObjective
+from irtheory.objectives import (
+    AgreementObjective,
+    LinearisedObjective,
+    LinearObjective,
+    LogisticObjective,
+)
 from irtheory.objectives.contract import Array, Objective
 from irtheory.runs import InputError
 from irtheory.studies.settings import Settings, check
 from irtheory.synthetic import Problem, key_problem, xor_problem
 from irtheory.tables import table_problem
+
+Announce = Callable[[str], None]
+Prepared = tuple[Problem, Objective, list[str]]
 
 
 def make_problem(settings: Settings) -> Problem:
@@ -20,6 +30,8 @@ def make_problem(settings: Settings) -> Problem:
     if settings.data is not None:
         bins = {} if settings.bins is None else {"bins": settings.bins}
         return table_problem(Path(settings.data), settings.label, **bins)
+    if settings.network == "cnn":
+        return digits_problem(settings.samples or 0, settings.classes or 0, settings.seed)
     sizes = {name: getattr(settings, name) for name in ("samples", "attributes")}
     if settings.setting == "agreement":
         return xor_problem(**sizes, seed=settings.seed)
@@ -42,8 +54,14 @@ def reduced(features: Array) -> tuple[Array, str | None]:
     return features @ rows[:rank].T, note
 
 
-def make_objective(settings: Settings, problem: Problem) -> tuple[Objective, list[str]]:
+def make_objective(
+    settings: Settings, problem: Problem, announce: Announce | None = None
+) -> tuple[Objective, list[str]]:
     """Q of the setting on the problem, and notes on what was done to the features."""
+    if settings.setting == "ntk":
+        from irtheory.studies.networks import linearised
+
+        return linearised(settings, problem, announce)
     ridge, features, notes = settings.ridge or 0.0, problem.features, []
     if ridge == 0:
         features, note = reduced(features)
@@ -60,11 +78,12 @@ def make_objective(settings: Settings, problem: Problem) -> tuple[Objective, lis
     return AgreementObjective(features, problem.signs, ridge), notes
 
 
-def prepare(settings: Settings) -> tuple[Problem, Objective, list[str]]:
-    """Everything that bad input can break, before anything is computed or written.
+def prepare(settings: Settings, announce: Announce | None = None) -> Prepared:
+    """Everything that bad input can break, before anything is run or written.
 
     Args:
         settings: with or without their defaults filled in.
+        announce: called with a line before anything that takes long or much memory.
 
     Raises:
         InputError, ValueError: settings or data that cannot be used.
@@ -72,13 +91,15 @@ def prepare(settings: Settings) -> tuple[Problem, Objective, list[str]]:
     settings = settings.resolved()
     check(settings)
     problem = make_problem(settings)
-    objective, notes = make_objective(settings, problem)
+    objective, notes = make_objective(settings, problem, announce)
     if settings.joint:
         check_size(objective, problem.codes, settings.depth or 0)
     return problem, objective, notes
 
 
 def starting_point(objective: Objective, seed: int) -> Array:
-    """θ_1: normal entries of variance 1/P, in the objective's shape."""
+    """θ_1: the initialisation of a linearised network, else normal entries of variance 1/P."""
+    if isinstance(objective, LinearisedObjective):
+        return np.zeros(objective.theta_shape)
     rng = np.random.default_rng([seed, 1])
     return rng.normal(size=objective.theta_shape) / np.sqrt(objective.theta_shape[0])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from irtheory.objectives import AgreementObjective, LinearObjective
+from irtheory.objectives import AgreementObjective, SquaredLoss
 from irtheory.runs import InputError
 from irtheory.solvers import Step
 from irtheory.studies.proposition1 import run_alternating
 from irtheory.studies.proposition2 import run_bcgd
 from irtheory.studies.result import Result
 from irtheory.studies.settings import Settings
-from irtheory.studies.setup import prepare
+from irtheory.studies.setup import Prepared, prepare
 
 __all__ = ["Result", "Settings", "simulate"]
 
@@ -20,6 +20,7 @@ def simulate(
     settings: Settings,
     observe: Callable[[Step], None] | None = None,
     observe_escape: Callable[[Step], None] | None = None,
+    prepared: Prepared | None = None,
 ) -> Result:
     """Run one proposition on one problem.
 
@@ -27,15 +28,16 @@ def simulate(
         settings: what to run.
         observe: called with every step of the run as soon as it exists.
         observe_escape: the same for the run that leaves a saddle (Proposition 2).
+        prepared: what `prepare` returned for the settings, if it was called before.
 
     Raises:
         InputError, ValueError: settings or data that cannot be used.
         MissingDependency: cvxpy is asked for and not installed.
     """
     settings = settings.resolved()
-    problem, objective, notes = prepare(settings)
+    problem, objective, notes = prepared or prepare(settings)
     if settings.algorithm == "alternating":
         return run_alternating(settings, problem, objective, notes, observe)
-    if not isinstance(objective, LinearObjective | AgreementObjective):
+    if not isinstance(objective, SquaredLoss | AgreementObjective):
         raise InputError(f"--algorithm bcgd: cannot run on the setting {settings.setting}")
     return run_bcgd(settings, problem, objective, notes, observe, observe_escape)

@@ -14,8 +14,10 @@ from rich.table import Table
 
 from irtheory.alone import alone_in
 from irtheory.console import (
+    INTERRUPTED,
     Pulse,
     StepProgress,
+    compile_kernels,
     print_certificate,
     print_plain,
     print_verdict,
@@ -25,38 +27,42 @@ from irtheory.console import (
 from irtheory.reference import MissingDependency, cvxpy_missing
 from irtheory.runs import InputError, TableWriter, default_folder, open_run
 from irtheory.solvers.trajectory import COLUMNS, Step
-from irtheory.studies.setup import prepare
+from irtheory.studies.setup import Prepared, prepare
 from irtheory.studies.simulate import Result, Settings, simulate
 from irtheory.studies.simulate_files import FailedSeed, write_ensemble, write_results
-from irtheory.trees.exact import kernels_compiled, warm_up
-
-INTERRUPTED = 130
+from irtheory.studies.width.command import WIDTH_SEEDS, width_command
 
 
 def simulate_command(
-    settings: Settings, seeds: int, out: Path | None, overwrite: bool, console: Console
+    settings: Settings, seeds: int | None, out: Path | None, overwrite: bool, console: Console
 ) -> tuple[int, Path]:
-    """Run, print, write; returns the exit code (0 holds, 1 broken, 130 interrupted) and folder.
+    """Run, print, write; returns the exit code and the file of results.
+
+    The code is 0 (holds), 1 (broken) or 130 (interrupted); there are 1 or, with widths, 5 seeds
+    unless `seeds` says otherwise.
 
     Raises:
         InputError: settings, data or folder that cannot be used.
         MissingDependency: cvxpy is asked for and not installed.
     """
     settings = settings.resolved()
-    prepare(settings)
-    if seeds < 1:
+    if seeds is not None and seeds < 1:
         raise InputError(f"--seeds: expected at least 1, found {seeds}")
+    folder = out or default_folder("simulate", settings.setting)
+    if settings.widths is not None:
+        return width_command(settings, seeds or WIDTH_SEEDS, folder, overwrite, console)
+    seeds = seeds or 1
     if seeds > 1 and settings.data is not None:
         raise InputError("--seeds draws new problems; with --data there is only one")
+    prepared = prepare(settings, lambda line: print_plain(console, line))
     _need_cvxpy(settings)
-    folder = out or default_folder("simulate", settings.setting)
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
     with alone_in(folder):
         open_run(folder, content, overwrite, settings.seed)
-        _compile(console)
+        compile_kernels(console)
         if seeds > 1:
-            return _ensemble(settings, seeds, folder, console), folder
-        return _single(settings, folder, console), folder
+            return _ensemble(settings, seeds, folder, console), folder / "seeds.json"
+        return _single(settings, prepared, folder, console), folder / "certificate.json"
 
 
 def _need_cvxpy(settings: Settings) -> None:
@@ -65,13 +71,7 @@ def _need_cvxpy(settings: Settings) -> None:
         raise MissingDependency(f"{missing} (or pass --reference closed-form)")
 
 
-def _compile(console: Console) -> None:
-    if not kernels_compiled():
-        console.print("compiling tree kernels (once, about 40 seconds) …")
-        warm_up()
-
-
-def _single(settings: Settings, folder: Path, console: Console) -> int:
+def _single(settings: Settings, prepared: Prepared, folder: Path, console: Console) -> int:
     with ExitStack() as stack:
         rows = stack.enter_context(TableWriter(folder / "trajectory.csv", COLUMNS))
         bar = stack.enter_context(progress_bar(console))
@@ -91,7 +91,7 @@ def _single(settings: Settings, folder: Path, console: Console) -> int:
             show(step)
 
         try:
-            result = simulate(settings, observe, observe_escape)
+            result = simulate(settings, observe, observe_escape, prepared)
         except KeyboardInterrupt:
             result = None
     if result is None:

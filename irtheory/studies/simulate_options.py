@@ -8,8 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 Setting = Annotated[
-    Literal["convex", "logistic", "agreement"],
-    typer.Option(help="Loss and network: squared, cross-entropy, or (1 − ab)²."),
+    Literal["convex", "logistic", "agreement", "ntk"],
+    typer.Option(
+        help="Loss and network: squared, cross-entropy, (1 − ab)², or squared on a linearised "
+        "network."
+    ),
 ]
 Algorithm = Annotated[
     Literal["alternating", "bcgd"] | None,
@@ -36,7 +39,10 @@ Bins = Annotated[
     int | None, typer.Option(help="Codes per real-valued column of --data.", show_default="8")
 ]
 Samples = Annotated[
-    int | None, typer.Option(help="Synthetic problem: samples m.", show_default="240")
+    int | None,
+    typer.Option(
+        help="Synthetic problem: samples m.", show_default="240; with --widths 192, half held out"
+    ),
 ]
 Attributes = Annotated[
     int | None, typer.Option(help="Synthetic problem: attributes.", show_default="12; agreement 4")
@@ -54,15 +60,56 @@ Noise = Annotated[
 Ridge = Annotated[
     float | None,
     typer.Option(
-        help="Weight of ½‖θ‖² in the label loss.",
-        show_default="convex 0, logistic 0.01, agreement 0.1",
+        help="Weight of ½‖θ‖² (ntk: ½‖θ − θ0‖²) in the label loss.",
+        show_default="convex, ntk 0; logistic 0.01; agreement 0.1",
     ),
 ]
 StepSize = Annotated[
     float, typer.Option("--step-size", help="μβ, the step as a share of 1/β; promised below 1.")
 ]
 Tolerance = Annotated[float, typer.Option("--tol", help="Stop when both gaps are below tol · Q_1.")]
-MaxSteps = Annotated[int, typer.Option(help="At most so many steps.")]
+MaxSteps = Annotated[
+    int | None,
+    typer.Option(help="At most so many steps.", show_default="100000; --jump 1e12; --widths 512"),
+]
+Jump = Annotated[
+    bool,
+    typer.Option(
+        "--jump", help="Squared loss: in closed form from one change of the tree to the next."
+    ),
+]
+Network = Annotated[
+    Literal["mlp", "cnn"] | None,
+    typer.Option(
+        help="ntk: a perceptron, or convolutions on images of digits.", show_default="mlp"
+    ),
+]
+Width = Annotated[
+    int | None,
+    typer.Option(help="ntk: hidden units, or channels, of a layer.", show_default="512; cnn 32"),
+]
+Layers = Annotated[int | None, typer.Option(help="ntk: hidden layers.", show_default="2")]
+Activation = Annotated[
+    Literal["relu", "tanh", "gelu"] | None,
+    typer.Option(help="ntk: after every hidden layer.", show_default="relu"),
+]
+Parametrisation = Annotated[
+    Literal["ntk", "standard"] | None,
+    typer.Option(help="ntk: sizes of weights as factors, or in the weights.", show_default="ntk"),
+]
+MaxMemory = Annotated[
+    float | None, typer.Option(help="ntk: GiB that the kernel may take.", show_default="4")
+]
+Device = Annotated[
+    str | None, typer.Option(help="ntk: where networks are, cpu or cuda.", show_default="cpu")
+]
+Widths = Annotated[
+    str | None,
+    typer.Option(
+        help="ntk: train networks of these widths beside their linearisations.",
+        metavar="64,128,…",
+    ),
+]
 Start = Annotated[
     Literal["random", "saddle"], typer.Option(help="bcgd: start anywhere, or at a strict saddle.")
 ]
@@ -74,7 +121,12 @@ Reference = Annotated[
 Joint = Annotated[
     bool, typer.Option("--global", help="Also the global minimum over all trees (small cases).")
 ]
-Seeds = Annotated[int, typer.Option(help="So many independent problems, in parallel.")]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        help="So many independent problems, in parallel.", show_default="1; with --widths 5"
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
 Threads = Annotated[
     int | None, typer.Option(help="Threads of the tree search, or processes of --seeds.")
@@ -84,6 +136,7 @@ Out = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option(help="Replace an earlier run in --out.")]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="Print certificate.json (or seeds.json) and no more.")
+    bool,
+    typer.Option("--json", help="Print certificate.json (or seeds.json, widths.json) and no more."),
 ]
 Debug = Annotated[bool, typer.Option(help="Show the traceback of an error.")]

@@ -13,7 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from irtheory.alone import alone_in
-from irtheory.console import Pulse, print_plain, print_written, progress_bar
+from irtheory.console import (
+    INTERRUPTED,
+    Pulse,
+    print_plain,
+    print_written,
+    progress_bar,
+)
 from irtheory.runs import InputError, default_folder, open_run, write_json
 from irtheory.studies.recovery import cell as cells
 from irtheory.studies.recovery.cell import Failed, Measured, read_cell, write_cell
@@ -26,7 +32,6 @@ from irtheory.trees._compiled import kernels_compiled
 from irtheory.trees.cart import fit_cart
 from irtheory.trees.refine import refine_tree
 
-INTERRUPTED = 130
 CELLS = "cells"
 HEADS = ("recovered by T", "by all codes", "acc T", "acc G", "agree", "tested")
 NOTES = (

@@ -1,0 +1,96 @@
+"""From settings to a network, and from the network to its linearisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from irtheory.devices import check_device
+from irtheory.objectives import LinearisedObjective
+from irtheory.objectives.contract import Array
+from irtheory.runs import InputError
+from irtheory.studies.settings import Settings
+from irtheory.studies.setup import Announce
+from irtheory.synthetic import Problem
+from irtheory.tangent import admissible, cnn, empirical_kernel, mlp, network_outputs, plan_kernel
+from irtheory.tangent.admission import trainable
+
+
+def network_inputs(problem: Problem) -> Array:
+    """What the network sees of every sample: images, or the codes scaled to [−1, 1]."""
+    return problem.features[:, 1:] if problem.inputs is None else problem.inputs
+
+
+def make_network(settings: Settings, problem: Problem, width: int) -> nn.Module:
+    """The network of the settings with layers of that width, drawn from their seed.
+
+    Raises:
+        InputError: the device is not there, or images too small for so many convolutions.
+    """
+    x, outputs = network_inputs(problem), len(problem.class_names)
+    hidden = [width] * (settings.layers or 1)
+    # Every width of a seed is a draw of its own.
+    seed = int(np.random.SeedSequence([settings.seed, width]).generate_state(1)[0])
+    how: Any = {"activation": settings.activation, "parametrisation": settings.parametrisation}
+    try:
+        check_device(settings.device or "cpu")
+        if settings.network == "cnn":
+            module = cnn(x.shape[1:], hidden, outputs, seed=seed, **how)
+        else:
+            module = mlp(x.shape[1], hidden, outputs, seed=seed, **how)
+    except ValueError as error:
+        raise InputError(f"--{error}".replace("--channels", "--layers")) from error
+    return module.to(settings.device)
+
+
+def describe(settings: Settings, problem: Problem, module: nn.Module, width: int) -> str:
+    """One sentence on the network."""
+    x = network_inputs(problem)
+    first = "×".join(map(str, x.shape[1:]))
+    layers = " → ".join(
+        [first, *[str(width)] * (settings.layers or 1), str(len(problem.class_names))]
+    )
+    kind = {"mlp": "perceptron", "cnn": "convolutions"}[settings.network or "mlp"]
+    size = sum(p.numel() for p in trainable(module).values())
+    return (
+        f"network: {kind} {layers}, {settings.activation}, {settings.parametrisation} "
+        f"parametrisation, {size:,} parameters"
+    )
+
+
+def linearised(
+    settings: Settings, problem: Problem, announce: Announce | None = None
+) -> tuple[LinearisedObjective, list[str]]:
+    """Q of the network linearised at its initialisation, and what was done, in sentences.
+
+    `announce` hears the plan of the kernel before it is computed.
+
+    Raises:
+        InputError, ValueError: as `make_network`; the kernel does not fit into --max-memory.
+    """
+    x, width = network_inputs(problem), settings.width or 1
+    module = admissible(make_network(settings, problem, width), x)
+    plan = plan_kernel(module, x, max_memory=settings.max_memory or 1.0, spectrum=True)
+    if announce:
+        announce(str(plan))
+    kernel = empirical_kernel(module, x, plan=plan)
+    objective = LinearisedObjective(
+        kernel,
+        network_outputs(module, x),
+        problem.one_hot,
+        settings.ridge or 0.0,
+        parameters=plan.parameters,
+    )
+    notes = [describe(settings, problem, module, width), str(plan), _coordinates(objective)]
+    return objective, notes
+
+
+def _coordinates(objective: LinearisedObjective) -> str:
+    values = objective.eigenvalues
+    return (
+        f"coordinates: row space of J at θ_1 = θ0, numerical rank {objective.rank} of "
+        f"{len(objective.kernel)}, eigenvalues of K from {values[0]:.4g} to {values[-1]:.4g} "
+        f"(condition {values[-1] / values[0]:.4g})"
+    )

@@ -1,0 +1,1 @@
+"""The width study: real networks beside their linearisations, trained on the same trees."""

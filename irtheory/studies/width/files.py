@@ -1,0 +1,61 @@
+"""The run folder of a study of widths: curves, table, JSON, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+from irtheory import plots, plots_width
+from irtheory.runs import TableWriter, write_json
+from irtheory.studies.settings import Settings
+from irtheory.studies.width.follow import COLUMNS, WidthRun
+from irtheory.studies.width.study import MEASURES, WidthStudy, certified, largest_rise
+
+CURVES = "trajectories"
+RUN_COLUMNS = (
+    "width", "seed", "parameters", "off_train", "off_held", "drift", "gap", "gap_linear",
+    "rise", "certified", "same_tree",
+)  # fmt: skip
+
+
+def write_curve(folder: Path, run: WidthRun) -> Path:
+    """trajectories/width-W-seed-S.csv: every step of one run."""
+    path = folder / CURVES / f"width-{run.width:05d}-seed-{run.seed:04d}.csv"
+    with TableWriter(path, COLUMNS) as rows:
+        for moment in run.moments:
+            rows.add(moment)
+    return path
+
+
+def write_runs(folder: Path, runs: Sequence[WidthRun]) -> Path:
+    """widths.csv: a row a run."""
+    path = folder / "widths.csv"
+    with TableWriter(path, RUN_COLUMNS) as rows:
+        for run in sorted(runs, key=lambda run: (run.width, run.seed)):
+            line = {key: measure(run) for key, (_, measure) in MEASURES.items()}
+            line |= {"rise": largest_rise(run), "certified": int(certified(run))}
+            line |= {name: getattr(run, name) for name in ("width", "seed", "parameters")}
+            rows.add(SimpleNamespace(**line, same_tree=int(run.same_tree)))
+    return path
+
+
+def title_of(settings: Settings) -> str:
+    """One line for the figures."""
+    return (
+        f"{settings.network}, {settings.layers} hidden layers, {settings.activation}, "
+        f"{settings.parametrisation} parametrisation, μβ = {settings.step_size:g}, "
+        f"{settings.max_steps} steps"
+    )
+
+
+def write_study(folder: Path, settings: Settings, study: WidthStudy) -> list[Path]:
+    """widths.csv, widths.json and both figures; the curves are there already."""
+    write_json(folder / "widths.json", study.content())
+    title = title_of(settings)
+    return [
+        write_runs(folder, study.runs),
+        folder / "widths.json",
+        *plots.save(plots_width.widths_figure(study, title), folder / "widths"),
+        *plots.save(plots_width.equilibrium_figure(study, title), folder / "equilibrium"),
+    ]
