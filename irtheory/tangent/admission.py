@@ -40,8 +40,16 @@ def trainable(module: nn.Module) -> Parameters:
 
 
 def evaluate(module: nn.Module, parameters: Parameters, x: Tensor) -> Tensor:
-    """F(x; θ) [m, k] at other values of the parameters."""
-    return functional_call(module, parameters, (x,))
+    """F(x; θ) [m, k] at other values of the parameters, which the module does not keep.
+
+    functional_call leaves the new values in a submodule that stands in two places.
+    """
+    own = [(part, name, p) for part in module.modules() for name, p in part._parameters.items()]
+    try:
+        return functional_call(module, parameters, (x,))
+    finally:
+        for part, name, p in own:
+            part._parameters[name] = p
 
 
 def admissible(module: nn.Module, x: ArrayLike | Tensor) -> nn.Module:

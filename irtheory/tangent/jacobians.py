@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jacrev, vmap
+from torch.func import jacrev, vmap
 
-from irtheory.tangent.admission import trainable
+from irtheory.tangent.admission import evaluate, trainable
 
 
 def bytes_a_sample(module: nn.Module, x: Tensor, outputs: int) -> int:
@@ -31,7 +31,7 @@ def jacobians(module: nn.Module, x: Tensor) -> list[Tensor]:
     """df/dp for every parameter p, [b, k, size of p], for samples x [b, …]."""
 
     def output(parameters: dict[str, Tensor], sample: Tensor) -> Tensor:
-        return functional_call(module, parameters, (sample[None],))[0]
+        return evaluate(module, parameters, sample[None])[0]
 
     rows = vmap(jacrev(output), in_dims=(None, 0))(trainable(module), x)
     return [J.detach().flatten(2) for J in rows.values()]

@@ -1,0 +1,68 @@
+"""The kernel by neural-tangents, for `benchmarks/ntk.py`; runs where that package is installed.
+
+    PYTHON benchmarks/ntk_peer.py structured|contraction NETWORK.npz OUT.npz
+
+neural-tangents 0.6.5 imports only beside an older JAX, so it has an environment of its own:
+
+    pip install neural-tangents==0.6.5 jax==0.5.3 jaxlib==0.5.3 tf2jax==0.3.7
+"""
+
+import resource
+import sys
+import time
+
+import jax
+import neural_tangents as nt
+import numpy as np
+from jax import numpy as jnp
+
+jax.config.update("jax_enable_x64", True)
+
+WAYS = {
+    "structured": nt.NtkImplementation.STRUCTURED_DERIVATIVES,
+    "contraction": nt.NtkImplementation.JACOBIAN_CONTRACTION,
+}
+
+
+def main(way: str, given: str, out: str) -> None:
+    """Measure one implementation on the weights that were handed over."""
+    with np.load(given, allow_pickle=False) as network:
+        scales, x = network["scales"], network["x"]
+        names = sorted(
+            (name for name in network if "." in name), key=lambda n: int(n.split(".")[0])
+        )
+        layers = sorted({int(name.split(".")[0]) for name in names})
+        params = [
+            (jnp.asarray(network[f"{i}.weight"]), jnp.asarray(network[f"{i}.bias"])) for i in layers
+        ]
+
+    def f(params, x):
+        for number, ((weight, bias), (ws, bs)) in enumerate(zip(params, scales, strict=True)):
+            x = jax.nn.relu(x) if number else x
+            x = ws * (x @ weight.T) + bs * bias
+        return x
+
+    kernel_fn = jax.jit(
+        nt.empirical_ntk_fn(f, trace_axes=(), vmap_axes=0, implementation=WAYS[way]),
+        static_argnums=(1,),
+    )
+
+    def compute(x):
+        return np.asarray(kernel_fn(x, None, params))
+
+    compute(x[:8])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    compute(x)  # compiles for this shape
+    seconds = []
+    for _ in range(5 if way == "structured" else 1):
+        start = time.perf_counter()
+        kernel = compute(x)
+        seconds.append(time.perf_counter() - start)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    m, _, k, _ = kernel.shape
+    kernel = kernel.transpose(0, 2, 1, 3).reshape(m * k, m * k)
+    np.savez(out, kernel=kernel, seconds=np.median(seconds), memory=grown, planned=np.nan)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
