@@ -54,6 +54,11 @@ def by_autograd(module: nn.Module, x: np.ndarray) -> np.ndarray:
     return J @ J.T
 
 
+class Doubled(nn.Module):
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        return 2 * weight
+
+
 class SharedTrunk(nn.Module):
     """Two heads on one trunk, one of them through a product: outputs share most parameters."""
 
@@ -167,9 +172,10 @@ def test_what_is_no_plain_chain_takes_the_general_path() -> None:
     shared = nn.Linear(3, 3)
     hooked = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2))
     hooked[0].register_forward_hook(lambda module, given, result: 2 * result)
-    normed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.Linear(4, 2))
+    doubled = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    nn.utils.parametrize.register_parametrization(doubled[0], "weight", Doubled())
     softmax = nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=1), nn.Linear(3, 2))
-    for net in (nn.Sequential(shared, nn.Tanh(), shared), hooked, normed, softmax):
+    for net in (nn.Sequential(shared, nn.Tanh(), shared), hooked, doubled, softmax):
         net = net.double()
         assert not is_perceptron(net, x)
         kernel = empirical_kernel(net, x)
