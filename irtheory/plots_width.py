@@ -8,10 +8,17 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from irtheory.plots import BLUE, GREY, ORANGE, RED, STYLE, plt
+from irtheory.plots import BLUE, FLOOR, GREY, ORANGE, RED, STYLE, plt
 
 if TYPE_CHECKING:
     from irtheory.studies.width.study import WidthStudy
+
+
+NAMES = {
+    "off_train": r"$\sup_t\,\|f_t - f_t^{\mathrm{lin}}\|$, train",
+    "off_held": r"$\sup_t\,\|f_t - f_t^{\mathrm{lin}}\|$, held out",
+    "drift": r"$\|K_t - K_0\| \,/\, \|K_0\|$ at the end",
+}
 
 
 def widths_figure(study: WidthStudy, title: str = "") -> Figure:
@@ -27,11 +34,10 @@ def widths_figure(study: WidthStudy, title: str = "") -> Figure:
             axes.plot(*zip(*points, strict=True), mark, color=colour, alpha=0.5, ms=4, mew=0)
             middle = np.exp(np.mean(np.log([value for _, value in points])))
             centre = np.exp(np.mean(np.log([width for width, _ in points])))
-            label = f"{slope.name}: {slope.slope:.2f} [{slope.low:.2f}, {slope.high:.2f}]"
+            label = f"{NAMES[key]}: {slope.slope:.2f} [{slope.low:.2f}, {slope.high:.2f}]"
             fitted = middle * (widths / centre) ** slope.slope
             axes.plot(widths, fitted, color=colour, ls=dash, lw=2, label=label)
-        top = axes.get_ylim()[1]
-        guide = 0.8 * top * (widths / widths[0]) ** -0.5
+        guide = axes.get_ylim()[1] * (widths / widths[0]) ** -0.5
         axes.plot(widths, guide, color=GREY, lw=1, label=r"width$^{-1/2}$")
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
@@ -39,7 +45,7 @@ def widths_figure(study: WidthStudy, title: str = "") -> Figure:
         axes.set_xlabel("width")
         axes.set_ylabel("root mean square of outputs; share of ‖K‖")
         axes.set_title(title, fontsize=10)
-        axes.legend(title="slope with 95% interval", fontsize=9)
+        axes.legend(title="slope with 95% interval", fontsize=9, loc="lower left")
     return figure
 
 
@@ -53,7 +59,8 @@ def equilibrium_figure(study: WidthStudy, title: str = "") -> Figure:
             t = [moment.t for moment in runs[0]]
             for name, dash, label in (("gap", "-", f"{row.width}"), ("gap_linear", "--", None)):
                 curves = [[getattr(moment, name) for moment in run] for run in runs]
-                axes.plot(t, np.median(curves, axis=0), ls=dash, color=colour, lw=2, label=label)
+                shown = np.maximum(np.median(curves, axis=0), FLOOR)
+                axes.plot(t, shown, ls=dash, color=colour, lw=2, label=label)
         axes.plot([], [], color=GREY, ls="-", label="network")
         axes.plot([], [], color=GREY, ls="--", label="linearisation")
         axes.set_xscale("log", base=2)

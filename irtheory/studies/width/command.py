@@ -25,11 +25,12 @@ from irtheory.runs import InputError, open_run
 from irtheory.studies.settings import Settings, check, width_list
 from irtheory.studies.width.files import CURVES, write_curve, write_runs, write_study
 from irtheory.studies.width.follow import WidthRun, follow, plan_study
+from irtheory.studies.width.slopes import EXPECTED
 from irtheory.studies.width.study import FALLING, Statistic, WidthRow, WidthStudy, summarise
 
 WIDTH_SEEDS = 5
 HEADS = {
-    "off_train": "off, train", "off_held": "off, held out", "drift": "drift of K",
+    "off_train": "off, train", "off_held": "held out", "drift": "drift of K",
     "gap": "gap", "gap_linear": "gap lin.",
 }  # fmt: skip
 LEGEND = (
@@ -37,7 +38,7 @@ LEGEND = (
     "the end; ±: standard deviation over seeds",
     "gap: gap_θ/Q_1 at the end, of the network on its linearisation at θ_t; gap lin.: of the "
     "linearisation at θ0",
-    "certified: the network keeps μβ < 1, never raises Q and obeys the descent lemma; "
+    "holds: the network itself keeps μβ < 1, never raises Q and obeys the descent lemma; "
     "tree: both end with the same best tree",
 )
 
@@ -124,14 +125,14 @@ def _report(console: Console, study: WidthStudy) -> None:
         print_plain(
             console,
             f"· {slope.name}: slope {slope.slope:.3f} [{slope.low:.3f}, {slope.high:.3f}], "
-            f"{slope.verdict}",
+            f"{slope.verdict} a rate of −1/2, {list(EXPECTED)}",
         )
 
 
 def _table(study: WidthStudy) -> Table:
     table = Table(box=None, pad_edge=False)
-    for head in ("width", *HEADS.values(), "certified", "tree"):
-        table.add_column(head, justify="right")
+    for head in ("width", *HEADS.values(), "holds", "tree"):
+        table.add_column(head, justify="right", no_wrap=True)
     for row in study.rows:
         table.add_row(*_cells(row))
     return table
@@ -143,8 +144,8 @@ def _cells(row: WidthRow) -> list[str]:
         str(row.width),
         *(_spread(row.measures[key]) for key in FALLING),
         *(f"{row.measures[key].mean:.1e}" for key in ("gap", "gap_linear")),
-        f"{row.certified} of {n}",
-        f"{row.same_tree} of {n}",
+        f"{row.certified}/{n}",
+        f"{row.same_tree}/{n}",
     ]
 
 

@@ -24,12 +24,10 @@ class Slope:
 
     @property
     def verdict(self) -> str:
-        """How the interval lies to the one expected from a rate of −1/2."""
+        """How the interval lies to `EXPECTED`."""
         if self.high < EXPECTED[0]:
-            return "falls faster than width^(−1/2)"
-        if self.low > EXPECTED[1]:
-            return "does NOT fall like width^(−1/2)"
-        return "agrees with width^(−1/2)"
+            return "faster than"
+        return "slower than" if self.low > EXPECTED[1] else "in keeping with"
 
 
 def loglog_slope(
