@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from irtheory.objectives import LinearisedObjective
 from irtheory.objectives.contract import Array, squared_norm
+from irtheory.runs import InputError
 from irtheory.studies.networks import make_network, network_inputs
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import make_problem
@@ -84,8 +85,14 @@ class Halves:
 
 
 def halves(settings: Settings) -> Halves:
-    """The problem of the settings, shuffled by its seed and cut in the middle."""
+    """The problem of the settings, shuffled by its seed and cut in the middle.
+
+    Raises:
+        InputError: fewer than two samples.
+    """
     problem = make_problem(settings)
+    if len(problem.codes) < 2:
+        raise InputError("--widths: holds out half of the samples, found one sample")
     order = np.random.default_rng([settings.seed, 2]).permutation(len(problem.codes))
     train, held = order[: (len(order) + 1) // 2], order[(len(order) + 1) // 2 :]
     x = network_inputs(problem)
