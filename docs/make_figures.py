@@ -34,6 +34,10 @@ RUNS = {
     "jacobi": "--setting convex --order jacobi",
     "on-saddle": "--setting agreement --start saddle",
     "beside-saddle": "--setting agreement --start saddle --offset 1e-8",
+    "ntk": "--setting ntk",
+    "ntk-cnn": "--setting ntk --network cnn --jump",
+    "widths": "--setting ntk --widths 64,128,256,512,1024 --seeds 5",
+    "equilibrium": "--setting ntk --widths 64,128,256 --seeds 5 --max-steps 8192",
 }
 # Runs of `ira recover`.
 STUDIES = {
@@ -56,6 +60,10 @@ COPIES = {
     "seeds-bands": ("seeds", "bands"),
     "agreement-gaps": ("agreement", "gaps"),
     "agreement-escape": ("agreement", "escape"),
+    "ntk-gaps": ("ntk", "gaps"),
+    "ntk-cnn-gaps": ("ntk-cnn", "gaps"),
+    "widths": ("widths", "widths"),
+    "equilibrium": ("equilibrium", "equilibrium"),
     "recovery-methods": ("recover", "recovery"),
     "recovery-observability": ("recover", "observability"),
     "recovery-dynamics": ("recover", "dynamics"),

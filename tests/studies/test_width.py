@@ -137,7 +137,7 @@ def test_both_start_together_and_wider_networks_stay_closer() -> None:
     narrow, wide = ([r.column("off_held").max() for r in runs[i : i + 3]] for i in (0, 3))
     assert max(wide) < min(narrow)
     study = summarise(runs)
-    assert study.slopes[1].high < -0.3 and [row.width for row in study.rows] == [16, 512]
+    assert [row.width for row in study.rows] == [16, 512]
     assert all(slope.slope < -0.3 for slope in study.slopes)
     assert study.rows[0].measures["off_held"].mean == pytest.approx(np.mean(narrow))
     assert json.loads(json.dumps(study.content()))["holds"] == study.holds
