@@ -7,9 +7,10 @@ neural-tangents 0.6.5 imports only beside an older JAX, so it has an environment
     pip install neural-tangents==0.6.5 jax==0.5.3 jaxlib==0.5.3 tf2jax==0.3.7
 """
 
-import resource
+import re
 import sys
 import time
+from pathlib import Path
 
 import jax
 import neural_tangents as nt
@@ -22,6 +23,18 @@ WAYS = {
     "structured": nt.NtkImplementation.STRUCTURED_DERIVATIVES,
     "contraction": nt.NtkImplementation.JACOBIAN_CONTRACTION,
 }
+
+
+def peak() -> float:
+    """The largest size of this process since `fresh_peak`, MiB (Linux)."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else float("nan")
+
+
+def fresh_peak() -> float:
+    """Forget the peak so far; the size now, MiB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak()
 
 
 def main(way: str, given: str, out: str) -> None:
@@ -50,14 +63,14 @@ def main(way: str, given: str, out: str) -> None:
         return np.asarray(kernel_fn(x, None, params))
 
     compute(x[:8])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = fresh_peak()
     compute(x)  # compiles for this shape
     seconds = []
     for _ in range(5 if way == "structured" else 1):
         start = time.perf_counter()
         kernel = compute(x)
         seconds.append(time.perf_counter() - start)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    grown = peak() - before
     m, _, k, _ = kernel.shape
     kernel = kernel.transpose(0, 2, 1, 3).reshape(m * k, m * k)
     np.savez(out, kernel=kernel, seconds=np.median(seconds), memory=grown, planned=np.nan)

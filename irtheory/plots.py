@@ -155,32 +155,31 @@ def gaps_figure(
 
 
 def _at_steps(trajectory: Trajectory, values: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Values of a trajectory's first rows at these steps; each holds until the next row."""
-    t = trajectory["t"][: len(values)]
-    return values[np.searchsorted(t, steps, side="right") - 1]
+    """Positive values of a trajectory at these steps, log-log between rows, held after the last."""
+    return np.exp(np.interp(np.log(steps), np.log(trajectory["t"]), np.log(values)))
 
 
 def bands_figure(trajectories: Sequence[Trajectory], tolerance: float, title: str = "") -> Figure:
-    """Quantiles over problems of gap_θ and of the distance of Q to its limit, both over Q_1."""
+    """Quantiles over problems of gap_θ and of how far Q is above its last minimum, over Q_1."""
     with plt.rc_context(STYLE):
         figure, axes = _figure()
         longest = int(max(trajectory["t"][-1] for trajectory in trajectories))
         steps = _thin(longest) + 1
         gaps = [_at_steps(tr, _relative(tr["gap_theta"], tr.scale), steps) for tr in trajectories]
-        # The last value of each is 0 by construction, and off a log axis.
-        ends = [tr["value"][: max(len(tr) - 1, 1)] - tr["value"][-1] for tr in trajectories]
+        ends = [tr["value"] - tr["min_theta"][-1] for tr in trajectories]
         rest = [
             _at_steps(tr, _relative(end, tr.scale), steps)
             for end, tr in zip(ends, trajectories, strict=True)
         ]
         for curves, colour, dash, name in (
             (gaps, BLUE, "-", r"$\mathrm{gap}_\theta$"),
-            (rest, GREEN, "--", r"$Q - Q_{\mathrm{end}}$"),
+            (rest, GREEN, "--", r"$Q - \min_\theta Q(\theta, \omega_{\mathrm{end}})$"),
         ):
             low, middle, high = np.quantile(curves, [0.1, 0.5, 0.9], axis=0)
             axes.fill_between(steps, low, high, color=colour, alpha=0.2, lw=0)
             axes.plot(steps, middle, color=colour, ls=dash, lw=2, label=f"{name}, median")
         axes.axhline(tolerance, color=GREY, lw=0.8, ls=":")
+        axes.text(1, tolerance, " tolerance", va="bottom", color=GREY, fontsize=8)
         axes.set_yscale("log")
         _log_steps(axes)
         axes.set_ylabel(r"share of $Q_1$")

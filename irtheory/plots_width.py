@@ -26,7 +26,7 @@ def widths_figure(study: WidthStudy, title: str = "") -> Figure:
     from irtheory.studies.width.study import FALLING, MEASURES
 
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(7.0, 4.4))
+        figure, axes = plt.subplots(figsize=(7.0, 4.8))
         widths = np.array([row.width for row in study.rows], dtype=float)
         looks = zip((BLUE, ORANGE, RED), "os^", ("-", "--", ":"), strict=True)
         for key, slope, (colour, mark, dash) in zip(FALLING, study.slopes, looks, strict=True):
@@ -34,7 +34,8 @@ def widths_figure(study: WidthStudy, title: str = "") -> Figure:
             axes.plot(*zip(*points, strict=True), mark, color=colour, alpha=0.5, ms=4, mew=0)
             middle = np.exp(np.mean(np.log([value for _, value in points])))
             centre = np.exp(np.mean(np.log([width for width, _ in points])))
-            label = f"{NAMES[key]}: {slope.slope:.2f} [{slope.low:.2f}, {slope.high:.2f}]"
+            numbers = f"{slope.slope:.2f} [{slope.low:.2f}, {slope.high:.2f}]".replace("-", "−")
+            label = f"{NAMES[key]}: {numbers}"
             fitted = middle * (widths / centre) ** slope.slope
             axes.plot(widths, fitted, color=colour, ls=dash, lw=2, label=label)
         guide = axes.get_ylim()[1] * (widths / widths[0]) ** -0.5
@@ -44,8 +45,8 @@ def widths_figure(study: WidthStudy, title: str = "") -> Figure:
         axes.set_xticks(widths, [f"{int(width)}" for width in widths])
         axes.set_xlabel("width")
         axes.set_ylabel("root mean square of outputs; share of ‖K‖")
-        axes.set_title(title, fontsize=10)
-        axes.legend(title="slope with 95% interval", fontsize=9, loc="lower left")
+        axes.set_title(f"slopes with 95% intervals: {title}", fontsize=9)
+        figure.legend(loc="outside lower center", ncols=2, fontsize=9)
     return figure
 
 

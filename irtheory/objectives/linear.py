@@ -31,6 +31,19 @@ class LinearObjective(FeatureModel, SquaredLoss):
         """Phi (x) I_k, [mk, Pk]."""
         return np.asarray(np.kron(self.features, np.eye(self.n_outputs)), dtype=np.float64)
 
+    def settling_matrix(self, leaves: Array) -> Array:
+        """2 Phi^T Phi - (A^T Phi)^T (A^T Phi), [P, P], the same for every output."""
+        in_leaves = leaves.T @ self.features
+        return 2 * (self.features.T @ self.features) - in_leaves.T @ in_leaves
+
+    def hessian_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
+        """((4/m) Phi^T Phi + ridge I) (x) I_k, [Pk, Pk]; the same for every theta and T."""
+        self.checked_theta(theta)
+        self.checked_tree(T)
+        gram = self.features.T @ self.features * (4 / self.n_samples)
+        per_output = gram + self.ridge * np.eye(len(gram))
+        return np.asarray(np.kron(per_output, np.eye(self.n_outputs)), dtype=np.float64)
+
     @property
     def strong_convexity(self) -> float:
         """(2/m) lambda_min(Phi^T Phi) + ridge."""

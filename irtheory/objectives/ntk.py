@@ -115,7 +115,8 @@ class LinearisedObjective(SquaredLoss):
         among = "" if self.parameters is None else f" for {self.parameters:,} parameters"
         return (
             f"θ is taken in the row space of J, of rank {self.rank} (K has {len(self.kernel)} "
-            f"eigenvalues, so many above {self.cutoff / self.eigenvalues[-1]:.1e} λ_max){among}"
+            f"eigenvalues, so many above {self.cutoff / self.eigenvalues[-1]:.1e} λ_max; smaller "
+            f"ones are rounding and count as 0){among}"
         )
 
     @property
@@ -135,6 +136,11 @@ class LinearisedObjective(SquaredLoss):
     def outputs(self, theta: ArrayLike) -> Array:
         """G_theta on the sample, [m, k], read-only."""
         return self._outputs(self.checked_theta(theta))
+
+    def settling_matrix(self, leaves: Array) -> Array:
+        """diag(2 lambda) - B^T B with B = A^T D, D^T D being diagonal here."""
+        in_leaves = (leaves.T @ self.design.reshape(len(leaves), -1)).reshape(-1, self.rank)
+        return np.diag(2 * self.eigenvalues) - in_leaves.T @ in_leaves
 
     def pull(self, cotangent: Array) -> Array:
         """diag(s) U^T times an array [m, k], [rank]."""

@@ -50,6 +50,15 @@ class SquaredLoss(Model):
     def design(self) -> Array:
         """dG/dtheta as a matrix [mk, size of theta], rows by (sample, output)."""
 
+    def settling_matrix(self, leaves: Array) -> Array:
+        """D^T (2 - A A^T) D for A = `leaves` [m, L] with orthonormal columns, [q, q].
+
+        D = dG/dtheta acts on theta as q rows; where all outputs share D, as in Phi theta, q = P.
+        """
+        design = self.design
+        in_leaves = (leaves.T @ design.reshape(len(leaves), -1)).reshape(-1, design.shape[1])
+        return 2 * (design.T @ design) - in_leaves.T @ in_leaves
+
     @property
     @abstractmethod
     def coercive_because(self) -> str:

@@ -88,7 +88,7 @@ class WeightSpaceObjective(SquaredLoss):
         if self.labels.size == 1:
             return float(gram.matvec(np.ones(1))[0])
         accuracy: Any = CONVERGED
-        start = np.ones(self.labels.size)
+        start = np.random.default_rng(0).normal(size=self.labels.size)
         return float(eigsh(gram, k=1, v0=start, tol=accuracy, return_eigenvectors=False)[0])
 
     def smoothness(self) -> Smoothness:

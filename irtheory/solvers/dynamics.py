@@ -19,9 +19,10 @@ from irtheory.objectives.squared import SquaredLoss
 
 @dataclass(frozen=True, eq=False)
 class Settling:
-    """∇_θ Q(θ, T) = M θ + c over flat θ, T = P G_θ for one assignment of samples to leaves.
+    """∇_θ Q(θ, T) = M θ + c, T = P G_θ for one assignment of samples to leaves.
 
-    M = (2/m) Dᵀ(2 − P)D + ridge is symmetric and at least (2/m)DᵀD + ridge; D = dG/dθ.
+    M = (2/m) Dᵀ(2 − P)D + ridge, [q, q], is symmetric and at least (2/m)DᵀD + ridge; D = dG/dθ.
+    It acts on θ written as q rows, c is [q, columns].
     """
 
     matrix: Array
@@ -29,16 +30,17 @@ class Settling:
 
     @cached_property
     def spectrum(self) -> tuple[Array, Array]:
-        """Eigenvalues λ of M, ascending, and its eigenvectors."""
-        return np.linalg.eigh(self.matrix)
+        """Eigenvalues λ of M, ascending, those that are rounding set to 0, and its eigenvectors."""
+        values, vectors = np.linalg.eigh(self.matrix)
+        rounding = len(values) * np.finfo(np.float64).eps * values[-1]
+        return np.where(values > rounding, values, 0.0), vectors
 
     @cached_property
     def limit(self) -> Array:
         """The θ of least norm at which the gradient vanishes: the joint minimum over (θ, ω)."""
         values, vectors = self.spectrum
-        kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
-        shares = -(vectors.T @ self.offset)
-        return vectors[:, kept] @ (shares[kept] / values[kept])
+        inverse = np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
+        return -(vectors * inverse) @ (vectors.T @ self.offset)
 
 
 def _leaf_basis(leaf_of: NDArray[np.int64]) -> Array:
@@ -59,16 +61,13 @@ def settling(objective: SquaredLoss, leaf_of: NDArray[np.int64]) -> Settling:
     Raises:
         ValueError: another number of samples.
     """
-    m, k = objective.n_samples, objective.n_outputs
+    m, shape = objective.n_samples, objective.theta_shape
     if np.shape(leaf_of) != (m,):
         raise ValueError(f"leaf_of: expected {m} samples, found {list(np.shape(leaf_of))}")
-    design = objective.design
-    at_zero = objective.outputs(np.zeros(objective.theta_shape))
-    A = _leaf_basis(leaf_of)
-    in_leaves = (A.T @ design.reshape(m, -1)).reshape(-1, design.shape[1])
-    M = (2 * design.T @ design - in_leaves.T @ in_leaves) * (2 / m)
+    M = objective.settling_matrix(_leaf_basis(leaf_of)) * (2 / m)
+    at_zero = objective.outputs(np.zeros(shape))
     residual = 2 * at_zero - leaf_means(at_zero, leaf_of) - objective.labels
-    offset = design.T @ residual.reshape(m * k) * (2 / m)
+    offset = objective.pull(residual * (2 / m)).reshape(len(M), -1)
     return Settling((M + M.T) / 2 + objective.ridge * np.eye(len(M)), offset)
 
 
@@ -83,10 +82,11 @@ class Segment:
     @cached_property
     def _start(self) -> Array:
         """z_0 − z* in the eigenvectors of M; where λ = 0 it stays for ever."""
-        return self.dynamics.spectrum[1].T @ (self.theta.ravel() - self.dynamics.limit)
+        start = self.theta.reshape(self.dynamics.offset.shape)
+        return self.dynamics.spectrum[1].T @ (start - self.dynamics.limit)
 
     def at(self, steps: int) -> Array:
         """θ after so many steps, in the shape of `theta`."""
         values, vectors = self.dynamics.spectrum
-        left = (1 - self.step_size * values) ** float(steps) * self._start
+        left = (1 - self.step_size * values[:, None]) ** float(steps) * self._start
         return (self.dynamics.limit + vectors @ left).reshape(self.theta.shape)

@@ -16,6 +16,49 @@ from irtheory.studies.setup import Announce
 from irtheory.synthetic import Problem
 from irtheory.tangent import admissible, cnn, empirical_kernel, mlp, network_outputs, plan_kernel
 from irtheory.tangent.admission import trainable
+from irtheory.tangent.kernel import GIB
+from irtheory.tangent.networks import KERNEL
+
+# Matrices of the size of K that are held at a time, as measured (what cvxpy takes comes on top): K,
+# its eigenvectors, their workspace and D; for leaps and block descent a Hessian and its
+# eigenvectors too; in a study of widths three kernels and the spectra of two.
+MATRICES, WITH_HESSIAN, STUDYING = 6, 10, 20
+# Copies of the weights while a network is tried out.
+COPIES = 4
+
+
+def matrices(settings: Settings) -> int:
+    """How many matrices of the size of K a run of these settings holds at a time."""
+    if settings.widths is not None:
+        return STUDYING
+    return WITH_HESSIAN if settings.jump or settings.algorithm == "bcgd" else MATRICES
+
+
+def check_budget(settings: Settings, width: int) -> None:
+    """Refuse sizes that --max-memory cannot hold, before anything of that size is made.
+
+    Raises:
+        InputError: naming the option, with the GiB that it would take.
+    """
+    allowed = (settings.max_memory or 1.0) * GIB
+    fan_in = settings.attributes or 1
+    between = KERNEL**2 if settings.network == "cnn" else 1
+    weights = width * (fan_in + (settings.classes or 1)) * between
+    weights += (settings.layers or 1) * width**2 * between
+    outputs = (settings.samples or 0) * (settings.classes or 0)
+    outputs //= 1 if settings.widths is None else 2
+    for options, size in (
+        (
+            f"--samples {settings.samples} --classes {settings.classes}",
+            outputs**2 * matrices(settings),
+        ),
+        (f"a network of width {width}", COPIES * weights),
+    ):
+        if 8 * size > allowed:
+            raise InputError(
+                f"--max-memory: {options} need about {8 * size / GIB:.3g} GiB, found "
+                f"{settings.max_memory:g} a process; expected more, or smaller sizes"
+            )
 
 
 def network_inputs(problem: Problem) -> Array:
@@ -72,7 +115,9 @@ def linearised(
     """
     x, width = network_inputs(problem), settings.width or 1
     module = admissible(make_network(settings, problem, width), x)
-    plan = plan_kernel(module, x, max_memory=settings.max_memory or 1.0, spectrum=True)
+    plan = plan_kernel(
+        module, x, max_memory=settings.max_memory or 1.0, matrices=matrices(settings)
+    )
     if announce:
         announce(str(plan))
     kernel = empirical_kernel(module, x, plan=plan)
@@ -83,7 +128,7 @@ def linearised(
         settings.ridge or 0.0,
         parameters=plan.parameters,
     )
-    notes = [describe(settings, problem, module, width), str(plan), _coordinates(objective)]
+    notes = [describe(settings, problem, module, width), _coordinates(objective)]
     return objective, notes
 
 

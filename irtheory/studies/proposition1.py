@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from irtheory import assumptions
-from irtheory.certificates import Certificate, checkpoints, promises
+from irtheory.certificates import ROUNDING, Certificate, checkpoints, promises
 from irtheory.objectives.contract import Objective
 from irtheory.objectives.squared import SquaredLoss
 from irtheory.solvers import (
@@ -22,6 +22,7 @@ from irtheory.solvers import (
     run,
     settling,
 )
+from irtheory.solvers.dynamics import leaf_means
 from irtheory.solvers.tree_steps import TreeSteps
 from irtheory.studies.result import (
     Result,
@@ -68,7 +69,7 @@ def run_alternating(
         with_reference(promised, points, trajectory.scale),
         points,
         trajectory.stopped.value,
-        len(trajectory),
+        int(trajectory["t"][-1]),
         (
             *notes,
             *_tree_notes(settings, problem, objective, trajectory),
@@ -110,8 +111,17 @@ def _tree_notes(
         f"the tree changed {int(changes[-1])} times, last at step {last}, and stood still for the "
         f"remaining {int(t[-1]) - last} steps"
     ]
+    if settings.jump:
+        notes.append(
+            f"by leaps: {len(t)} of {int(t[-1])} steps were looked at; a tree that comes and goes "
+            "within a leap is not seen"
+        )
     exact = settings.order == "gauss-seidel" and settings.tree == "exact"
-    if isinstance(objective, SquaredLoss) and exact and trajectory.stopped is Stopped.CONVERGED:
+    if not isinstance(objective, SquaredLoss) or not exact:
+        return notes
+    if trajectory.stopped is Stopped.MAX_STEPS and not settings.jump:
+        notes.append("the steps ran out: --jump goes on in closed form, where a step costs nothing")
+    if trajectory.stopped is Stopped.CONVERGED:
         notes.append(_frozen_note(settings, problem, objective, trajectory))
     return notes
 
@@ -120,10 +130,11 @@ def _frozen_note(
     settings: Settings, problem: Problem, objective: SquaredLoss, trajectory: Trajectory
 ) -> str:
     """Whether the last tree is still the best one where its own dynamics end, t → ∞."""
-    dynamics = settling(objective, _last_tree(trajectory).apply(problem.codes))
-    limit = dynamics.limit.reshape(objective.theta_shape)
+    leaf_of = _last_tree(trajectory).apply(problem.codes)
+    limit = settling(objective, leaf_of).limit.reshape(objective.theta_shape)
+    own = objective.value(limit, leaf_means(objective.outputs(limit), leaf_of))
     trees = TreeSteps(objective, problem.codes, _tree_class(settings), "exact")
-    if trees.minimum(limit)[0].structure == trajectory.final.structure:
+    if own - trees.minimum(limit)[1] <= ROUNDING * trajectory.scale:
         return "the tree is frozen: it is also the best one where its closed form ends, t → ∞"
     return "the tree is not frozen: where its closed form ends, t → ∞, another one is better"
 

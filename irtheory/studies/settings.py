@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -169,11 +170,14 @@ def _check_algorithm(settings: Settings) -> None:
         )
     if settings.start == "saddle" and not bcgd:
         raise InputError("--start saddle belongs to --algorithm bcgd")
-    if settings.jump and (bcgd or settings.order == "jacobi" or settings.tree == "cart"):
-        raise InputError("--jump: the closed form is of --order gauss-seidel with exact trees")
     if settings.jump and settings.setting not in ("convex", "ntk"):
         raise InputError(
             f"--jump: the closed form is of squared loss, found --setting {settings.setting}"
+        )
+    if settings.jump and (bcgd or settings.order == "jacobi" or settings.tree == "cart"):
+        raise InputError(
+            "--jump: the closed form is of --algorithm alternating, --order gauss-seidel and "
+            "--tree exact"
         )
     if settings.jump and settings.step_size >= 2:
         raise InputError(f"--step-size {settings.step_size:g}: --jump needs less than 2")
@@ -197,6 +201,8 @@ def check_network(settings: Settings) -> None:
                 option = f"--{name.replace('_', '-')} {getattr(settings, name)}"
                 raise InputError(f"{option}: belongs to --setting ntk")
         return
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", settings.device or "cpu"):
+        raise InputError(f"--device: expected cpu, cuda or cuda:N, found '{settings.device}'")
     if settings.network == "cnn" and settings.data is not None:
         raise InputError("--network cnn: sees images of digits; a table of --data needs mlp")
     if settings.widths is not None:
@@ -220,6 +226,8 @@ def _check_study(settings: Settings) -> None:
         raise InputError(f"--width {settings.width}: without effect, --widths says which")
     if settings.step_size >= 2:
         raise InputError(f"--step-size {settings.step_size:g}: --widths needs less than 2")
+    if settings.max_steps is not None and settings.max_steps < 2:
+        raise InputError(f"--max-steps {settings.max_steps}: --widths needs 2 steps or more")
     usual = Settings()
     for name in ("order", "tree", "start", "offset", "reference", "tolerance", "joint", "jump"):
         if getattr(settings, name) != getattr(usual, name):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from joblib import effective_n_jobs
 
 from irtheory.digits import digits_problem
 from irtheory.enumeration import check_size
@@ -90,6 +91,10 @@ def prepare(settings: Settings, announce: Announce | None = None) -> Prepared:
     """
     settings = settings.resolved()
     check(settings)
+    if settings.setting == "ntk":
+        from irtheory.studies.networks import check_budget
+
+        check_budget(settings, settings.width or 1)
     problem = make_problem(settings)
     objective, notes = make_objective(settings, problem, announce)
     if settings.joint:
@@ -103,3 +108,9 @@ def starting_point(objective: Objective, seed: int) -> Array:
         return np.zeros(objective.theta_shape)
     rng = np.random.default_rng([seed, 1])
     return rng.normal(size=objective.theta_shape) / np.sqrt(objective.theta_shape[0])
+
+
+def processes(settings: Settings) -> int:
+    """Processes for independent runs: --threads or all cores; one for an accelerator."""
+    on_cpu = settings.device is None or settings.device == "cpu"
+    return effective_n_jobs(settings.threads or -1) if on_cpu else 1

@@ -25,9 +25,9 @@ from irtheory.console import (
     progress_bar,
 )
 from irtheory.reference import MissingDependency, cvxpy_missing
-from irtheory.runs import InputError, TableWriter, default_folder, open_run
+from irtheory.runs import InputError, TableWriter, default_folder, open_run, refuse_used
 from irtheory.solvers.trajectory import COLUMNS, Step
-from irtheory.studies.setup import Prepared, prepare
+from irtheory.studies.setup import Prepared, prepare, processes
 from irtheory.studies.simulate import Result, Settings, simulate
 from irtheory.studies.simulate_files import FailedSeed, write_ensemble, write_results
 from irtheory.studies.width.command import WIDTH_SEEDS, width_command
@@ -49,6 +49,8 @@ def simulate_command(
     if seeds is not None and seeds < 1:
         raise InputError(f"--seeds: expected at least 1, found {seeds}")
     folder = out or default_folder("simulate", settings.setting)
+    # Before anything that takes long.
+    refuse_used(folder, "simulate", overwrite)
     if settings.widths is not None:
         return width_command(settings, seeds or WIDTH_SEEDS, folder, overwrite, console)
     seeds = seeds or 1
@@ -121,7 +123,7 @@ def _one(settings: Settings, folder: Path) -> Result | FailedSeed:
 def _outcomes(settings: Settings, seeds: int, folder: Path) -> Iterator[Result | FailedSeed]:
     (folder / "trajectories").mkdir()
     jobs = [replace(settings, seed=settings.seed + i, threads=1) for i in range(seeds)]
-    pool = Parallel(n_jobs=settings.threads or -1, return_as="generator")
+    pool = Parallel(n_jobs=processes(settings), return_as="generator")
     made = pool(delayed(_one)(job, folder) for job in jobs)
     # What joblib is said to return is for every mode; this one yields what `_one` returns.
     return cast(Iterator[Result | FailedSeed], made)
@@ -140,6 +142,7 @@ def _ensemble(settings: Settings, seeds: int, folder: Path, console: Console) ->
         print_plain(
             console, f"interrupted after {done} of {seeds} problems: {folder}/trajectories/"
         )
+        print_plain(console, "next: run the same command again with --overwrite")
         return INTERRUPTED
     console.print(_seed_table(outcomes))
     written = [*write_ensemble(folder, outcomes), folder / "trajectories"]
@@ -185,7 +188,7 @@ def _seed_cells(outcome: Result | FailedSeed) -> list[str]:
         return [*["–"] * 5, "failed"]
     run = outcome.trajectory
     return [
-        str(len(run)),
+        f"{run['t'][-1]:.0f}",
         f"{run['value'][-1]:.6g}",
         f"{run['gap_theta'][-1] / run.scale:.1e}",
         f"{run['gap_omega'].max() / run.scale:.1e}",

@@ -27,6 +27,8 @@ def title_of(result: Result) -> str:
     """One line for the figures: what ran, on what, and how it ended."""
     s = result.settings
     parts = [s.setting, s.algorithm or "", f"μβ = {s.step_size:g}", f"depth {s.depth}"]
+    if s.setting == "ntk":
+        parts[0] = f"ntk ({s.network} {s.width} × {s.layers}, {s.activation})"
     if s.algorithm == "alternating":
         parts[2:2] = [s.order] + ([] if s.tree == "exact" else ["greedy tree"])
     return ", ".join(parts)

@@ -78,36 +78,58 @@ Jump = Annotated[
         "--jump", help="Squared loss: in closed form from one change of the tree to the next."
     ),
 ]
+PANEL = "Linearised networks (--setting ntk)"
 Network = Annotated[
     Literal["mlp", "cnn"] | None,
     typer.Option(
-        help="ntk: a perceptron, or convolutions on images of digits.", show_default="mlp"
+        help="A perceptron, or convolutions on images of digits.",
+        show_default="mlp",
+        rich_help_panel=PANEL,
     ),
 ]
 Width = Annotated[
     int | None,
-    typer.Option(help="ntk: hidden units, or channels, of a layer.", show_default="512; cnn 32"),
+    typer.Option(
+        help="Hidden units, or channels, of a layer.",
+        show_default="512; cnn 32",
+        rich_help_panel=PANEL,
+    ),
 ]
-Layers = Annotated[int | None, typer.Option(help="ntk: hidden layers.", show_default="2")]
+Layers = Annotated[
+    int | None, typer.Option(help="Hidden layers.", show_default="2", rich_help_panel=PANEL)
+]
 Activation = Annotated[
     Literal["relu", "tanh", "gelu"] | None,
-    typer.Option(help="ntk: after every hidden layer.", show_default="relu"),
+    typer.Option(help="After every hidden layer.", show_default="relu", rich_help_panel=PANEL),
 ]
 Parametrisation = Annotated[
     Literal["ntk", "standard"] | None,
-    typer.Option(help="ntk: sizes of weights as factors, or in the weights.", show_default="ntk"),
+    typer.Option(
+        help="Sizes of weights as factors, or in the weights.",
+        show_default="ntk",
+        rich_help_panel=PANEL,
+    ),
 ]
 MaxMemory = Annotated[
-    float | None, typer.Option(help="ntk: GiB that the kernel may take.", show_default="4")
+    float | None,
+    typer.Option(
+        help="GiB for the kernel and its eigenvectors, all processes together.",
+        show_default="4",
+        rich_help_panel=PANEL,
+    ),
 ]
 Device = Annotated[
-    str | None, typer.Option(help="ntk: where networks are, cpu or cuda.", show_default="cpu")
+    str | None,
+    typer.Option(
+        help="Where networks are: cpu, cuda or cuda:N.", show_default="cpu", rich_help_panel=PANEL
+    ),
 ]
 Widths = Annotated[
     str | None,
     typer.Option(
-        help="ntk: train networks of these widths beside their linearisations.",
+        help="Train networks of these widths beside their linearisations.",
         metavar="64,128,…",
+        rich_help_panel=PANEL,
     ),
 ]
 Start = Annotated[
@@ -129,7 +151,8 @@ Seeds = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
 Threads = Annotated[
-    int | None, typer.Option(help="Threads of the tree search, or processes of --seeds.")
+    int | None,
+    typer.Option(help="Threads of the tree search, or processes of --seeds and --widths."),
 ]
 Out = Annotated[
     Path | None, typer.Option(help="Run folder.", show_default="runs/simulate-SETTING-TIME")

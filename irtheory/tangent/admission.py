@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.func import functional_call, jvp, vjp
+from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 Parameters = dict[str, Tensor]
 # Samples on which a module is tried.
-TRIED = 64
-# (length of a step, share of the derivative by which a difference quotient may miss it): jumps
-# show in the long step, where kinks cost up to a fifth, derivatives that are made up in the short.
-STEPS = ((3e-2, 0.5), (1e-6, 0.05))
+TRIED = 32
 # Outputs that ought to be equal may differ by this share, from the order of additions.
 ROUNDING = 1e-9
+# Halvings of a path on which a jump is looked for, and the share of the path's change that must
+# be left in the last piece: 2^-40 of a continuous path changes far less.
+HALVINGS, JUMP = 40, 1e-5
+# Difference quotients of this step may miss a derivative by this share; kinks cost a little.
+STEP, ALLOWED, DIRECTIONS = 1e-6, 0.05, 8
 
 
 def as_inputs(module: nn.Module, x: ArrayLike | Tensor) -> Tensor:
@@ -57,7 +60,7 @@ def admissible(module: nn.Module, x: ArrayLike | Tensor) -> nn.Module:
 
     Args:
         module: x [m, …] → outputs [m, k].
-        x: the samples, at most 64 of which are tried.
+        x: the samples, at most 32 of which are tried.
 
     Raises:
         ValueError: dropout that draws, batch norm with statistics of the batch, nothing to
@@ -65,21 +68,18 @@ def admissible(module: nn.Module, x: ArrayLike | Tensor) -> nn.Module:
             next or that depend on other samples, or that have no derivative.
     """
     _refuse_by_name(module)
-    module = copy.deepcopy(module).double()
-    x = as_inputs(module, x)[:TRIED]
-    theta = trainable(module)
-    if not theta:
-        raise ValueError("module: expected parameters that require a gradient, found none")
-    f = _checked_outputs(module, x)
-    if not _close(module(x), f):
-        raise ValueError("module: two evaluations at one θ differ; expected one output for one θ")
-    if not _close(module(x[:1]), f[:1]):
-        raise ValueError(
-            "module: the outputs of a sample depend on the samples beside it; "
-            "expected a function of each sample alone"
-        )
-    _refuse_jumps(module, theta, x)
-    _refuse_steps(module, theta, x)
+    x = as_inputs(module, x)[:TRIED].detach()
+    try:
+        module = copy.deepcopy(module).double()
+        if not trainable(module):
+            raise ValueError("module: expected parameters that require a gradient, found none")
+        f = _checked_outputs(module, x)
+        _refuse_company(module, x, f)
+        _refuse_jumps(module, x)
+        _refuse_false_derivatives(module, x)
+    except (RuntimeError, NotImplementedError, TypeError, IndexError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"module: cannot be run on samples {list(x.shape)}: {why}") from error
     return module
 
 
@@ -107,54 +107,85 @@ def _checked_outputs(module: nn.Module, x: Tensor) -> Tensor:
         raise ValueError("module: not differentiable, its outputs carry no gradient to θ")
     if not torch.isfinite(f).all():
         raise ValueError("module: expected finite outputs, found others")
-    return f
+    return f.detach()
+
+
+def _refuse_company(module: nn.Module, x: Tensor, f: Tensor) -> None:
+    """Refuse outputs that change from one evaluation to the next, or with the other samples."""
+    with torch.no_grad():
+        if not _close(module(x), f):
+            raise ValueError("module: two evaluations at one θ differ; expected one output a θ")
+        alone, turned = module(x[:1]), module(x.flip(0)).flip(0)
+    if not _close(alone, f[:1]) or not _close(turned, f):
+        raise ValueError(
+            "module: the outputs of a sample depend on the samples beside it; "
+            "expected a function of each sample alone"
+        )
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
     return bool((a - b).abs().max() <= ROUNDING * (1 + b.abs().max()))
 
 
-def _refuse_jumps(module: nn.Module, theta: Parameters, x: Tensor) -> None:
-    """Compare the derivative along a random direction with difference quotients."""
-    draw = torch.Generator().manual_seed(0)
-    direction = {
-        name: (torch.randn(p.shape, generator=draw, dtype=p.dtype) * _size(p)).to(p.device)
+def _direction(theta: Parameters, draw: torch.Generator) -> Parameters:
+    """A random direction in which every parameter moves by its own size (zeros by 1)."""
+    return {
+        name: (float(p.square().mean().sqrt()) or 1.0)
+        * torch.randn(p.shape, generator=draw, dtype=p.dtype).to(p.device)
         for name, p in theta.items()
     }
+
+
+def _moved(module: nn.Module, theta: Parameters, way: Parameters, length: float, x: Tensor):
     with torch.no_grad():
-        slope = jvp(lambda p: evaluate(module, p, x), (theta,), (direction,))[1]
-        for length, allowed in STEPS:
-            ends = [
-                evaluate(module, {n: p + s * direction[n] for n, p in theta.items()}, x)
-                for s in (length / 2, -length / 2)
-            ]
-            quotient = (ends[0] - ends[1]) / length
-            missed = float((quotient - slope).norm() / slope.norm().clamp_min(1e-300))
-            if not missed <= allowed:
-                raise ValueError(
-                    f"module: not differentiable, a difference quotient of step {length:g} "
-                    f"misses the derivative by {missed:.2g} of its size; expected ≤ {allowed:g}"
-                )
+        return evaluate(module, {name: p + length * way[name] for name, p in theta.items()}, x)
 
 
-def _refuse_steps(module: nn.Module, theta: Parameters, x: Tensor) -> None:
-    """Refuse parameters that move the outputs and yet have no derivative on any sample."""
-    f, pull = vjp(lambda p: evaluate(module, p, x), theta)[:2]
+def _refuse_jumps(module: nn.Module, x: Tensor) -> None:
+    """Halve a long path in θ, each time keeping the half that changes more: jumps stay whole."""
+    theta = trainable(module)
+    way = _direction(theta, torch.Generator().manual_seed(0))
+    left, right = 0.0, 1.0
+    at_left, at_right = (_moved(module, theta, way, s, x) for s in (left, right))
+    change = float((at_right - at_left).norm())
+    whole = change
+    for _ in range(HALVINGS):
+        middle = (left + right) / 2
+        at_middle = _moved(module, theta, way, middle, x)
+        first, second = float((at_middle - at_left).norm()), float((at_right - at_middle).norm())
+        if first >= second:
+            right, at_right, change = middle, at_middle, first
+        else:
+            left, at_left, change = middle, at_middle, second
+    if not change <= JUMP * whole:
+        raise ValueError(
+            f"module: not differentiable, its outputs jump by {change / whole:.2g} of their change "
+            f"along a path in θ within {right - left:.0e} of it; expected a continuous function"
+        )
+
+
+def _refuse_false_derivatives(module: nn.Module, x: Tensor) -> None:
+    """Compare derivatives of random sums of the outputs with difference quotients."""
+    theta = trainable(module)
     draw = torch.Generator().manual_seed(1)
-    slopes = pull(torch.randn(f.shape, generator=draw, dtype=f.dtype).to(f.device))[0]
-    for name, parameter in theta.items():
-        if slopes[name].any():
-            continue
-        step = torch.randn(parameter.shape, generator=draw, dtype=f.dtype).to(f.device)
-        with torch.no_grad():
-            moved = evaluate(module, {**theta, name: parameter + _size(parameter) * step}, x)
-        if not _close(moved, f):
-            raise ValueError(
-                f"module: not differentiable, '{name}' moves the outputs but has derivative 0 on "
-                "every sample (a step function, or units that no sample reaches)"
-            )
-
-
-def _size(parameter: Tensor) -> float:
-    """Root mean square, 1 for zeros."""
-    return float(parameter.square().mean().sqrt()) or 1.0
+    slopes, quotients = [], []
+    for _ in range(DIRECTIONS):
+        way = _direction(theta, draw)
+        f = module(x)
+        weights = torch.randn(f.shape, generator=draw, dtype=f.dtype).to(f.device)
+        parameters = dict(module.named_parameters())
+        wanted = [parameters[name] for name in theta]
+        gradient = torch.autograd.grad(
+            (weights * f).sum(), wanted, allow_unused=True, materialize_grads=True
+        )
+        pairs = zip(gradient, theta, strict=True)
+        slopes.append(sum(float((slope * way[name]).sum()) for slope, name in pairs))
+        ends = [_moved(module, theta, way, s, x) for s in (STEP / 2, -STEP / 2)]
+        quotients.append(float((weights * (ends[0] - ends[1])).sum()) / STEP)
+    size = math.hypot(*slopes)
+    missed = math.dist(quotients, slopes) / max(size, math.hypot(*quotients), 1e-300)
+    if not missed <= ALLOWED and max(size, math.hypot(*quotients)) > STEP:
+        raise ValueError(
+            f"module: not differentiable, difference quotients miss its derivative by "
+            f"{missed:.2g} of its size; expected ≤ {ALLOWED:g}"
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
@@ -10,31 +12,60 @@ from irtheory.tangent.admission import evaluate, trainable
 
 
 def bytes_a_sample(module: nn.Module, x: Tensor, outputs: int) -> int:
-    """Memory that `jacobians` takes for one sample: J, and activations for k backward passes."""
-    size = 0
-
-    def count(_part: nn.Module, _inputs: tuple, result: object) -> None:
-        nonlocal size
-        size += result.numel() if isinstance(result, Tensor) else 0
-
-    leaves = [part for part in module.modules() if not list(part.children())]
-    hooks = [part.register_forward_hook(count) for part in leaves]
-    with torch.no_grad():
-        module(x[:1])
-    for hook in hooks:
-        hook.remove()
+    """Memory for one sample: J twice while it is made, and what k backward passes save."""
+    one = x[:1]
+    # What two samples save more than one does is a sample's share, the rest the weights'.
+    saved = _saved(module, torch.cat([one, one])) - _saved(module, one)
     parameters = sum(p.numel() for p in trainable(module).values())
-    return 8 * outputs * (parameters + 2 * size) + 16 * size
+    return 8 * (2 * outputs * parameters + 2 * (outputs + 1) * saved)
+
+
+def _saved(module: nn.Module, x: Tensor) -> int:
+    """Numbers that autograd keeps of a forward pass."""
+    saved = 0
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal saved
+        saved += tensor.numel()
+        return tensor
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
+        module(x)
+    return saved
 
 
 def jacobians(module: nn.Module, x: Tensor) -> list[Tensor]:
-    """df/dp for every parameter p, [b, k, size of p], for samples x [b, …]."""
+    """df/dp for every parameter p, [b, k, size of p], for samples x [b, …].
+
+    Modules that torch.func cannot batch (recurrent ones, branches on values) are done output by
+    output.
+    """
 
     def output(parameters: dict[str, Tensor], sample: Tensor) -> Tensor:
         return evaluate(module, parameters, sample[None])[0]
 
-    rows = vmap(jacrev(output), in_dims=(None, 0))(trainable(module), x)
+    try:
+        with warnings.catch_warnings():
+            # Operations without a batching rule are looped over: slower, not wrong.
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            rows = vmap(jacrev(output), in_dims=(None, 0))(trainable(module), x)
+    except RuntimeError:
+        return _one_by_one(module, x)
     return [J.detach().flatten(2) for J in rows.values()]
+
+
+def _one_by_one(module: nn.Module, x: Tensor) -> list[Tensor]:
+    weights = [p for p in module.parameters() if p.requires_grad]
+    found: list[list[list[Tensor]]] = [[] for _ in weights]
+    for sample in x:
+        f = module(sample[None])[0]
+        rows = [
+            torch.autograd.grad(c, weights, None, True, allow_unused=True, materialize_grads=True)
+            for c in f
+        ]
+        for place, slopes in zip(found, zip(*rows, strict=True), strict=True):
+            place.append([slope.flatten() for slope in slopes])
+    return [torch.stack([torch.stack(rows) for rows in place]) for place in found]
 
 
 def contract(rows: list[Tensor], columns: list[Tensor]) -> Tensor:

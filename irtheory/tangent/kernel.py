@@ -20,8 +20,6 @@ Method = Literal["auto", "layers", "jacobians"]
 GIB = 2**30
 # GiB that a kernel may take unless told otherwise.
 MAX_MEMORY = 4.0
-# K, its eigenvectors, their workspace and the features made of them.
-SPECTRUM = 5
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def plan_kernel(
     *,
     max_memory: float = MAX_MEMORY,
     method: Method = "auto",
-    spectrum: bool = False,
+    matrices: int = 1,
 ) -> KernelPlan:
     """Choose a way and a block that stay below `max_memory` GiB.
 
@@ -74,7 +72,7 @@ def plan_kernel(
         others: samples of the columns, [m', …]; those of the rows if None.
         max_memory: GiB.
         method: "auto" is "layers" for perceptrons and "jacobians" for the rest.
-        spectrum: count the eigenvectors of K too.
+        matrices: of the size of K that will be held at a time, its eigenvectors among them.
 
     Raises:
         ValueError: no block is small enough, "layers" is asked for another module, or bad x.
@@ -95,12 +93,11 @@ def plan_kernel(
     sample = jacobians.bytes_a_sample(module, x, k)
     if chosen == "layers" and plain:
         sample = layerwise.bytes_a_sample(module, k)
-    fixed = 8 * rows * columns * k**2 * (SPECTRUM if spectrum else 1)
+    fixed = 8 * rows * columns * k**2 * matrices
 
     def memory(block: int) -> int:
-        return (
-            fixed + (1 if block == rows == columns else 2) * block * sample + 16 * (block * k) ** 2
-        )
+        sides = 1 if others is None and block >= rows else 2
+        return fixed + sides * block * sample + 16 * (block * k) ** 2
 
     allowed, block = int(max_memory * GIB), max(rows, columns)
     while block > 1 and memory(block) > allowed:
@@ -135,6 +132,11 @@ def empirical_kernel(
     contract: Any = layerwise.contract if plan.method == "layers" else jacobians.contract
     symmetric = others is None
     y = x if others is None else as_inputs(module, others)
+    if (plan.rows, plan.columns) != (len(x), len(y)):
+        raise ValueError(
+            f"plan: expected one for {len(x)} × {len(y)} samples, found one for "
+            f"{plan.rows} × {plan.columns}"
+        )
     kernel = np.empty((plan.rows * plan.outputs, plan.columns * plan.outputs))
     pairs = [
         (i, j)
@@ -142,10 +144,11 @@ def empirical_kernel(
         for j in range(0, plan.columns, plan.block)
         if not symmetric or j <= i
     ]
-    row, left = -1, None
+    row, left, right = -1, None, None
     for done, (i, j) in enumerate(pairs, 1):
+        right = None  # blocks are freed before others are made
         if i != row:
-            left = None  # freed before the next block is made
+            left = None
             row, left = i, prepare(module, x[i : i + plan.block])
         right = left if symmetric and j == i else prepare(module, y[j : j + plan.block])
         block = contract(left, right).cpu().numpy()

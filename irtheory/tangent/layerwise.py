@@ -49,7 +49,10 @@ def is_perceptron(module: nn.Module, x: Tensor) -> TypeGuard[nn.Sequential]:
     affine = [part for part in module if _is_affine(part)]
     weights = [p for part in affine for p in part.parameters()]
     plain = all(type(part) in ELEMENTWISE or _is_affine(part) for part in module)
-    hooked = any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+    hooked = any(
+        part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part)
+        for part in module.modules()
+    )
     flat = x.ndim == 2 or type(module[0]) is Affine
     return plain and flat and not hooked and len(set(map(id, weights))) == len(weights)
 
@@ -95,7 +98,7 @@ def layers(module: nn.Sequential, x: Tensor) -> list[Layer]:
 def _activate(part: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         z = z.detach().requires_grad_()
-        h = part(z)
+        h = part(z.clone())  # it may work in place
         (derivative,) = torch.autograd.grad(h.sum(), z)
     return h.detach(), derivative
 

@@ -57,9 +57,12 @@ def test_a_segment_is_what_stepping_gives(seed: int, kind: str, ridge: float) ->
         np.testing.assert_allclose(segment.at(steps), expected, atol=1e-9)
         # The same once more through the matrix power of one step.
         M, c = segment.dynamics.matrix, segment.dynamics.offset
-        step = np.block([[np.eye(len(M)) - mu * M, -mu * c[:, None]], [np.zeros(len(M)), 1.0]])
-        power = np.linalg.matrix_power(step, steps) @ np.append(theta.ravel(), 1.0)
-        np.testing.assert_allclose(segment.at(steps).ravel(), power[:-1], atol=1e-9)
+        step = np.zeros((len(M) + c.shape[1],) * 2)
+        step[: len(M)] = np.hstack([np.eye(len(M)) - mu * M, -mu * c])
+        step[len(M) :, len(M) :] = np.eye(c.shape[1])
+        start = np.vstack([theta.reshape(c.shape), np.eye(c.shape[1])])
+        power = np.linalg.matrix_power(step, steps) @ start
+        np.testing.assert_allclose(segment.at(steps).reshape(c.shape), power[: len(M)], atol=1e-9)
 
 
 @given(seeds, st.sampled_from(["convex", "ntk"]))
@@ -83,8 +86,10 @@ def test_directions_without_curvature_stand_still() -> None:
     q = LinearObjective(np.hstack([Phi, Phi[:, :1]]), np.random.default_rng(1).normal(size=(40, 2)))
     theta = np.random.default_rng(2).normal(size=(4, 2))
     leaf_of, mu = np.arange(40) % 3, 0.9 / q.smoothness().beta
-    found = Segment(settling(q, leaf_of), theta, mu).at(500)
-    np.testing.assert_allclose(found, stepped(q, theta, leaf_of, mu, 500), atol=1e-9)
+    segment = Segment(settling(q, leaf_of), theta, mu)
+    np.testing.assert_allclose(segment.at(500), stepped(q, theta, leaf_of, mu, 500), atol=1e-9)
+    # Where λ is rounding it must not move θ however long the run.
+    np.testing.assert_allclose(segment.at(2**53), segment.at(10**6), atol=1e-9)
 
 
 def test_leaf_means_are_means_of_leaves() -> None:

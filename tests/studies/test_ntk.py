@@ -16,6 +16,7 @@ from irtheory.digits import digits_problem
 from irtheory.objectives import LinearisedObjective
 from irtheory.runs import InputError
 from irtheory.solvers import Stopped
+from irtheory.studies import simulate_command
 from irtheory.studies.networks import make_network, network_inputs
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import make_problem, prepare
@@ -106,7 +107,8 @@ def test_the_report_states_coordinates_rank_and_changes_of_the_tree() -> None:
         assert f"numerical rank {objective.rank} of 120" in notes
         assert f"the tree changed {changes} times, last at step" in notes
         assert "it is also the best one where its closed form ends" in notes
-        assert "48 → 48" in notes and "layer by layer in blocks of 40 samples" in notes
+        assert "48 → 48" in notes and ("by leaps" in notes) == jump
+        assert result.certificate.steps == result.trajectory["t"][-1]
 
 
 def test_rank_and_minimum_are_those_of_the_jacobian_itself() -> None:
@@ -132,7 +134,7 @@ def test_images_of_digits_go_through_convolutions() -> None:
     result = simulated(**images, jump=True)
     assert result.certificate.holds
     notes = " ".join(result.certificate.notes)
-    assert "convolutions 1×8×8 → 3 → 3 → 3" in notes and "from Jacobians" in notes
+    assert "convolutions 1×8×8 → 3 → 3 → 3" in notes
     assert all("dark pixel" in name for name in result.problem.feature_names)
 
 
@@ -188,13 +190,17 @@ def test_one_seed_is_one_run_and_widths_differ() -> None:
         (["--setting", "ntk", "--width", "0"], "--width: expected at least 1, found 0"),
         (["--setting", "ntk", "--layers", "0"], "--layers"),
         (["--setting", "ntk", "--max-memory", "0"], "--max-memory: expected a number above 0"),
-        (["--setting", "ntk", "--max-memory", "0.001"], "need 0.0"),
-        (["--setting", "ntk", "--device", "abacus"], "--device: expected one of torch's"),
+        (["--setting", "ntk", "--max-memory", "0.001"], "--max-memory: --samples 240"),
+        (["--setting", "ntk", "--device", "abacus"], "--device: expected cpu, cuda or cuda:N"),
+        (["--setting", "ntk", "--device", "cuda:77"], "--device: expected one of torch's"),
+        (["--setting", "ntk", "--samples", "100000000"], "--max-memory: --samples 100000000"),
+        (["--setting", "ntk", "--width", "1000000"], "--max-memory: a network of width 1000000"),
+        (["--jump", "--setting", "agreement"], "--jump: the closed form is of squared loss"),
         (["--setting", "ntk", "--start", "saddle"], "the ntk setting is convex"),
         (["--setting", "ntk", "--network", "cnn", "--layers", "4"], "--layers: expected at most 3"),
         (["--setting", "ntk", "--network", "cnn", "--noise", "0.1"], "--noise 0.1: without effect"),
         (["--setting", "ntk", "--network", "cnn", "--data", str(TABLE)], "--network cnn"),
-        (["--setting", "ntk", "--network", "cnn", "--samples", "9999"], "at most"),
+        (["--setting", "ntk", "--network", "cnn", "--samples", "900"], "at most"),
         (["--jump", "--order", "jacobi"], "--jump: the closed form is of"),
         (["--jump", "--tree", "cart"], "--jump"),
         (["--jump", "--algorithm", "bcgd"], "--jump"),
@@ -226,6 +232,25 @@ def test_the_plan_of_the_kernel_is_told_before_anything_is_written(tmp_path) -> 
     said = invoke(*OPTIONS, "--reference", "closed-form", "--jump", "--json", "--out", str(out),
                   "--overwrite")  # fmt: skip
     assert json.loads(said.output) == certificate
+
+
+def test_a_used_folder_is_refused_before_any_work(tmp_path, monkeypatch) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+
+    def never(*_):
+        raise AssertionError("worked before it looked at the folder")
+
+    monkeypatch.setattr(simulate_command, "prepare", never)
+    monkeypatch.setattr(simulate_command, "width_command", never)
+    for options in ([], ["--widths", "8,16"]):
+        done = invoke("--setting", "ntk", *options, "--out", str(tmp_path))
+        assert done.exit_code == 2 and "not empty" in done.output
+
+
+def test_when_the_steps_run_out_leaps_are_pointed_out() -> None:
+    result = simulated(max_steps=5)
+    assert any("--jump goes on in closed form" in note for note in result.certificate.notes)
+    assert not any("--jump" in note for note in simulated(jump=True).certificate.notes)
 
 
 def test_several_seeds_by_leaps(tmp_path) -> None:

@@ -65,7 +65,12 @@ def test_intervals_cover_as_often_as_they_say() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
-    [(-1.2, -0.9, "faster than"), (-0.9, -0.7, "in keeping with"), (-0.2, 0.1, "slower than")],
+    [
+        (-1.2, -0.9, "faster than"),
+        (-0.9, -0.7, "in keeping with"),
+        (-0.2, 0.1, "slower than"),
+        (-2.0, 1.0, "too uncertain to hold against"),
+    ],
 )
 def test_how_an_interval_lies_to_the_expected_one(low, high, verdict: str) -> None:
     assert Slope("x", (low + high) / 2, low, high, 9).verdict == verdict
@@ -192,6 +197,8 @@ def test_a_study_leaves_its_folder_and_exit_code(tmp_path) -> None:
         (["--widths", "8,16", "--jump"], "--jump"),
         (["--widths", "8,16", "--ridge", "1"], "--ridge"),
         (["--widths", "8,16", "--step-size", "2"], "--step-size 2"),
+        (["--widths", "8,16", "--max-steps", "1"], "--max-steps 1: --widths needs 2"),
+        (["--widths", "8,1000000000"], "--max-memory: a network of width 1000000000"),
         (["--widths", "8,16", "--samples", "1"], "holds out half of the samples"),
         (["--widths", "8,16", "--max-memory", "0.0000001"], "--max-memory"),
     ],
@@ -212,12 +219,29 @@ def test_an_interrupted_study_keeps_what_is_done(tmp_path, monkeypatch) -> None:
         yield follow.follow(settings, 8)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "_runs", stops)
+    monkeypatch.setattr(command, "_outcomes", stops)
     out = tmp_path / "run"
     done = invoke(*OPTIONS, "--out", str(out))
     assert done.exit_code == 130
     assert "widths.csv holds 1 of 6 networks" in done.output
     assert read_columns(out / "widths.csv")["width"].tolist() == [8]
+
+
+def test_networks_that_fail_are_named_and_leave_the_others_alone(tmp_path, monkeypatch) -> None:
+    def breaks(settings, width):
+        if width == 16 and settings.seed == 1:
+            raise ValueError("module: [broken]")
+        return follow.follow(settings, width)
+
+    monkeypatch.setattr(command, "follow", breaks)
+    out = tmp_path / "run"
+    done = invoke(*OPTIONS, "--out", str(out))
+    assert done.exit_code == 1, done.output
+    assert "width 16, seed 1: failed, module: [broken]" in done.output
+    study = json.loads((out / "widths.json").read_text())
+    assert study["failed"] == [{"width": 16, "seed": 1, "message": "module: [broken]"}]
+    assert [row["measures"]["drift"]["n"] for row in study["widths"]] == [2, 1, 2]
+    assert any("samples to train on" in note for note in study["notes"])
 
 
 def test_images_in_a_study() -> None:

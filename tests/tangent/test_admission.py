@@ -23,6 +23,13 @@ class StraightThrough(nn.Module):
         return x + (torch.round(4 * x) / 4 - x).detach()
 
 
+class Made(nn.Module):
+    """Continuous, with a derivative that is made up."""
+
+    def forward(self, x):
+        return 3 * x + (torch.sin(x) - 3 * x).detach()
+
+
 class Noise(nn.Module):
     def forward(self, x):
         return x + 0.01 * torch.randn_like(x)
@@ -31,6 +38,11 @@ class Noise(nn.Module):
 class Centre(nn.Module):
     def forward(self, x):
         return x - x.mean(0)
+
+
+class Running(nn.Module):
+    def forward(self, x):
+        return x.cumsum(0)
 
 
 class Detach(nn.Module):
@@ -57,8 +69,12 @@ def between(part: nn.Module) -> nn.Module:
         (between(nn.BatchNorm1d(16, track_running_stats=False)).eval(), "BatchNorm1d"),
         (between(Noise()), "two evaluations at one θ differ"),
         (between(Centre()), "depend on the samples beside it"),
-        (between(Step()), "not differentiable"),
-        (between(StraightThrough()), "not differentiable"),
+        (between(Running()), "depend on the samples beside it"),
+        (nn.GRU(5, 2), "expected outputs|depend on the samples|cannot be run"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(7, 2)), "cannot be run on samples .*shapes"),
+        (between(Step()), "its outputs jump"),
+        (between(Made()), "difference quotients miss its derivative"),
+        (between(StraightThrough()), "its outputs jump"),
         (between(UniformQuantizer(2)).eval(), "depend on the samples beside it"),
         (nn.Sequential(nn.Linear(5, 2), Detach()), "carry no gradient"),
         (nn.Linear(5, 2).requires_grad_(False), "parameters that require a gradient, found none"),
@@ -106,8 +122,27 @@ def test_kinks_are_no_jumps(seed: int) -> None:
 def test_steps_are_found_however_small_the_network(seed: int) -> None:
     torch.manual_seed(seed)
     tiny = nn.Sequential(nn.Linear(5, 4), Step(), nn.Linear(4, 2))
-    with pytest.raises(ValueError, match="not differentiable"):
+    with pytest.raises(ValueError, match="its outputs jump"):
         admissible(tiny, X[:6])
+
+
+class Square(nn.Module):
+    """Smooth, at a point where its derivative vanishes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(5, 2))
+
+    def forward(self, x):
+        return x @ self.w**2
+
+
+def test_a_derivative_of_zero_is_no_fault() -> None:
+    admissible(Square(), X)
+    dead = mlp(5, [3], 2)
+    with torch.no_grad():
+        dead[0].bias.fill_(-1e3)  # no sample reaches these units
+    admissible(dead, X)
 
 
 def test_a_module_without_samples_or_with_the_wrong_width_is_refused() -> None:

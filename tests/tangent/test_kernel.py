@@ -202,7 +202,7 @@ def test_a_smaller_budget_makes_smaller_blocks_until_none_is_small_enough() -> N
         ValueError, match=r"--max-memory: 64 × 64 samples with 4 outputs and .* GiB"
     ):
         plan_kernel(net, x, max_memory=0.0005)
-    assert plan_kernel(net, x, spectrum=True).memory > plan_kernel(net, x).memory
+    assert plan_kernel(net, x, matrices=6).memory > plan_kernel(net, x).memory
 
 
 @pytest.mark.parametrize(
@@ -222,3 +222,51 @@ def test_bad_requests_are_named(given: dict, message: str) -> None:
 def test_bad_samples_are_named(x: np.ndarray) -> None:
     with pytest.raises(ValueError, match="x: expected"):
         empirical_kernel(mlp(3, [4], 2), x)
+
+
+def test_a_plan_for_other_samples_is_refused() -> None:
+    net, x = mlp(3, [4], 2), inputs(5, 3)
+    with pytest.raises(ValueError, match="plan: expected one for 4 × 4 samples, found one for 5"):
+        empirical_kernel(net, x[:4], plan=plan_kernel(net, x))
+
+
+class Branches(nn.Module):
+    """Control flow on values, which torch.func cannot batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([self.one(row) if row[0] > 0 else self.other(row) ** 2 for row in x])
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.head = nn.GRU(2, 3, batch_first=True), nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.rnn(x.reshape(len(x), 2, 2))[0][:, -1])
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Sequential(nn.Linear(4, 6), nn.ReLU(inplace=True), nn.Linear(6, 2)),
+        nn.Sequential(nn.Linear(4, 6), nn.PReLU(), nn.Linear(6, 2)),
+        nn.Sequential(
+            nn.Unflatten(1, (1, 4)),
+            nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True),
+            nn.Flatten(),
+        ).eval(),
+        Branches(),
+        Recurrent(),
+    ],
+)
+def test_modules_of_every_kind(module: nn.Module) -> None:
+    torch.manual_seed(0)
+    net = admissible(module, inputs(5, 4))
+    kernel = empirical_kernel(net, inputs(5, 4))
+    expected = by_autograd(net, inputs(5, 4))
+    np.testing.assert_allclose(kernel, expected, atol=1e-11 * np.abs(expected).max())

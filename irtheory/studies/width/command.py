@@ -23,10 +23,18 @@ from irtheory.console import (
 )
 from irtheory.runs import InputError, open_run
 from irtheory.studies.settings import Settings, check, width_list
+from irtheory.studies.setup import processes
 from irtheory.studies.width.files import CURVES, write_curve, write_runs, write_study
-from irtheory.studies.width.follow import WidthRun, follow, plan_study
-from irtheory.studies.width.slopes import EXPECTED
-from irtheory.studies.width.study import FALLING, Statistic, WidthRow, WidthStudy, summarise
+from irtheory.studies.width.follow import WidthRun, follow, notes_of, plan_study
+from irtheory.studies.width.slopes import HIGH, LOW
+from irtheory.studies.width.study import (
+    FALLING,
+    FailedNetwork,
+    Statistic,
+    WidthRow,
+    WidthStudy,
+    summarise,
+)
 
 WIDTH_SEEDS = 5
 HEADS = {
@@ -38,7 +46,7 @@ LEGEND = (
     "the end; ±: standard deviation over seeds",
     "gap: gap_θ/Q_1 at the end, of the network on its linearisation at θ_t; gap lin.: of the "
     "linearisation at θ0",
-    "holds: the network itself keeps μβ < 1, never raises Q and obeys the descent lemma; "
+    "descends: the network keeps μβ < 1, never raises Q and obeys the descent lemma; "
     "tree: both end with the same best tree",
 )
 
@@ -57,62 +65,77 @@ def width_command(
 
     Raises:
         InputError: settings, data or folder that cannot be used.
+        ValueError: too few networks are left for intervals, or some never left θ0.
     """
     check(settings)
     widths = width_list(settings.widths or "")
     if seeds == 1 and len(widths) < 3:
         raise InputError("--seeds 1: expected three widths or more for an interval, found two")
-    print_plain(console, f"width {widths[-1]}, {plan_study(settings, widths[-1])}")
+    shared = replace(settings, max_memory=(settings.max_memory or 1.0) / processes(settings))
+    plan = plan_study(shared, widths[-1])
+    print_plain(console, f"width {widths[-1]}, in each of {processes(settings)} processes, {plan}")
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
     with alone_in(folder):
         open_run(folder, content, overwrite, settings.seed)
         (folder / CURVES).mkdir()
         compile_kernels(console)
-        return _run(settings, widths, seeds, folder, console), folder / "widths.json"
+        return _run(shared, widths, seeds, folder, console), folder / "widths.json"
 
 
-def _one(settings: Settings, width: int, folder: Path) -> WidthRun:
-    run = follow(settings, width)
+def _one(settings: Settings, width: int, folder: Path) -> WidthRun | FailedNetwork:
+    try:
+        run = follow(settings, width)
+    except (RuntimeError, ValueError) as error:
+        return FailedNetwork(width, settings.seed, str(error))
     write_curve(folder, run)
     return run
 
 
-def _runs(settings: Settings, widths: list[int], seeds: int, folder: Path) -> Iterator[WidthRun]:
-    """All runs as they end, widest first, so that no long one is left for the end."""
+def _outcomes(
+    settings: Settings, widths: list[int], seeds: int, folder: Path
+) -> Iterator[WidthRun | FailedNetwork]:
+    """All networks as they end, widest first, so that no long one is left for the end."""
     jobs = [
         (replace(settings, seed=settings.seed + i, threads=1), width)
         for width in reversed(widths)
         for i in range(seeds)
     ]
-    # One process for one accelerator; on a CPU as many as there are cores.
-    processes = (settings.threads or -1) if settings.device == "cpu" else 1
-    pool = Parallel(n_jobs=processes, return_as="generator_unordered")
-    return cast(Iterator[WidthRun], pool(delayed(_one)(job, w, folder) for job, w in jobs))
+    pool = Parallel(n_jobs=processes(settings), return_as="generator_unordered")
+    made = pool(delayed(_one)(job, width, folder) for job, width in jobs)
+    return cast(Iterator[WidthRun | FailedNetwork], made)
 
 
 def _run(settings: Settings, widths: list[int], seeds: int, folder: Path, console: Console) -> int:
-    runs: list[WidthRun] = []
-    total = seeds * len(widths)
+    outcomes: list[WidthRun | FailedNetwork] = []
+    total, interrupted = seeds * len(widths), False
     try:
         with progress_bar(console) as bar:
             pulse = Pulse(console, bar, "networks", total)
-            for run in _runs(settings, widths, seeds, folder):
-                runs.append(run)
-                text = f"{len(runs)} of {total} networks, last of width {run.width}"
-                pulse.show(text, len(runs))
+            for outcome in _outcomes(settings, widths, seeds, folder):
+                outcomes.append(outcome)
+                text = f"{len(outcomes)} of {total} networks, last of width {outcome.width}"
+                pulse.show(text, len(outcomes))
     except KeyboardInterrupt:
-        write_runs(folder, runs)
+        interrupted = True
+    runs = [outcome for outcome in outcomes if isinstance(outcome, WidthRun)]
+    write_runs(folder, runs)
+    failed = [outcome for outcome in outcomes if isinstance(outcome, FailedNetwork)]
+    for network in sorted(failed, key=lambda network: (network.width, network.seed)):
+        print_plain(
+            console, f"width {network.width}, seed {network.seed}: failed, {network.message}"
+        )
+    if interrupted:
         print_plain(
             console, f"interrupted: {folder}/widths.csv holds {len(runs)} of {total} networks"
         )
         print_plain(console, "next: run the same command again with --overwrite")
         return INTERRUPTED
-    study = summarise(runs)
+    study = summarise(runs, failed, notes_of(settings, widths[-1]))
     _report(console, study)
     written = [*write_study(folder, settings, study), folder / CURVES]
     following = f"look at {folder}/widths.png and {folder}/equilibrium.png"
     print_written(console, folder, written, following)
-    return 0 if study.holds else 1
+    return 0 if study.holds and not failed else 1
 
 
 def _report(console: Console, study: WidthStudy) -> None:
@@ -121,17 +144,18 @@ def _report(console: Console, study: WidthStudy) -> None:
         print_plain(console, line)
     console.print()
     console.print(check_table("Wide networks follow their linearisations", study.checks))
+    console.print()
+    for note in study.notes:
+        print_plain(console, f"· {note}")
     for slope in study.slopes:
-        print_plain(
-            console,
-            f"· {slope.name}: slope {slope.slope:.3f} [{slope.low:.3f}, {slope.high:.3f}], "
-            f"{slope.verdict} a rate of −1/2, {list(EXPECTED)}",
-        )
+        print_plain(console, f"· {slope}, {slope.verdict} a rate of −1/2 ({LOW} to {HIGH})")
+    broken = [check.name for check in study.checks if not check.holds]
+    print_plain(console, f"claim broken: {'; '.join(broken)}" if broken else "claim holds")
 
 
 def _table(study: WidthStudy) -> Table:
     table = Table(box=None, pad_edge=False)
-    for head in ("width", *HEADS.values(), "holds", "tree"):
+    for head in ("width", *HEADS.values(), "descends", "tree"):
         table.add_column(head, justify="right", no_wrap=True)
     for row in study.rows:
         table.add_row(*_cells(row))
@@ -144,7 +168,7 @@ def _cells(row: WidthRow) -> list[str]:
         str(row.width),
         *(_spread(row.measures[key]) for key in FALLING),
         *(f"{row.measures[key].mean:.1e}" for key in ("gap", "gap_linear")),
-        f"{row.certified}/{n}",
+        f"{row.descends}/{n}",
         f"{row.same_tree}/{n}",
     ]
 

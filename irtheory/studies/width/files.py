@@ -10,12 +10,12 @@ from irtheory import plots, plots_width
 from irtheory.runs import TableWriter, write_json
 from irtheory.studies.settings import Settings
 from irtheory.studies.width.follow import COLUMNS, WidthRun
-from irtheory.studies.width.study import MEASURES, WidthStudy, certified, largest_rise
+from irtheory.studies.width.study import MEASURES, WidthStudy, descends, largest_rise
 
 CURVES = "trajectories"
 RUN_COLUMNS = (
     "width", "seed", "parameters", "off_train", "off_held", "drift", "gap", "gap_linear",
-    "rise", "certified", "same_tree",
+    "rise", "descends", "same_tree",
 )  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def write_runs(folder: Path, runs: Sequence[WidthRun]) -> Path:
     with TableWriter(path, RUN_COLUMNS) as rows:
         for run in sorted(runs, key=lambda run: (run.width, run.seed)):
             line = {key: measure(run) for key, (_, measure) in MEASURES.items()}
-            line |= {"rise": largest_rise(run), "certified": int(certified(run))}
+            line |= {"rise": largest_rise(run), "descends": int(descends(run))}
             line |= {name: getattr(run, name) for name in ("width", "seed", "parameters")}
             rows.add(SimpleNamespace(**line, same_tree=int(run.same_tree)))
     return path

@@ -13,10 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from irtheory.certificates import ROUNDING
 from irtheory.objectives import LinearisedObjective
 from irtheory.objectives.contract import Array, squared_norm
 from irtheory.runs import InputError
-from irtheory.studies.networks import make_network, network_inputs
+from irtheory.solvers.dynamics import leaf_means
+from irtheory.studies.networks import (
+    check_budget,
+    describe,
+    make_network,
+    matrices,
+    network_inputs,
+)
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import make_problem
 from irtheory.tangent import KernelPlan, admissible, empirical_kernel, network_outputs, plan_kernel
@@ -56,7 +64,7 @@ COLUMNS = tuple(column.name for column in fields(Moment))
 
 @dataclass(frozen=True)
 class WidthRun:
-    """One network of one width; all moments, and whether both end with the same best tree."""
+    """One network of one width; all moments, and whether both end with one best tree."""
 
     width: int
     seed: int
@@ -101,9 +109,24 @@ def halves(settings: Settings) -> Halves:
 
 def plan_study(settings: Settings, width: int) -> KernelPlan:
     """How the kernel of that width will be computed; raises what keeps it from being run."""
+    check_budget(settings, width)
     sample = halves(settings)
     module = admissible(make_network(settings, make_problem(settings), width), sample.x)
-    return plan_kernel(module, sample.x, max_memory=settings.max_memory or 1.0, spectrum=True)
+    memory = settings.max_memory or 1.0
+    return plan_kernel(module, sample.x, max_memory=memory, matrices=matrices(settings))
+
+
+def notes_of(settings: Settings, width: int) -> tuple[str, ...]:
+    """What a study runs, in sentences; `width` is its largest."""
+    problem = make_problem(settings)
+    network = make_network(settings, problem, width)
+    sample = halves(settings)
+    return (
+        *problem.notes,
+        f"widest {describe(settings, problem, network, width)}",
+        f"{len(sample.x)} samples to train on, {len(sample.held)} held out; {settings.max_steps} "
+        f"steps of μβ = {settings.step_size:g}, trees of depth ≤ {settings.depth}",
+    )
 
 
 class _Kernels:
@@ -204,6 +227,8 @@ def _train(
         moments.append(
             Moment(t, Q / scale, Q_linear / scale, *apart, missed / scale, changes, *looks)
         )
+        if t == last:
+            break
         gradient = network.gradient(T)
         network.step(gradient, mu)
         pull = (2 * g - y - T).ravel() * (2 * mu / m)
@@ -214,7 +239,9 @@ def _train(
         missed = half - Q + eta * sum(float(slope.square().sum()) for slope in gradient)
         before, tree = tree, solver.solve(f)
         changes += tree.structure != before.structure
-    return moments, solver.solve(g).structure == tree.structure
+    # By its cost: where two trees are as good, either is the best.
+    own = squared_norm(g - leaf_means(g, tree.leaf_of))
+    return moments, own <= solver.solve(g).loss + ROUNDING * m * scale
 
 
 def _look(

@@ -10,7 +10,7 @@ import numpy as np
 
 from irtheory.certificates import ROUNDING, Check, at_most
 from irtheory.studies.width.follow import WidthRun
-from irtheory.studies.width.slopes import EXPECTED, Slope, loglog_slope
+from irtheory.studies.width.slopes import HIGH, Slope, loglog_slope
 
 Measure = Callable[[WidthRun], float]
 # What is measured of every run, and its name in tables.
@@ -23,6 +23,15 @@ MEASURES: dict[str, tuple[str, Measure]] = {
 }
 # Those that the theory of wide networks says fall with width.
 FALLING = ("off_train", "off_held", "drift")
+
+
+@dataclass(frozen=True)
+class FailedNetwork:
+    """A network that could not be trained, and why."""
+
+    width: int
+    seed: int
+    message: str
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,8 @@ class WidthRow:
         step_beta: largest μβ of the linearisation at any θ_t looked at.
         rise: largest Q_{t+1} − Q_t over Q_1.
         violation: largest miss of the descent lemma over Q_1.
-        certified: runs with μβ < 1 throughout, no rise of Q and no miss of the lemma.
+        descends: runs with μβ < 1 wherever it was looked at, no rise of Q and no miss of the
+            descent lemma: what the propositions say of every step, gap_θ being said by `measures`.
         same_tree: runs that end with the best tree of their linearisation.
     """
 
@@ -59,18 +69,23 @@ class WidthRow:
     step_beta: float
     rise: float
     violation: float
-    certified: int
+    descends: int
     same_tree: int
 
 
 @dataclass(frozen=True, eq=False)
 class WidthStudy:
-    """The runs, what they say by width, the slopes and the checks made of them."""
+    """The runs, what they say by width, the slopes and the checks made of them.
+
+    `failed` are networks without a run, `notes` sentences on what was run.
+    """
 
     runs: tuple[WidthRun, ...]
     rows: tuple[WidthRow, ...]
     slopes: tuple[Slope, ...]
     checks: tuple[Check, ...]
+    failed: tuple[FailedNetwork, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -84,6 +99,8 @@ class WidthStudy:
             "widths": [asdict(row) for row in self.rows],
             "slopes": [{**asdict(slope), "verdict": slope.verdict} for slope in self.slopes],
             "checks": [asdict(check) for check in self.checks],
+            "failed": [asdict(network) for network in self.failed],
+            "notes": list(self.notes),
         }
 
 
@@ -92,18 +109,22 @@ def largest_rise(run: WidthRun) -> float:
     return float(np.max(np.diff(run.column("value")), initial=-np.inf))
 
 
-def certified(run: WidthRun) -> bool:
+def descends(run: WidthRun) -> bool:
     """Step size, monotone descent and descent lemma hold for the network itself."""
     step_beta = max(moment.step_beta for moment in run.looked_at)
     missed = float(np.nanmax(run.column("violation"), initial=-np.inf))
     return step_beta < 1 and largest_rise(run) <= ROUNDING and missed <= ROUNDING
 
 
-def summarise(runs: Sequence[WidthRun]) -> WidthStudy:
+def summarise(
+    runs: Sequence[WidthRun],
+    failed: Sequence[FailedNetwork] = (),
+    notes: Sequence[str] = (),
+) -> WidthStudy:
     """The study of these runs.
 
     Raises:
-        ValueError: too few widths and seeds for an interval.
+        ValueError: too few widths and seeds for an interval, or a measure that is not above 0.
     """
     ordered = tuple(sorted(runs, key=lambda run: (run.width, run.seed)))
     widths, seeds = [run.width for run in ordered], [run.seed for run in ordered]
@@ -114,16 +135,15 @@ def summarise(runs: Sequence[WidthRun]) -> WidthStudy:
     rows = tuple(_row([run for run in ordered if run.width == w]) for w in sorted(set(widths)))
     checks = tuple(
         at_most(
-            f"{slope.name} falls with width",
-            slope.high,
-            EXPECTED[1],
-            f"upper end of the log-log slope {slope.slope:.3f} [{slope.low:.3f}, "
-            f"{slope.high:.3f}], {slope.n} runs; Lee et al. (2019) prove −1/2 or faster; "
-            "holds if ≤ limit",
+            f"{slope.name}: width^(−1/2) or faster",
+            slope.low,
+            HIGH,
+            f"lower end of the 95% interval of the log-log slope {slope.slope:.3f}, {slope.n} "
+            "networks; holds if ≤ limit: an interval above it excludes a rate of −1/2",
         )
         for slope in slopes
     )
-    return WidthStudy(ordered, rows, slopes, checks)
+    return WidthStudy(ordered, rows, slopes, checks, tuple(failed), tuple(notes))
 
 
 def _row(runs: Sequence[WidthRun]) -> WidthRow:
@@ -137,6 +157,6 @@ def _row(runs: Sequence[WidthRun]) -> WidthRow:
         max(moment.step_beta for run in runs for moment in run.looked_at),
         max(largest_rise(run) for run in runs),
         max(float(np.nanmax(run.column("violation"), initial=-np.inf)) for run in runs),
-        sum(certified(run) for run in runs),
+        sum(descends(run) for run in runs),
         sum(run.same_tree for run in runs),
     )
