@@ -3,9 +3,9 @@
     python benchmarks/ntk.py [--quick] [--peer PYTHON] [--out FILE]
 
 Every way runs in a process of its own, after a warm-up on eight samples, on the same weights and
-samples in float64; memory is how far the process grew above its size after the warm-up. PYTHON is
-an interpreter that has neural-tangents (see `benchmarks/ntk_peer.py`); the kernels of all ways
-must agree to 1e-9 of the largest entry.
+samples in float64; memory is how far the process grew above that by the end of the first run.
+PYTHON is an interpreter that has neural-tangents (see `benchmarks/ntk_peer.py`); the kernels of
+all ways must agree to 1e-9 of the largest entry.
 """
 
 from __future__ import annotations
@@ -107,19 +107,19 @@ def child(way: str, quick: bool, out: Path) -> None:
         )
 
     run(x[:8])
-    before = fresh_peak()
+    before, grown = fresh_peak(), []
     seconds, kernel = [], np.empty(0)
     for _ in range(5 if way == "layers" else 1):
         start = time.perf_counter()
         kernel = run(x)
         seconds.append(time.perf_counter() - start)
-    grown = peak() - before
+        grown.append(peak() - before)
     plan = planned(way, module, x)
     np.savez(
         out,
         kernel=kernel,
         seconds=np.median(seconds),
-        memory=grown,
+        memory=grown[0],
         planned=np.nan if plan is None else plan.memory / MIB,
     )
 

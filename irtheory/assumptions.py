@@ -105,7 +105,7 @@ def bounded_minimisers(objective: Objective, trajectory: Trajectory) -> Check:
         at_zero = objective.value(zero, next(iter(trajectory.kept.values())).tree_outputs)
     else:
         outputs = np.linalg.norm(labels) + np.sqrt(m * trajectory.scale)
-        at_zero = _largest_at_zero(objective, float(outputs))
+        at_zero = largest_at_zero(objective, float(outputs))
     bound = float(np.sqrt(2 * at_zero / sigma)) if sigma > 0 else np.inf
     states = trajectory.kept.values()
     largest = max(_minimiser_norm(objective, state.tree_outputs) for state in states)
@@ -119,7 +119,7 @@ def bounded_minimisers(objective: Objective, trajectory: Trajectory) -> Check:
     )
 
 
-def _largest_at_zero(objective: Objective, tree: float) -> float:
+def largest_at_zero(objective: Objective, tree: float) -> float:
     """A bound on Q(0, T) with squared loss for every T with ‖T‖ ≤ `tree`."""
     zero = np.zeros(objective.theta_shape)
     start = float(np.linalg.norm(objective.outputs(zero)))
@@ -234,7 +234,7 @@ def _block_bounds(fixed: FixedStructure, first: float) -> tuple[float, float, st
         return 2 / np.sqrt(ridge), 1 / np.sqrt(2 * ridge), "for every ω and θ"
     m, sigma = objective.n_samples, objective.strong_convexity
     outputs = float(np.linalg.norm(objective.labels) + np.sqrt(m * first))
-    at_zero = _largest_at_zero(objective, outputs)
+    at_zero = largest_at_zero(objective, outputs)
     in_theta = float(np.sqrt(2 * at_zero / sigma)) if sigma > 0 else np.inf
     return in_theta, outputs, "on the level set of the start"
 

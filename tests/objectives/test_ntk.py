@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
+from irtheory import assumptions
 from irtheory.enumeration import global_minimum
 from irtheory.objectives import FixedStructure, LinearisedObjective, LinearObjective
 from irtheory.reference import minimum_over_omega_fixed, minimum_over_theta_fixed
@@ -89,6 +90,21 @@ def test_alike_samples_cost_rank_and_nothing_else() -> None:
     assert "of rank 12 (K has 14 eigenvalues" in objective.claims.coercive_because
     assert "20 parameters" in objective.claims.coercive_because
     assert make(0, 0.1).claims.coercive_because == "the ridge term grows with theta"
+
+
+def test_eigenvalues_above_rounding_count_and_others_do_not() -> None:
+    kernel = np.diag([1.0, 1e-6, 1e-14, 1e-17])
+    objective = LinearisedObjective(kernel, np.zeros((2, 2)), np.zeros((2, 2)))
+    np.testing.assert_allclose(objective.eigenvalues, [1e-14, 1e-6, 1.0])
+    assert objective.cutoff == pytest.approx(4 * np.finfo(float).eps)
+
+
+def test_no_tree_makes_q_at_zero_larger_than_the_bound_says() -> None:
+    objective, size = make(0), 3.0
+    f0 = objective.initial
+    against = -size * f0 / np.linalg.norm(f0)
+    attained = objective.value(np.zeros(objective.theta_shape), against)
+    assert assumptions.largest_at_zero(objective, size) == pytest.approx(attained)
 
 
 @pytest.mark.parametrize("ridge", [0.0, 0.2])

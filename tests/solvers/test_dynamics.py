@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from irtheory.objectives import LinearisedObjective, LinearObjective, SquaredLoss
 from irtheory.solvers import (
     Segment,
+    Settling,
     Stopped,
     StopRule,
     TreeClass,
@@ -90,6 +91,11 @@ def test_directions_without_curvature_stand_still() -> None:
     np.testing.assert_allclose(segment.at(500), stepped(q, theta, leaf_of, mu, 500), atol=1e-9)
     # Where λ is rounding it must not move θ however long the run.
     np.testing.assert_allclose(segment.at(2**53), segment.at(10**6), atol=1e-9)
+
+
+def test_small_curvature_is_curvature() -> None:
+    dynamics = Settling(np.diag([1.0, 1e-12]), np.array([[1.0], [1e-12]]))
+    np.testing.assert_allclose(dynamics.limit, [[-1.0], [-1.0]])
 
 
 def test_leaf_means_are_means_of_leaves() -> None:
