@@ -8,6 +8,7 @@ statement prints).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -46,18 +47,29 @@ def alternate(
     rows = Rows(objective, step_size)
     fresh, least = steps.minimum(theta)  # best tree for the current θ, and its Q
     tree, t, changes = fresh, 1, 0
-    moved = None
+    before = None
     while True:
-        yield rows.row(t, theta, tree, least, changes, moved)
-        previous, older, before = tree, fresh, theta
-        theta = theta - step_size * objective.grad_theta(theta, tree.outputs)
+        gradient = objective.grad_theta(theta, tree.outputs)
+        step, state = rows.row(t, theta, gradient, tree, least, changes, before)
+        yield step, state
+        before = Before(tree.outputs, step.value, squared_norm(gradient))
+        previous, older = tree, fresh
+        theta = theta - step_size * gradient
         if not representable(theta):
             return
-        moved = before, tree.outputs
         fresh, least = steps.minimum(theta)
         tree = fresh if order == "gauss-seidel" else older
         changes += tree.structure != previous.structure
         t += 1
+
+
+@dataclass(frozen=True, eq=False)
+class Before:
+    """Where a step started: T_{t−1}, Q(θ_{t−1}, ω_{t−1}) and the squared norm of its gradient."""
+
+    tree_outputs: Array
+    value: float
+    squared: float
 
 
 class Rows:
@@ -71,25 +83,24 @@ class Rows:
         self,
         t: int,
         theta: Array,
+        gradient: Array,
         tree: BestTree,
         least: float,
         changes: int,
-        before: tuple[Array, Array] | None,
+        before: Before | None,
     ) -> tuple[Step, State]:
-        """Step t at θ_t with its tree, min_ω Q there and (θ_{t−1}, T_{t−1}), None at t = 1."""
-        objective = self._objective
-        value = objective.value(theta, tree.outputs)
+        """Step t at θ_t with ∇_θ Q, its tree and min_ω Q there; `before` is None at t = 1."""
+        value = self._objective.value(theta, tree.outputs)
         best = self._minima.at(tree.outputs)
-        norm = float(np.linalg.norm(objective.grad_theta(theta, tree.outputs)))
         half, violation = np.nan, np.nan
         if before is not None:
-            half = objective.value(theta, before[1])
-            gradient = objective.grad_theta(*before)
-            violation = half - objective.value(*before) + self._eta * squared_norm(gradient)
+            half = self._objective.value(theta, before.tree_outputs)
+            violation = half - before.value + self._eta * before.squared
         return (
             Step(
-                t, value, half, norm, best.value, least, value - best.value, value - least,
-                float(np.linalg.norm(theta - best.theta)), violation, changes, tree.gap,
+                t, value, half, squared_norm(gradient) ** 0.5, best.value, least,
+                value - best.value, value - least, float(np.linalg.norm(theta - best.theta)),
+                violation, changes, tree.gap,
             ),
             State(theta, tree.outputs, tree.structure, tree.make),
         )  # fmt: skip

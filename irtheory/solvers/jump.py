@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from irtheory.objectives.contract import Array
+from irtheory.objectives.contract import Array, squared_norm
 from irtheory.objectives.squared import SquaredLoss
-from irtheory.solvers.alternate import Rows
+from irtheory.solvers.alternate import Before, Rows
 from irtheory.solvers.dynamics import Segment, leaf_means, settling
 from irtheory.solvers.trajectory import State, Step
 from irtheory.solvers.tree_steps import BestTree, TreeClass, TreeSteps
@@ -51,18 +51,28 @@ def jump(
     best = TreeSteps(objective, codes, trees or TreeClass(), "exact")
     rows, t, changes = Rows(objective, step_size), 1, 0
     tree, least = best.minimum(theta)
-    yield rows.row(t, theta, tree, least, changes, None)
+    gradient = objective.grad_theta(theta, tree.outputs)
+    yield rows.row(t, theta, gradient, tree, least, changes, None)
     while t < last:
         segment = Segment(settling(objective, tree.leaf_of), theta, step_size)
         here = _Seen(0, theta, tree, least)
         while here.tree.structure == tree.structure and t + here.steps < last:
             furthest = min(here.steps + 1 + int(STRIDE * here.steps), last - t)
             here = _first_change(segment, best, here, furthest)
-            earlier = segment.at(here.steps - 1)
+            before = _before(objective, segment.at(here.steps - 1), tree)
             changes += here.tree.structure != tree.structure
-            before = earlier, leaf_means(objective.outputs(earlier), tree.leaf_of)
-            yield rows.row(t + here.steps, here.theta, here.tree, here.least, changes, before)
+            gradient = objective.grad_theta(here.theta, here.tree.outputs)
+            yield rows.row(
+                t + here.steps, here.theta, gradient, here.tree, here.least, changes, before
+            )
         t, theta, tree, least = t + here.steps, here.theta, here.tree, here.least
+
+
+def _before(objective: SquaredLoss, theta: Array, tree: BestTree) -> Before:
+    """The step that starts at θ while the tests of the tree stand."""
+    T = leaf_means(objective.outputs(theta), tree.leaf_of)
+    gradient = objective.grad_theta(theta, T)
+    return Before(T, objective.value(theta, T), squared_norm(gradient))
 
 
 def _first_change(segment: Segment, best: TreeSteps, known: _Seen, furthest: int) -> _Seen:
