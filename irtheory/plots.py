@@ -106,7 +106,7 @@ def values_figure(
             )
         _log_steps(axes)
         axes.set_ylabel(r"objective $Q$ (mean loss)")
-        axes.set_title(title)
+        axes.set_title(title, wrap=True)
         axes.legend()
     return figure
 
@@ -149,7 +149,7 @@ def gaps_figure(
             axes.text(t[0], FLOOR, " 0 (rounding)", va="bottom", color=GREY, fontsize=8)
         _log_steps(axes)
         axes.set_ylabel(r"gap / $Q_1$")
-        axes.set_title(title)
+        axes.set_title(title, wrap=True)
         axes.legend()
     return figure
 
@@ -183,7 +183,7 @@ def bands_figure(trajectories: Sequence[Trajectory], tolerance: float, title: st
         axes.set_yscale("log")
         _log_steps(axes)
         axes.set_ylabel(r"share of $Q_1$")
-        axes.set_title(title)
+        axes.set_title(title, wrap=True)
         axes.legend(title="bands: 10% to 90% of the problems")
     return figure
 
@@ -212,7 +212,7 @@ def escape_figure(surface: Surface, title: str = "") -> Figure:
         axes.plot(*path[-1], "w*", ms=13, mec="black", label="end (projected)")
         axes.set_xlabel("the rest of the way to the end")
         axes.set_ylabel("way out of the saddle (negative curvature)")
-        axes.set_title(title)
+        axes.set_title(title, wrap=True)
         shade = {"frameon": True, "facecolor": "black", "framealpha": 0.6}
         axes.legend(loc="upper left", labelcolor="white", fontsize=9, **shade)
     return figure
@@ -244,6 +244,6 @@ def comparison_figure(
         axes.set_yscale("log")
         _log_steps(axes)
         axes.set_ylabel(ylabel)
-        axes.set_title(title)
+        axes.set_title(title, wrap=True)
         axes.legend()
     return figure
