@@ -2,9 +2,11 @@
 
     PYTHON benchmarks/ntk_peer.py structured|contraction NETWORK.npz OUT.npz
 
-neural-tangents 0.6.5 imports only beside an older JAX, so it has an environment of its own:
+neural-tangents 0.6.5 imports, and has structured derivatives, only beside an older JAX, so it has
+an environment of its own:
 
-    pip install neural-tangents==0.6.5 jax==0.5.3 jaxlib==0.5.3 tf2jax==0.3.7
+    pip install neural-tangents==0.6.5 jax==0.4.25 jaxlib==0.4.25 tf2jax==0.3.6 \\
+        "numpy<2" "scipy<1.13"
 """
 
 import re

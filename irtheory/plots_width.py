@@ -44,7 +44,7 @@ def widths_figure(study: WidthStudy, title: str = "") -> Figure:
         axes.set_yscale("log")
         axes.set_xticks(widths, [f"{int(width)}" for width in widths])
         axes.set_xlabel("width")
-        axes.set_ylabel("root mean square of outputs; share of ‖K‖")
+        axes.set_ylabel(r"root mean square of $f_t - f_t^{\mathrm{lin}}$; share of $\|K_0\|$")
         axes.set_title(f"slopes with 95% intervals: {title}", fontsize=9)
         figure.legend(loc="outside lower center", ncols=2, fontsize=9)
     return figure

@@ -122,9 +122,10 @@ def _close(a: CriticalPoint, b: CriticalPoint) -> bool:
 
 
 def first_saddle(points: list[CriticalPoint]) -> CriticalPoint | None:
-    """The strict saddle of steepest descent (most negative eigenvalue), if any was found."""
+    """The strict saddle of most negative curvature, if any was found; the highest of equals."""
     saddles = [point for point in points if point.kind == "strict saddle"]
-    return min(saddles, key=lambda point: point.smallest, default=None)
+    # Eigenvalues that ought to be equal differ by rounding.
+    return min(saddles, key=lambda point: (round(point.smallest, 9), -point.value), default=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,10 +31,10 @@ class LinearObjective(FeatureModel, SquaredLoss):
         """Phi (x) I_k, [mk, Pk]."""
         return np.asarray(np.kron(self.features, np.eye(self.n_outputs)), dtype=np.float64)
 
-    def settling_matrix(self, leaves: Array) -> Array:
-        """2 Phi^T Phi - (A^T Phi)^T (A^T Phi), [P, P], the same for every output."""
-        in_leaves = leaves.T @ self.features
-        return 2 * (self.features.T @ self.features) - in_leaves.T @ in_leaves
+    @property
+    def shared_design(self) -> Array:
+        """Phi, the same for every output."""
+        return self.features
 
     def hessian_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
         """((4/m) Phi^T Phi + ridge I) (x) I_k, [Pk, Pk]; the same for every theta and T."""

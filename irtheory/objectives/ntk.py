@@ -137,10 +137,10 @@ class LinearisedObjective(SquaredLoss):
         """G_theta on the sample, [m, k], read-only."""
         return self._outputs(self.checked_theta(theta))
 
-    def settling_matrix(self, leaves: Array) -> Array:
-        """diag(2 lambda) - B^T B with B = A^T D, D^T D being diagonal here."""
-        in_leaves = (leaves.T @ self.design.reshape(len(leaves), -1)).reshape(-1, self.rank)
-        return np.diag(2 * self.eigenvalues) - in_leaves.T @ in_leaves
+    @property
+    def gram(self) -> Array:
+        """diag(lambda), [rank, rank]."""
+        return np.diag(self.eigenvalues)
 
     def pull(self, cotangent: Array) -> Array:
         """diag(s) U^T times an array [m, k], [rank]."""

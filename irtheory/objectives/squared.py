@@ -50,14 +50,21 @@ class SquaredLoss(Model):
     def design(self) -> Array:
         """dG/dtheta as a matrix [mk, size of theta], rows by (sample, output)."""
 
-    def settling_matrix(self, leaves: Array) -> Array:
-        """D^T (2 - A A^T) D for A = `leaves` [m, L] with orthonormal columns, [q, q].
+    @property
+    def shared_design(self) -> Array:
+        """D, [m or mk, q], that takes theta as q rows to G: Phi where all outputs share it."""
+        return self.design
 
-        D = dG/dtheta acts on theta as q rows; where all outputs share D, as in Phi theta, q = P.
-        """
-        design = self.design
+    @property
+    def gram(self) -> Array:
+        """D^T D for D = `shared_design`, [q, q]."""
+        return self.shared_design.T @ self.shared_design
+
+    def settling_matrix(self, leaves: Array) -> Array:
+        """D^T (2 - A A^T) D for A = `leaves` [m, L] with orthonormal columns, [q, q]."""
+        design = self.shared_design
         in_leaves = (leaves.T @ design.reshape(len(leaves), -1)).reshape(-1, design.shape[1])
-        return 2 * (design.T @ design) - in_leaves.T @ in_leaves
+        return 2 * self.gram - in_leaves.T @ in_leaves
 
     @property
     @abstractmethod

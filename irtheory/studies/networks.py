@@ -15,7 +15,6 @@ from irtheory.studies.settings import Settings
 from irtheory.studies.setup import Announce
 from irtheory.synthetic import Problem
 from irtheory.tangent import admissible, cnn, empirical_kernel, mlp, network_outputs, plan_kernel
-from irtheory.tangent.admission import trainable
 from irtheory.tangent.kernel import GIB
 from irtheory.tangent.networks import KERNEL
 
@@ -44,7 +43,7 @@ def check_budget(settings: Settings, width: int) -> None:
     fan_in = settings.attributes or 1
     between = KERNEL**2 if settings.network == "cnn" else 1
     weights = width * (fan_in + (settings.classes or 1)) * between
-    weights += (settings.layers or 1) * width**2 * between
+    weights += ((settings.layers or 1) - 1) * width**2 * between
     outputs = (settings.samples or 0) * (settings.classes or 0)
     outputs //= 1 if settings.widths is None else 2
     for options, size in (
@@ -57,7 +56,7 @@ def check_budget(settings: Settings, width: int) -> None:
         if 8 * size > allowed:
             raise InputError(
                 f"--max-memory: {options} need about {8 * size / GIB:.3g} GiB, found "
-                f"{settings.max_memory:g} a process; expected more, or smaller sizes"
+                f"{settings.max_memory:g} for each process; expected more, or smaller sizes"
             )
 
 
@@ -88,7 +87,7 @@ def make_network(settings: Settings, problem: Problem, width: int) -> nn.Module:
     return module.to(settings.device)
 
 
-def describe(settings: Settings, problem: Problem, module: nn.Module, width: int) -> str:
+def describe(settings: Settings, problem: Problem, width: int, parameters: int) -> str:
     """One sentence on the network."""
     x = network_inputs(problem)
     first = "×".join(map(str, x.shape[1:]))
@@ -96,10 +95,9 @@ def describe(settings: Settings, problem: Problem, module: nn.Module, width: int
         [first, *[str(width)] * (settings.layers or 1), str(len(problem.class_names))]
     )
     kind = {"mlp": "perceptron", "cnn": "convolutions"}[settings.network or "mlp"]
-    size = sum(p.numel() for p in trainable(module).values())
     return (
         f"network: {kind} {layers}, {settings.activation}, {settings.parametrisation} "
-        f"parametrisation, {size:,} parameters"
+        f"parametrisation, {parameters:,} parameters"
     )
 
 
@@ -128,7 +126,7 @@ def linearised(
         settings.ridge or 0.0,
         parameters=plan.parameters,
     )
-    notes = [describe(settings, problem, module, width), _coordinates(objective)]
+    notes = [describe(settings, problem, width, plan.parameters), _coordinates(objective)]
     return objective, notes
 
 

@@ -119,8 +119,9 @@ def _tree_notes(
     exact = settings.order == "gauss-seidel" and settings.tree == "exact"
     if not isinstance(objective, SquaredLoss) or not exact:
         return notes
-    if trajectory.stopped is Stopped.MAX_STEPS and not settings.jump:
-        notes.append("the steps ran out: --jump goes on in closed form, where a step costs nothing")
+    can_jump = not settings.jump and settings.step_size < 2
+    if trajectory.stopped is Stopped.MAX_STEPS and can_jump:
+        notes.append("the steps ran out: --jump goes on in closed form")
     if trajectory.stopped is Stopped.CONVERGED:
         notes.append(_frozen_note(settings, problem, objective, trajectory))
     return notes

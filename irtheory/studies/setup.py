@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,14 @@ def starting_point(objective: Objective, seed: int) -> Array:
     return rng.normal(size=objective.theta_shape) / np.sqrt(objective.theta_shape[0])
 
 
-def processes(settings: Settings) -> int:
-    """Processes for independent runs: --threads or all cores; one for an accelerator."""
+def processes(settings: Settings, runs: int) -> int:
+    """Processes for so many independent runs: --threads or all cores; one for an accelerator."""
     on_cpu = settings.device is None or settings.device == "cpu"
-    return effective_n_jobs(settings.threads or -1) if on_cpu else 1
+    return min(effective_n_jobs(settings.threads or -1), runs) if on_cpu else 1
+
+
+def shared(settings: Settings, runs: int) -> Settings:
+    """The same settings with the share of --max-memory that each of the processes has."""
+    if settings.max_memory is None:
+        return settings
+    return replace(settings, max_memory=settings.max_memory / processes(settings, runs))

@@ -27,7 +27,7 @@ from irtheory.console import (
 from irtheory.reference import MissingDependency, cvxpy_missing
 from irtheory.runs import InputError, TableWriter, default_folder, open_run, refuse_used
 from irtheory.solvers.trajectory import COLUMNS, Step
-from irtheory.studies.setup import Prepared, prepare, processes
+from irtheory.studies.setup import Prepared, prepare, processes, shared
 from irtheory.studies.simulate import Result, Settings, simulate
 from irtheory.studies.simulate_files import FailedSeed, write_ensemble, write_results
 from irtheory.studies.width.command import WIDTH_SEEDS, width_command
@@ -56,7 +56,7 @@ def simulate_command(
     seeds = seeds or 1
     if seeds > 1 and settings.data is not None:
         raise InputError("--seeds draws new problems; with --data there is only one")
-    prepared = prepare(settings, lambda line: print_plain(console, line))
+    prepared = prepare(shared(settings, seeds), lambda line: print_plain(console, line))
     _need_cvxpy(settings)
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
     with alone_in(folder):
@@ -122,8 +122,9 @@ def _one(settings: Settings, folder: Path) -> Result | FailedSeed:
 
 def _outcomes(settings: Settings, seeds: int, folder: Path) -> Iterator[Result | FailedSeed]:
     (folder / "trajectories").mkdir()
-    jobs = [replace(settings, seed=settings.seed + i, threads=1) for i in range(seeds)]
-    pool = Parallel(n_jobs=processes(settings), return_as="generator")
+    one = replace(shared(settings, seeds), threads=1)
+    jobs = [replace(one, seed=settings.seed + i) for i in range(seeds)]
+    pool = Parallel(n_jobs=processes(settings, seeds), return_as="generator")
     made = pool(delayed(_one)(job, folder) for job in jobs)
     # What joblib is said to return is for every mode; this one yields what `_one` returns.
     return cast(Iterator[Result | FailedSeed], made)

@@ -49,7 +49,9 @@ def jacobians(module: nn.Module, x: Tensor) -> list[Tensor]:
             # Operations without a batching rule are looped over: slower, not wrong.
             warnings.filterwarnings("ignore", "There is a performance drop")
             rows = vmap(jacrev(output), in_dims=(None, 0))(trainable(module), x)
-    except RuntimeError:
+    except RuntimeError as error:
+        if "allocate" in str(error) or isinstance(error, torch.OutOfMemoryError):
+            raise
         return _one_by_one(module, x)
     return [J.detach().flatten(2) for J in rows.values()]
 
@@ -60,7 +62,9 @@ def _one_by_one(module: nn.Module, x: Tensor) -> list[Tensor]:
     for sample in x:
         f = module(sample[None])[0]
         rows = [
-            torch.autograd.grad(c, weights, None, True, allow_unused=True, materialize_grads=True)
+            torch.autograd.grad(
+                c, weights, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
             for c in f
         ]
         for place, slopes in zip(found, zip(*rows, strict=True), strict=True):

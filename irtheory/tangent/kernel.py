@@ -90,14 +90,15 @@ def plan_kernel(
     chosen = "layers" if plain and method != "jacobians" else "jacobians"
     rows, columns = len(x), len(x if others is None else as_inputs(module, others))
     parameters = sum(p.numel() for p in trainable(module).values())
-    sample = jacobians.bytes_a_sample(module, x, k)
     if chosen == "layers" and plain:
         sample = layerwise.bytes_a_sample(module, k)
+    else:
+        sample = jacobians.bytes_a_sample(module, x, k)
     fixed = 8 * rows * columns * k**2 * matrices
 
     def memory(block: int) -> int:
         sides = 1 if others is None and block >= rows else 2
-        return fixed + sides * block * sample + 16 * (block * k) ** 2
+        return fixed + sides * block * sample + 24 * (block * k) ** 2
 
     allowed, block = int(max_memory * GIB), max(rows, columns)
     while block > 1 and memory(block) > allowed:

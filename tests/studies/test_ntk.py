@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from torch import nn
 from typer.testing import CliRunner
 
 from cli import app
@@ -16,7 +18,7 @@ from irtheory.digits import digits_problem
 from irtheory.objectives import LinearisedObjective
 from irtheory.runs import InputError
 from irtheory.solvers import Stopped
-from irtheory.studies import simulate_command
+from irtheory.studies import networks, proposition1, simulate_command
 from irtheory.studies.networks import make_network, network_inputs
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import make_problem, prepare
@@ -262,13 +264,19 @@ def test_several_seeds_by_leaps(tmp_path) -> None:
     assert len({entry["final"] for entry in seeds}) == 2 and (out / "bands.png").exists()
 
 
-def test_a_module_that_draws_is_refused_by_the_study(monkeypatch) -> None:
-    from torch import nn
-
-    from irtheory.studies import networks
-
+def test_a_module_that_draws_is_refused(monkeypatch) -> None:
     dropping = nn.Sequential(nn.Linear(5, 4), nn.Dropout(0.5), nn.Linear(4, 3))
     monkeypatch.setattr(networks, "make_network", lambda *_: dropping)
     with pytest.raises(ValueError, match="Dropout at '1' is in train mode"):
         simulated()
-    assert issubclass(InputError, ValueError)
+
+
+def test_the_budget_is_that_of_the_network_which_is_made() -> None:
+    with pytest.raises(InputError, match="a network of width 20000 need about 11.9"):
+        networks.check_budget(replace(SMALL.resolved(), layers=2), 20_000)
+    networks.check_budget(replace(SMALL.resolved(), layers=1), 20_000)
+
+
+def test_a_tree_that_another_will_beat_is_not_called_frozen(monkeypatch) -> None:
+    monkeypatch.setattr(proposition1, "settling", lambda *_: SimpleNamespace(limit=np.zeros(120)))
+    assert any("not frozen" in note for note in simulated(samples=120, width=40).certificate.notes)

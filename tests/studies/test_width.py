@@ -15,7 +15,7 @@ from cli import app
 from irtheory.runs import read_columns
 from irtheory.studies.networks import make_network
 from irtheory.studies.settings import Settings
-from irtheory.studies.setup import make_problem
+from irtheory.studies.setup import make_problem, shared
 from irtheory.studies.width import command, follow
 from irtheory.studies.width.follow import WidthRun, halves
 from irtheory.studies.width.slopes import Slope, loglog_slope
@@ -242,6 +242,23 @@ def test_networks_that_fail_are_named_and_leave_the_others_alone(tmp_path, monke
     assert study["failed"] == [{"width": 16, "seed": 1, "message": "module: [broken]"}]
     assert [row["measures"]["drift"]["n"] for row in study["widths"]] == [2, 1, 2]
     assert any("samples to train on" in note for note in study["notes"])
+
+
+def test_a_study_in_which_every_network_fails_says_why(tmp_path, monkeypatch) -> None:
+    def breaks(*_):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(command, "follow", breaks)
+    done = invoke(*OPTIONS, "--out", str(tmp_path / "run"))
+    assert done.exit_code == 1 and done.output.count("failed, out of luck") == 6
+    assert "no study of what is left" in done.output.splitlines()[-1]
+
+
+def test_processes_share_the_memory() -> None:
+    settings = replace(STUDY, threads=4, max_memory=2.0)
+    assert shared(settings, 8).max_memory == 0.5 and shared(settings, 2).max_memory == 1.0
+    assert shared(replace(settings, device="cuda"), 8).max_memory == 2.0
+    assert shared(Settings(), 8).max_memory is None
 
 
 def test_images_in_a_study() -> None:

@@ -137,6 +137,23 @@ class Square(nn.Module):
         return x @ self.w**2
 
 
+class Scaled(nn.Module):
+    """Smooth at θ0, with a pole, or an end of where it is defined, not far from there."""
+
+    def __init__(self, power: float) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.w, self.v, self.power = nn.Linear(5, 2), nn.Parameter(1 + torch.rand(2)), power
+
+    def forward(self, x):
+        return self.w(x) * self.v**self.power
+
+
+@pytest.mark.parametrize("power", [-0.5, -1.0, 0.5])
+def test_poles_that_are_not_at_hand_are_no_fault(power: float) -> None:
+    admissible(Scaled(power), X)
+
+
 def test_a_derivative_of_zero_is_no_fault() -> None:
     admissible(Square(), X)
     dead = mlp(5, [3], 2)

@@ -23,7 +23,7 @@ from irtheory.console import (
 )
 from irtheory.runs import InputError, open_run
 from irtheory.studies.settings import Settings, check, width_list
-from irtheory.studies.setup import processes
+from irtheory.studies.setup import processes, shared
 from irtheory.studies.width.files import CURVES, write_curve, write_runs, write_study
 from irtheory.studies.width.follow import WidthRun, follow, notes_of, plan_study
 from irtheory.studies.width.slopes import HIGH, LOW
@@ -71,15 +71,19 @@ def width_command(
     widths = width_list(settings.widths or "")
     if seeds == 1 and len(widths) < 3:
         raise InputError("--seeds 1: expected three widths or more for an interval, found two")
-    shared = replace(settings, max_memory=(settings.max_memory or 1.0) / processes(settings))
-    plan = plan_study(shared, widths[-1])
-    print_plain(console, f"width {widths[-1]}, in each of {processes(settings)} processes, {plan}")
+    networks = seeds * len(widths)
+    share = shared(settings, networks)
+    print_plain(
+        console,
+        f"width {widths[-1]}, processes at a time: {processes(settings, networks)}, "
+        f"{plan_study(share, widths[-1])}",
+    )
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
     with alone_in(folder):
         open_run(folder, content, overwrite, settings.seed)
         (folder / CURVES).mkdir()
         compile_kernels(console)
-        return _run(shared, widths, seeds, folder, console), folder / "widths.json"
+        return _run(share, widths, seeds, folder, console), folder / "widths.json"
 
 
 def _one(settings: Settings, width: int, folder: Path) -> WidthRun | FailedNetwork:
@@ -100,7 +104,7 @@ def _outcomes(
         for width in reversed(widths)
         for i in range(seeds)
     ]
-    pool = Parallel(n_jobs=processes(settings), return_as="generator_unordered")
+    pool = Parallel(n_jobs=processes(settings, len(jobs)), return_as="generator_unordered")
     made = pool(delayed(_one)(job, width, folder) for job, width in jobs)
     return cast(Iterator[WidthRun | FailedNetwork], made)
 
@@ -130,7 +134,13 @@ def _run(settings: Settings, widths: list[int], seeds: int, folder: Path, consol
         )
         print_plain(console, "next: run the same command again with --overwrite")
         return INTERRUPTED
-    study = summarise(runs, failed, notes_of(settings, widths[-1]))
+    try:
+        study = summarise(runs, failed, notes_of(settings, runs))
+    except ValueError as error:
+        if not failed:
+            raise
+        print_plain(console, f"no study of what is left, {folder}/widths.csv: {error}")
+        return 1
     _report(console, study)
     written = [*write_study(folder, settings, study), folder / CURVES]
     following = f"look at {folder}/widths.png and {folder}/equilibrium.png"
@@ -150,7 +160,11 @@ def _report(console: Console, study: WidthStudy) -> None:
     for slope in study.slopes:
         print_plain(console, f"· {slope}, {slope.verdict} a rate of −1/2 ({LOW} to {HIGH})")
     broken = [check.name for check in study.checks if not check.holds]
-    print_plain(console, f"claim broken: {'; '.join(broken)}" if broken else "claim holds")
+    uncertain = any(slope.high >= 0 for slope in study.slopes)
+    verdict = (
+        "not refuted, and too uncertain to hold: more widths or seeds" if uncertain else "holds"
+    )
+    print_plain(console, f"claim {'broken: ' + '; '.join(broken) if broken else verdict}")
 
 
 def _table(study: WidthStudy) -> Table:

@@ -7,7 +7,9 @@ linearisation stays the one at θ0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +29,7 @@ from irtheory.studies.networks import (
 )
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import make_problem
+from irtheory.synthetic import Problem
 from irtheory.tangent import KernelPlan, admissible, empirical_kernel, network_outputs, plan_kernel
 from irtheory.trees.exact import ExactTreeSolver
 
@@ -116,30 +119,39 @@ def plan_study(settings: Settings, width: int) -> KernelPlan:
     return plan_kernel(module, sample.x, max_memory=memory, matrices=matrices(settings))
 
 
-def notes_of(settings: Settings, width: int) -> tuple[str, ...]:
-    """What a study runs, in sentences; `width` is its largest."""
-    problem = make_problem(settings)
-    network = make_network(settings, problem, width)
-    sample = halves(settings)
+def notes_of(settings: Settings, runs: Sequence[WidthRun]) -> tuple[str, ...]:
+    """What a study ran, in sentences."""
+    problem, sample = make_problem(settings), halves(settings)
+    widest = max(runs, key=lambda run: run.width, default=None)
     return (
         *problem.notes,
-        f"widest {describe(settings, problem, network, width)}",
+        *([] if widest is None else [_widest(settings, problem, widest)]),
         f"{len(sample.x)} samples to train on, {len(sample.held)} held out; {settings.max_steps} "
         f"steps of μβ = {settings.step_size:g}, trees of depth ≤ {settings.depth}",
     )
 
 
+def _widest(settings: Settings, problem: Problem, run: WidthRun) -> str:
+    return f"widest {describe(settings, problem, run.width, run.parameters)}"
+
+
 class _Kernels:
     """K at θ_t against K at θ0, and what both say of Q."""
 
-    def __init__(self, module: nn.Module, sample: Halves, max_memory: float) -> None:
-        self._module, self._sample, self._memory = module, sample, max_memory
+    def __init__(self, module: nn.Module, sample: Halves, settings: Settings) -> None:
+        self._module, self._sample = module, sample
+        budget: Any = {
+            "max_memory": settings.max_memory or 1.0,
+            "matrices": matrices(settings),
+        }
+        self._plan = plan_kernel(module, sample.x, **budget)
         self.first = self.now()
-        self.to_held = empirical_kernel(module, sample.held, sample.x, max_memory=max_memory)
+        held = plan_kernel(module, sample.held, sample.x, **budget)
+        self.to_held = empirical_kernel(module, sample.held, sample.x, plan=held)
 
     def now(self) -> Array:
         """K on the training half, [mk, mk]."""
-        return empirical_kernel(self._module, self._sample.x, max_memory=self._memory)
+        return empirical_kernel(self._module, self._sample.x, plan=self._plan)
 
     def gap(self, kernel: Array, outputs: Array, T: Array) -> float:
         """Q − min_θ Q(θ, T) of a network with this kernel, at its outputs [m, k]."""
@@ -189,9 +201,9 @@ def follow(settings: Settings, width: int) -> WidthRun:
         width: of every hidden layer.
     """
     sample = halves(settings)
-    module = admissible(make_network(settings, make_problem(settings), width), sample.x)
+    module = make_network(settings, make_problem(settings), width)
     network = _Network(module, sample, settings.device or "cpu")
-    kernels = _Kernels(module, sample, settings.max_memory or 1.0)
+    kernels = _Kernels(module, sample, settings)
     solver = ExactTreeSolver(
         sample.codes,
         settings.depth or 0,

@@ -135,11 +135,11 @@ def summarise(
     rows = tuple(_row([run for run in ordered if run.width == w]) for w in sorted(set(widths)))
     checks = tuple(
         at_most(
-            f"{slope.name}: width^(−1/2) or faster",
+            f"{slope.name}: a rate of −1/2 is not excluded",
             slope.low,
             HIGH,
             f"lower end of the 95% interval of the log-log slope {slope.slope:.3f}, {slope.n} "
-            "networks; holds if ≤ limit: an interval above it excludes a rate of −1/2",
+            "networks; holds if ≤ limit",
         )
         for slope in slopes
     )
