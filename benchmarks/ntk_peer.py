@@ -5,8 +5,8 @@
 neural-tangents 0.6.5 imports, and has structured derivatives, only beside an older JAX, so it has
 an environment of its own:
 
-    pip install neural-tangents==0.6.5 jax==0.4.25 jaxlib==0.4.25 tf2jax==0.3.6 \\
-        "numpy<2" "scipy<1.13"
+    pip install neural-tangents==0.6.5 jax==0.4.25 jaxlib==0.4.25 tf2jax==0.3.6
+    pip install "numpy<2" "scipy<1.13"
 """
 
 import re

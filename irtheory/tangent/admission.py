@@ -164,7 +164,7 @@ def _refuse_jumps(module: nn.Module, x: Tensor) -> None:
 def _largest_piece(
     module: nn.Module, theta: Parameters, way: Parameters, reach: float, x: Tensor
 ) -> tuple[float, float]:
-    """The change over the last of `HALVINGS` halves of a path, and how large outputs and change are.
+    """The change over the last of `HALVINGS` halves of a path; the size of outputs and change.
 
     The half that changes more is kept each time: of a continuous change next to nothing is left.
     """

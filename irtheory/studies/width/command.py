@@ -160,11 +160,12 @@ def _report(console: Console, study: WidthStudy) -> None:
     for slope in study.slopes:
         print_plain(console, f"· {slope}, {slope.verdict} a rate of −1/2 ({LOW} to {HIGH})")
     broken = [check.name for check in study.checks if not check.holds]
-    uncertain = any(slope.high >= 0 for slope in study.slopes)
-    verdict = (
-        "not refuted, and too uncertain to hold: more widths or seeds" if uncertain else "holds"
-    )
-    print_plain(console, f"claim {'broken: ' + '; '.join(broken) if broken else verdict}")
+    if broken:
+        print_plain(console, f"claim broken: {'; '.join(broken)}")
+    elif any(slope.high >= 0 for slope in study.slopes):
+        print_plain(console, "claim not refuted, but too uncertain to hold: more widths or seeds")
+    else:
+        print_plain(console, "claim holds")
 
 
 def _table(study: WidthStudy) -> Table:
