@@ -23,11 +23,11 @@ class CriticalPoint:
     """A point where ∇Q vanishes.
 
     Attributes:
-        theta, omega: the point, [P, k] and [L, k].
+        theta, omega: the point, in the objective's shape and [L, k].
         value: Q there.
         gradient_norm: ‖∇Q‖ there, zero up to rounding.
         smallest, largest: extreme eigenvalues of the joint Hessian.
-        unstable: orthonormal eigenvectors of the negative eigenvalues, [(P + L)k, r].
+        unstable: orthonormal eigenvectors of the negative eigenvalues, r columns.
     """
 
     theta: Array
@@ -48,13 +48,13 @@ class CriticalPoint:
 
 
 def split(fixed: FixedStructure, point: Array) -> tuple[Array, Array]:
-    """(θ, ω) of a flat vector [(P + L)k]."""
+    """(θ, ω) of a flat vector, θ first."""
     size = int(np.prod(fixed.theta_shape))
     return point[:size].reshape(fixed.theta_shape), point[size:].reshape(fixed.omega_shape)
 
 
 def joint_gradient(fixed: FixedStructure, point: Array) -> Array:
-    """∇Q at a flat vector [(P + L)k]."""
+    """∇Q at a flat vector (θ, ω)."""
     theta, omega = split(fixed, point)
     return np.concatenate(
         [fixed.grad_theta(theta, omega).ravel(), fixed.grad_omega(theta, omega).ravel()]

@@ -33,8 +33,8 @@ def bcgd(
     """Yield the steps of Proposition 2 from (θ_1, ω_1), without end.
 
     Args:
-        fixed: Q over θ [P, k] and leaf values [L, k].
-        theta: starting point θ_1, [P, k].
+        fixed: Q over θ and leaf values [L, k].
+        theta: starting point θ_1, in the objective's shape.
         omega: starting leaf values ω_1, [L, k].
         step_size: μ; the proposition asks for μ < 1/β.
         beta: smoothness constant, for the descent lemma.

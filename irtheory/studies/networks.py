@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ from irtheory.tangent.networks import KERNEL
 # its eigenvectors, their workspace and D; for leaps and block descent a Hessian and its
 # eigenvectors too; in a study of widths three kernels and the spectra of two.
 MATRICES, WITH_HESSIAN, STUDYING = 6, 10, 20
+# Seconds between two lines on a kernel that takes long.
+TELL_EVERY = 5.0
 # Copies of the weights while a network is tried out.
 COPIES = 4
 
@@ -118,7 +122,7 @@ def linearised(
     )
     if announce:
         announce(str(plan))
-    kernel = empirical_kernel(module, x, plan=plan)
+    kernel = empirical_kernel(module, x, plan=plan, progress=_told(announce))
     objective = LinearisedObjective(
         kernel,
         network_outputs(module, x),
@@ -128,6 +132,21 @@ def linearised(
     )
     notes = [describe(settings, problem, width, plan.parameters), _coordinates(objective)]
     return objective, notes
+
+
+def _told(announce: Announce | None) -> Callable[[int, int], None] | None:
+    """Says now and then how many blocks of the kernel are done."""
+    if announce is None:
+        return None
+    last = time.monotonic()
+
+    def tell(done: int, blocks: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= TELL_EVERY:
+            last = time.monotonic()
+            announce(f"kernel: {done} of {blocks} blocks")
+
+    return tell
 
 
 def _coordinates(objective: LinearisedObjective) -> str:

@@ -99,7 +99,7 @@ class Settings:
 
 def check(settings: Settings) -> None:
     """Refuse settings that no run can use; raises InputError naming the option."""
-    check_network(settings)
+    _check_network(settings)
     _check_ranges(settings)
     _check_idle(settings)
     _check_algorithm(settings)
@@ -193,7 +193,7 @@ def _check_algorithm(settings: Settings) -> None:
         )
 
 
-def check_network(settings: Settings) -> None:
+def _check_network(settings: Settings) -> None:
     """Refuse options of linearised networks that cannot be used or would change nothing."""
     if settings.setting != "ntk":
         for name in (*NETWORK, "width", "widths"):

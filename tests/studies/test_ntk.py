@@ -255,6 +255,21 @@ def test_when_the_steps_run_out_leaps_are_pointed_out() -> None:
     assert not any("--jump" in note for note in simulated(jump=True).certificate.notes)
 
 
+def test_a_kernel_that_takes_long_says_how_far_it_is(monkeypatch) -> None:
+    images = {"network": "cnn", "attributes": None, "samples": 40, "width": 8, "max_memory": 0.003}
+    settings, said = replace(SMALL, **images), []
+    monkeypatch.setattr(networks, "TELL_EVERY", 0.0)
+    prepare(settings, said.append)
+    assert said[0].startswith("kernel: 120 × 120") and "blocks of 40" not in said[0]
+    assert said[1].startswith("kernel: 1 of ") and len(said) > 2
+    done, blocks = said[-1].split()[1:4:2]
+    assert done == blocks
+    monkeypatch.setattr(networks, "TELL_EVERY", 60.0)
+    said.clear()
+    prepare(settings, said.append)
+    assert len(said) == 1
+
+
 def test_several_seeds_by_leaps(tmp_path) -> None:
     out = tmp_path / "run"
     done = invoke(*OPTIONS, "--reference", "closed-form", "--jump", "--seeds", "2",
