@@ -25,7 +25,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from irtheory.arrays import ArraySettings, fit_arrays
 from irtheory.environment import environment
 from irtheory.fidelity import (
     class_oracle_fidelity,
@@ -33,8 +32,9 @@ from irtheory.fidelity import (
     predicted_class_fidelity,
     within_class_recovery,
 )
-from irtheory.methods import METHODS, Method
-from irtheory.quantize import binarize
+from irtheory.intersection.arrays import ArraySettings, fit_arrays
+from irtheory.intersection.methods import METHODS, Method
+from irtheory.intersection.quantize import binarize
 from irtheory.runs import write_json
 
 ROOT = Path(__file__).resolve().parents[1]

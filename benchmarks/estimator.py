@@ -29,8 +29,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from irtheory.arrays import default_depth
 from irtheory.estimators import IntersectionClassifier
+from irtheory.intersection.arrays import default_depth
 
 ROOT = Path(__file__).resolve().parents[1]
 METHODS = ("ira", "paper", "quantised+dt")

@@ -22,10 +22,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from irtheory.intersection import Batches, Intersection
-from irtheory.network import Network
-from irtheory.progress import Progress
-from irtheory.records import Collected
+from irtheory.intersection.engine import Batches, Intersection
+from irtheory.intersection.epoch import Progress
+from irtheory.intersection.network import Collected, Network
 from irtheory.trees.tree import Tree
 from irvision.models import compile_f, make_network, optimisers
 from irvision.runtime import Runtime, autocast

@@ -20,12 +20,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from irtheory.arrays import ArraySettings, fit_arrays
 from irtheory.console import Pulse, make_console, progress_bar
-from irtheory.descent import TERMS
-from irtheory.intersection import Intersection
-from irtheory.methods import Method, method_named
-from irtheory.records import Epoch
+from irtheory.intersection.arrays import ArraySettings, fit_arrays
+from irtheory.intersection.engine import Intersection
+from irtheory.intersection.epoch import Epoch
+from irtheory.intersection.methods import Method, method_named
+from irtheory.intersection.step import TERMS
 from irtheory.trees.cart import Criterion
 from irtheory.trees.export import to_key
 from irtheory.trees.merge import merge_same_class
@@ -49,9 +49,10 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         n_features: d, number of codes to learn; "ira" drops those that come out constant.
         bits: r, from 1 to 8; codes are 0 … 2^r − 1.
         max_depth: largest number of tests on a path of T; None is ⌈log2 k⌉ + 2 for k classes.
-        method: a name of `irtheory.methods.METHODS`; "paper" is Algorithm 1 as printed.
+        method: a name of `irtheory.intersection.methods.METHODS`; "paper" is Algorithm 1 as
+            printed.
         lambda_label, lambda_tree, lambda_sparsity, lambda_route: λ1 … λ4, the weights of the
-            four losses (`irtheory.losses.Weights`); None is the method's own.
+            four losses (`irtheory.intersection.losses.Weights`); None is the method's own.
         hidden: widths of the hidden layers of F; () makes every code a cut of one linear
             function of the columns.
         epochs: passes over the data; None is enough for about 1500 steps, at least 20.
@@ -75,7 +76,7 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
             in the order of `classes_`.
         kept_: which of the d codes are the columns of `transform`, ascending.
         network_: G∘q∘F, a torch module from X to logits.
-        history_: a record of every epoch (`irtheory.records.Epoch`).
+        history_: a record of every epoch (`irtheory.intersection.epoch.Epoch`).
         n_iter_: epochs done.
         n_features_in_, feature_names_in_: number of columns of X, and their names if any.
     """

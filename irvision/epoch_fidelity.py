@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from irtheory.fidelity import feature_fidelity
-from irtheory.quantize import binarize
+from irtheory.intersection.quantize import binarize
 from irvision.data.examples import Attributes
 from irvision.epoch_codes import read_epoch_codes
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import nn
 
 from irtheory.console import print_plain, print_written
-from irtheory.network import Network, collect
+from irtheory.intersection.network import Network, collect
 from irtheory.runs import InputError
 from irvision.data.cache_folder import cache_folder
 from irvision.data.examples import Attributes, Part

@@ -16,7 +16,7 @@ from irtheory.fidelity import (
     predicted_class_fidelity,
     within_class_recovery,
 )
-from irtheory.quantize import binarize, column_name
+from irtheory.intersection.quantize import binarize, column_name
 from irtheory.trees.merge import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.attribute_table import AttributeRow

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from irtheory.networks import Activation, representation
+from irtheory.intersection.layers import Activation, representation
 from irvision.backbones.backbone import STAGES, Backbone
 
 # Of the batch norms in PMG's blocks of convolutions.

@@ -15,7 +15,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from irtheory.console import Pulse, progress_bar
-from irtheory.intersection import Batches
+from irtheory.intersection.engine import Batches
 from irtheory.runs import write_bytes
 from irvision.data.augment import View
 from irvision.data.loader import evaluation_batches

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from irtheory.descent import in_pieces
+from irtheory.intersection.step import in_pieces
 from irvision.settings import GRIDS
 
 
@@ -86,7 +86,7 @@ def progressive_steps(
             module whose gradients are averaged, though not all parameters take part in a step.
         optimiser: over the parameters of F. Those that take no part in a step do not move.
         precision: makes the context of every forward pass.
-        chunks: parts in which a batch passes through F, see `irtheory.descent.Descent`.
+        chunks: parts in which a batch passes through F, see `irtheory.intersection.step.Descent`.
         of_first: of several processes, the permutation that the first one drew.
 
     Returns:

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
-from irtheory.network import Network
-from irtheory.networks import Standardise, representation
+from irtheory.intersection.layers import Standardise, representation
+from irtheory.intersection.network import Network
 from irvision.backbones.backbone import Backbone
 from irvision.backbones.registry import BACKBONES, build_backbone
 from irvision.backbones.weights import load_weights

@@ -11,9 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from irtheory.network import Network
-from irtheory.peers import Alone, Peers
-from irtheory.records import Collected
+from irtheory.intersection.network import Collected, Network
+from irtheory.intersection.processes import Alone, Peers
 from irtheory.trees.tree import Tree
 from irvision.runtime import PATIENCE, Runtime
 from irvision.synced import share_statistics
@@ -23,7 +22,7 @@ BUFFERS = ("forward_sync_buffers", "broadcast_buffers")
 
 
 class Group:
-    """The processes of a run, as `irtheory.peers.Peers` of each other.
+    """The processes of a run, as `irtheory.intersection.processes.Peers` of each other.
 
     Args:
         runtime: of this process, which has joined the others.

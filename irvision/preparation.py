@@ -13,11 +13,11 @@ from jaxtyping import Int
 from rich.console import Console
 from torch import nn
 
-from irtheory.array_settings import default_depth
 from irtheory.console import Pulse, print_plain, progress_bar
-from irtheory.growers import Grower
-from irtheory.intersection import Batches, Intersection
-from irtheory.network import Network
+from irtheory.intersection.array_settings import default_depth
+from irtheory.intersection.engine import Batches, Intersection
+from irtheory.intersection.growers import Grower
+from irtheory.intersection.network import Network
 from irtheory.runs import InputError
 from irvision.data.cache import PixelCache, prepare
 from irvision.data.examples import Examples, Part

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from irtheory.losses import Weights
-from irtheory.quantize import check_bits
+from irtheory.intersection.losses import Weights
+from irtheory.intersection.quantize import check_bits
 from irtheory.runs import InputError
 from irvision.backbones.registry import BACKBONES
 from irvision.methods.contract import image_method

@@ -15,7 +15,7 @@ from jaxtyping import Int
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from irtheory.network import Network
+from irtheory.intersection.network import Network
 from irtheory.runs import CONFIG, InputError, write_bytes, write_json, write_text
 from irtheory.trees.export import to_key
 from irtheory.trees.merge import merge_same_class

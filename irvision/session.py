@@ -11,11 +11,10 @@ import numpy as np
 from rich.console import Console
 
 from irtheory.console import Pulse, print_plain, progress_bar
-from irtheory.intersection import Intersection
-from irtheory.network import collect
-from irtheory.progress import Progress
-from irtheory.records import Collected, Epoch
-from irtheory.results import final_tree
+from irtheory.intersection.engine import Intersection
+from irtheory.intersection.epoch import Epoch, Progress
+from irtheory.intersection.final_tree import final_tree
+from irtheory.intersection.network import Collected, collect
 from irtheory.runs import CONFIG, InputError, json_line, write_text
 from irtheory.trees.merge import merge_same_class
 from irtheory.trees.tree import Tree

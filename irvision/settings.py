@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-from irtheory.losses import Weights
-from irtheory.networks import Activation
-from irtheory.quantize import check_bits
+from irtheory.intersection.layers import Activation
+from irtheory.intersection.losses import Weights
+from irtheory.intersection.quantize import check_bits
 from irtheory.runs import InputError
 from irtheory.trees.cart import Criterion
 from irvision.data.examples import DataOptions, Unit

@@ -11,7 +11,7 @@ from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from irtheory.quantize import UniformQuantizer
+from irtheory.intersection.quantize import UniformQuantizer
 
 
 class _Sum(Function):

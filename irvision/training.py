@@ -14,9 +14,9 @@ from typing import Any
 from rich.console import Console
 
 from irtheory.alone import alone_in
-from irtheory.array_settings import default_depth
 from irtheory.console import make_console, print_plain, print_written
 from irtheory.environment import environment
+from irtheory.intersection.array_settings import default_depth
 from irtheory.runs import (
     CONFIG,
     ENVIRONMENT,

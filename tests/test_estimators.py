@@ -16,9 +16,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import check_estimator
 
-from irtheory.arrays import ArraySettings, fit_arrays
 from irtheory.estimators import IntersectionClassifier, held_out
-from irtheory.methods import METHODS
+from irtheory.intersection.arrays import ArraySettings, fit_arrays
+from irtheory.intersection.methods import METHODS
 
 SMALL = {
     "n_features": 8,

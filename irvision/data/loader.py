@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from irtheory.intersection import Batches
+from irtheory.intersection.engine import Batches
 from irtheory.runs import InputError
 from irvision.data.augment import View, central_view, draw, generator, training_view
 from irvision.data.pictures import Pictures

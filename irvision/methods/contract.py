@@ -10,12 +10,12 @@ from importlib import import_module
 
 from torch import nn
 
-from irtheory.array_settings import default_depth
-from irtheory.losses import Weights
-from irtheory.methods import Method
-from irtheory.network import Network
-from irtheory.networks import make_head
-from irtheory.quantize import UniformQuantizer
+from irtheory.intersection.array_settings import default_depth
+from irtheory.intersection.layers import make_head
+from irtheory.intersection.losses import Weights
+from irtheory.intersection.methods import Method
+from irtheory.intersection.network import Network
+from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.runs import InputError
 from irvision.settings import TrainSettings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from irtheory.methods import METHODS
+from irtheory.intersection.methods import METHODS
 from irvision.methods.contract import ImageMethod
 
 METHOD = ImageMethod("paper", METHODS["paper"])

@@ -12,8 +12,8 @@ import torch
 from scipy import stats
 from sklearn.metrics import f1_score
 
-from irtheory.arrays import fit_arrays
-from irtheory.methods import METHODS
+from irtheory.intersection.arrays import fit_arrays
+from irtheory.intersection.methods import METHODS
 from irtheory.plots_recovery import LOOKS
 from irtheory.runs import InputError
 from irtheory.studies.recovery import cell as cells

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from irtheory.quantize import UniformQuantizer
+from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.tangent import admissible, cnn, mlp, network_outputs
 
 X = np.random.default_rng(0).normal(size=(20, 5))

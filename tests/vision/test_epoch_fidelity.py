@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from irtheory.fidelity import feature_fidelity
-from irtheory.quantize import binarize
+from irtheory.intersection.quantize import binarize
 from irtheory.runs import InputError
 from irvision.data.examples import Attributes
 from irvision.epoch_codes import read_epoch_codes, write_epoch_codes

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from irtheory.fidelity import feature_fidelity, within_class_recovery
-from irtheory.quantize import binarize
+from irtheory.intersection.quantize import binarize
 from irtheory.trees.tree import Tree
 from irvision.data.examples import Attributes
 from irvision.evaluation import Predictions, column_words, evaluate

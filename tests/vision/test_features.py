@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from irtheory.networks import Activation
-from irtheory.quantize import UniformQuantizer
+from irtheory.intersection.layers import Activation
+from irtheory.intersection.quantize import UniformQuantizer
 from irvision.backbones.registry import build_backbone
 from irvision.features import PlainFeatures, PmgFeatures, parameter_groups
 

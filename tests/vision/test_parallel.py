@@ -7,13 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from irtheory.growers import Grower
-from irtheory.intersection import Intersection
-from irtheory.losses import Weights
-from irtheory.network import Network, collect
-from irtheory.networks import Head
-from irtheory.quantize import UniformQuantizer
-from irtheory.records import Collected
+from irtheory.intersection.engine import Intersection
+from irtheory.intersection.growers import Grower
+from irtheory.intersection.layers import Head
+from irtheory.intersection.losses import Weights
+from irtheory.intersection.network import Collected, Network, collect
+from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.trees.tree import Tree
 from irvision.data.augment import View
 from irvision.data.loader import evaluation_batches, training_batches

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from irtheory.records import Epoch
+from irtheory.intersection.epoch import Epoch
 from irtheory.runs import InputError
 from irtheory.trees.tree import Tree
 from irvision.attribute_table import AttributeRow, write_attribute_table

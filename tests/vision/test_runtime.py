@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from irtheory.peers import Alone
+from irtheory.intersection.processes import Alone
 from irtheory.runs import InputError
 from irvision import runtime as module
 from irvision.parallel import parallelise

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from irtheory.quantize import UniformQuantizer
+from irtheory.intersection.quantize import UniformQuantizer
 from irvision.runtime import Runtime
 from irvision.synced import share_statistics
 

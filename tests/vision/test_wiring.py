@@ -13,8 +13,8 @@ from rich.console import Console
 from torch.optim import SGD, AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from irtheory.growers import Grower
-from irtheory.peers import Alone
+from irtheory.intersection.growers import Grower
+from irtheory.intersection.processes import Alone
 from irtheory.runs import InputError
 from irvision import board as board_module
 from irvision import interrupt, models, preparation

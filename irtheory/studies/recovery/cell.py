@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, UInt8
 
-from irtheory.arrays import Fitted, fit_arrays, in_order
 from irtheory.fidelity import FeatureFidelity, feature_fidelity
-from irtheory.intersection import Intersection
-from irtheory.network import collect
-from irtheory.quantize import binarize
-from irtheory.records import Epoch
+from irtheory.intersection.arrays import Fitted, fit_arrays, in_order
+from irtheory.intersection.engine import Intersection
+from irtheory.intersection.epoch import Epoch
+from irtheory.intersection.network import collect
+from irtheory.intersection.quantize import binarize
 from irtheory.runs import json_text, write_json
 from irtheory.studies.recovery.grid import VERSION, Cell
 from irtheory.trees.tree import Tree

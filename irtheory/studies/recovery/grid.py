@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from irtheory.arrays import ArraySettings
-from irtheory.losses import Weights
-from irtheory.methods import METHODS, Method
-from irtheory.quantize import check_bits
+from irtheory.intersection.arrays import ArraySettings
+from irtheory.intersection.losses import Weights
+from irtheory.intersection.methods import METHODS, Method
+from irtheory.intersection.quantize import check_bits
 from irtheory.runs import InputError
 from irtheory.studies.recovery.settings import Point, RecoverySettings
 from irtheory.worlds import WorldSettings

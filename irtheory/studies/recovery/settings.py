@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
-from irtheory.methods import METHODS
+from irtheory.intersection.methods import METHODS
 from irtheory.runs import InputError
 from irtheory.worlds import Mixing, Structure
 
@@ -49,7 +49,7 @@ class RecoverySettings:
 
     Attributes:
         regimes: structures of the labelling tree, of `irtheory.worlds.Structure`.
-        methods: names of `irtheory.methods.METHODS`.
+        methods: names of `irtheory.intersection.methods.METHODS`.
         depth, attributes, sparsity, noise, samples, mixing: of the world.
         bits, dim, hidden, dropout, epochs: of the networks; T is as deep as t.
         lambda_tree, lambda_sparsity, lambda_route: replace a method's own weight where that

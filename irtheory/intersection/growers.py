@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from irtheory.records import Collected
+from irtheory.intersection.network import Collected
 from irtheory.trees.cart import Criterion, fit_cart
 from irtheory.trees.exact import ExactFit, fit_exact_tree
 from irtheory.trees.refine import refine_tree

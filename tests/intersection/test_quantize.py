@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irtheory.quantize import UniformQuantizer, binarize, column_name
+from irtheory.intersection.quantize import UniformQuantizer, binarize, column_name
 
 
 def codes_by_hand(x: np.ndarray, bits: int) -> np.ndarray:

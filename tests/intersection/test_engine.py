@@ -10,14 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from irtheory.arrays import in_order, shuffled
-from irtheory.descent import TERMS
-from irtheory.intersection import Intersection
-from irtheory.losses import Weights, label_loss, route_loss, sparsity_loss, tree_loss
-from irtheory.network import Network, collect
-from irtheory.networks import Head, representation
-from irtheory.quantize import UniformQuantizer
-from irtheory.records import Collected
+from irtheory.intersection.arrays import in_order, shuffled
+from irtheory.intersection.engine import Intersection
+from irtheory.intersection.layers import Head, representation
+from irtheory.intersection.losses import Weights, label_loss, route_loss, sparsity_loss, tree_loss
+from irtheory.intersection.network import Collected, Network, collect
+from irtheory.intersection.quantize import UniformQuantizer
+from irtheory.intersection.step import TERMS
 from irtheory.trees.greedy import fit_greedy_tree
 from irtheory.trees.tree import Tree
 

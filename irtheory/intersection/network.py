@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from irtheory.records import Collected
+from irtheory.trees.routing import Routing
+from irtheory.trees.tree import Tree
 
 
 class Network(nn.Module):
@@ -55,3 +57,39 @@ def collect(
     for module in training:
         module.training = True
     return Collected.join(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """What the network says of a set of samples, on the network's device.
+
+    Attributes:
+        codes: F_q(x), uint8 [m, d].
+        outputs: G(F_q(x)) as probabilities, float32 [m, k].
+        labels: y, int64 [m].
+    """
+
+    codes: UInt8[Tensor, "m d"]
+    outputs: Float[Tensor, "m k"]
+    labels: Int[Tensor, " m"]
+
+    @classmethod
+    def join(cls, parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Collected:
+        """From batches of float codes, logits and labels."""
+        if not parts:
+            raise ValueError("batches: expected at least one, found none")
+        codes, logits, labels = zip(*parts, strict=True)
+        outputs = torch.cat(logits).detach().float().softmax(dim=1)
+        return cls(torch.cat(codes).detach().to(torch.uint8), outputs, torch.cat(labels))
+
+    def accuracies(self, tree: Tree) -> tuple[float, float, float]:
+        """Accuracy of G, of T, and the share of samples on which both name the same class."""
+        routing = Routing.of(tree, self.codes.device)
+        by_g, by_t = self.outputs.argmax(dim=1), routing.predict(self.codes).argmax(dim=1)
+        shares = torch.stack([by_g == self.labels, by_t == self.labels, by_g == by_t])
+        g, t, both = shares.float().mean(dim=1).tolist()
+        return g, t, both
+
+    def constant_share(self) -> float:
+        """Share of codes that are the same for every sample."""
+        return (self.codes == self.codes[:1]).all(dim=0).float().mean().item()

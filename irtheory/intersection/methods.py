@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from irtheory.growers import Search
-from irtheory.losses import Weights
-from irtheory.networks import HeadKind
+from irtheory.intersection.growers import Search
+from irtheory.intersection.layers import HeadKind
+from irtheory.intersection.losses import Weights
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Method:
         weights: λ of every term.
         head: G, "two-layer" as in the paper, "linear", the sum of both ("summed"), or a
             "soft-tree" of depth d_max.
-        search: how T is grown after every epoch, see `irtheory.growers.Grower`.
+        search: how T is grown after every epoch, see `irtheory.intersection.growers.Grower`.
         final: what T of the result is: "last", that of the last epoch; "refit", its tests with
             values from the finished network; or one grown anew from the codes of the finished
             network, toward its "outputs" or the "labels".

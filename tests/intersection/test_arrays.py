@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from irtheory.arrays import ArraySettings, default_depth, fit_arrays, shuffled
-from irtheory.growers import SPARING, Grower
-from irtheory.intersection import Intersection
-from irtheory.methods import METHODS, method_named
-from irtheory.networks import Head, SoftTreeHead, Standardise, SummedHead, representation
-from irtheory.records import Collected, Epoch
+from irtheory.intersection.arrays import ArraySettings, default_depth, fit_arrays, shuffled
+from irtheory.intersection.engine import Intersection
+from irtheory.intersection.epoch import Epoch
+from irtheory.intersection.growers import SPARING, Grower
+from irtheory.intersection.layers import Head, SoftTreeHead, Standardise, SummedHead, representation
+from irtheory.intersection.methods import METHODS, method_named
+from irtheory.intersection.network import Collected
 from irtheory.trees.exact import fit_exact_tree
 from irtheory.trees.tree import Tree
 
@@ -111,7 +112,7 @@ def test_validation_fills_the_records_and_the_hook_sees_every_epoch() -> None:
 def test_small_sets_take_more_epochs_by_default(
     samples: int, epochs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("irtheory.arrays.STEPS", 90)
+    monkeypatch.setattr("irtheory.intersection.arrays.STEPS", 90)
     settings = replace(SMALL, epochs=None)
     x, y = problem(samples)
     assert len(fit_arrays(x, y, 4, METHODS["quantised"], settings).records) == epochs

@@ -15,13 +15,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from irtheory.descent import TERMS, Descent, weigh
-from irtheory.losses import Weights
-from irtheory.network import Network, collect
-from irtheory.peers import Alone, Peers
-from irtheory.progress import Progress
-from irtheory.randomness import random_states, set_random_states
-from irtheory.records import Collected, Epoch, epoch_record
+from irtheory.intersection.epoch import Epoch, Progress, epoch_record
+from irtheory.intersection.losses import Weights
+from irtheory.intersection.network import Collected, Network, collect
+from irtheory.intersection.processes import Alone, Peers, random_states, set_random_states
+from irtheory.intersection.step import TERMS, Descent, weigh
 from irtheory.trees.routing import Routing
 from irtheory.trees.tree import Tree
 
@@ -36,14 +34,14 @@ class Intersection:
         network: G∘q∘F; a part of it in eval mode, such as a frozen backbone, stays so.
         weights: λ of every term.
         fit_tree: A of the paper: grows T from what an epoch collected (and the tree of the
-            epoch before, if it cares), such as a `irtheory.growers.Grower`.
+            epoch before, if it cares), such as a `irtheory.intersection.growers.Grower`.
         optimise_f, optimise_g: optimisers over the parameters of F and of G.
         schedulers: of the learning rates, stepped after every batch.
         precision: makes the context of every forward pass, such as an autocast to bfloat16;
             losses are in single precision. (float16 would need its gradients scaled.)
         drops: stop at so many epochs whose validation accuracy of G fell, and go back to the
             epoch before the last of them (the paper's rule is 2); None never stops.
-        chunks: parts in which a batch passes through F, see `irtheory.descent.Descent`.
+        chunks: parts in which a batch passes through F, see `irtheory.intersection.step.Descent`.
         prelude: steps of a method's own with every batch, before those of Algorithm 1.
         peers: the processes that train together.
 

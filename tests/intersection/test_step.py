@@ -6,13 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from irtheory.arrays import shuffled
-from irtheory.intersection import Intersection
-from irtheory.losses import Weights
-from irtheory.network import Network
-from irtheory.networks import Head, representation
-from irtheory.quantize import UniformQuantizer
-from irtheory.records import Collected
+from irtheory.intersection.arrays import shuffled
+from irtheory.intersection.engine import Intersection
+from irtheory.intersection.layers import Head, representation
+from irtheory.intersection.losses import Weights
+from irtheory.intersection.network import Collected, Network
+from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.trees.greedy import fit_greedy_tree
 from irtheory.trees.tree import Tree
 

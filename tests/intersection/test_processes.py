@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from irtheory.peers import Alone
-from irtheory.randomness import random_states, set_random_states
-from irtheory.records import Collected
+from irtheory.intersection.network import Collected
+from irtheory.intersection.processes import Alone, random_states, set_random_states
 
 CPU = torch.device("cpu")
 

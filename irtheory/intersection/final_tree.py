@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Int
 
-from irtheory.growers import Grower
-from irtheory.methods import Method
-from irtheory.records import Collected
+from irtheory.intersection.growers import Grower
+from irtheory.intersection.methods import Method
+from irtheory.intersection.network import Collected
 from irtheory.trees.tree import Tree
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from irtheory.descent import Stepped
-from irtheory.peers import Peers
-from irtheory.records import Collected
+from irtheory.intersection.network import Collected
+from irtheory.intersection.processes import Peers
+from irtheory.intersection.step import Stepped
+from irtheory.trees.tree import Tree
 
 
 @dataclass
@@ -80,3 +81,66 @@ class Progress:
         sums = {name: value.to(device) * first for name, value in state["sums"].items()}
         codes, logits, labels = parts
         return cls(epoch, state["steps"], [(codes, logits, labels)], sums, state["seconds"])
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The record of one epoch; accuracies are shares of samples, in [0, 1].
+
+    Attributes:
+        epoch: 1, 2, …
+        losses: mean of every named term, unweighted, as it entered the steps of F; NaN for a
+            term that is not in force (the tree terms in the first epoch).
+        total: weighted sum of the terms.
+        accuracy_g, accuracy_t: of G during the epoch and of the tree grown after it, on train.
+        agreement: share of train samples on which G and that tree name the same class.
+        validation_g, validation_t, validation_agreement: in eval mode; None without a
+            validation set.
+        leaves, depth, codes_used: size of the tree, and how many codes it tests.
+        density: share of codes that are not 0.
+        constant: share of codes that never changed during the epoch.
+        samples, seconds: how many, and how long the epoch took, validation included.
+    """
+
+    epoch: int
+    losses: dict[str, float]
+    total: float
+    accuracy_g: float
+    accuracy_t: float
+    agreement: float
+    validation_g: float | None
+    validation_t: float | None
+    validation_agreement: float | None
+    leaves: int
+    depth: int
+    codes_used: int
+    density: float
+    constant: float
+    samples: int
+    seconds: float
+
+
+def epoch_record(
+    epoch: int,
+    losses: dict[str, float],
+    total: float,
+    seen: Collected,
+    held: Collected | None,
+    tree: Tree,
+    seconds: float,
+) -> Epoch:
+    """Sum up an epoch: what it collected, the validation set if there is one, its tree."""
+    return Epoch(
+        epoch,
+        losses,
+        total,
+        *seen.accuracies(tree),
+        *(held.accuracies(tree) if held else (None, None, None)),
+        leaves=tree.n_leaves,
+        depth=tree.depth,
+        codes_used=len(tree.used_features),
+        density=(seen.codes > 0).float().mean().item(),
+        constant=seen.constant_share(),
+        samples=len(seen.labels),
+        seconds=seconds,
+    )

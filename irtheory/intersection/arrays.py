@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from irtheory.array_settings import ArraySettings, default_depth
-from irtheory.growers import Grower
-from irtheory.intersection import Batches, Intersection
-from irtheory.methods import Method
-from irtheory.network import Network, collect
-from irtheory.networks import Standardise, make_head, representation
-from irtheory.quantize import UniformQuantizer
-from irtheory.records import Epoch
-from irtheory.results import final_tree
+from irtheory.intersection.array_settings import ArraySettings, default_depth
+from irtheory.intersection.engine import Batches, Intersection
+from irtheory.intersection.epoch import Epoch
+from irtheory.intersection.final_tree import final_tree
+from irtheory.intersection.growers import Grower
+from irtheory.intersection.layers import Standardise, make_head, representation
+from irtheory.intersection.methods import Method
+from irtheory.intersection.network import Network, collect
+from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.trees.tree import Tree
 
 # Small sets see more epochs: at least so many steps are taken by default.
@@ -111,7 +111,7 @@ def fit_arrays(
         x: of the training set.
         y: its classes.
         classes: k.
-        method: one of `irtheory.methods.METHODS`, or your own.
+        method: one of `irtheory.intersection.methods.METHODS`, or your own.
         settings: everything else.
         validation: x and y of a validation set, for the records and the stopping rule.
         on_epoch: called with every record and the engine as it then is.

@@ -1,0 +1,1 @@
+"""Algorithm 1: networks F and G, the quantiser q, and the tree T, trained together."""
