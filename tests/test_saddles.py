@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from irtheory.objectives import AgreementObjective, FixedStructure, LinearObjective
+from irtheory.problems.synthetic import xor_problem
 from irtheory.saddles import (
     CriticalPoint,
     critical_points,
@@ -16,7 +17,6 @@ from irtheory.saddles import (
     surface,
 )
 from irtheory.solvers import StopRule, bcgd, run
-from irtheory.synthetic import xor_problem
 
 RIDGE = 0.1
 

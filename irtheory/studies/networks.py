@@ -12,10 +12,10 @@ from torch import nn
 from irtheory.devices import check_device
 from irtheory.objectives import LinearisedObjective
 from irtheory.objectives.contract import Array
+from irtheory.problems.synthetic import Problem
 from irtheory.runs import InputError
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import Announce
-from irtheory.synthetic import Problem
 from irtheory.tangent import admissible, cnn, empirical_kernel, mlp, network_outputs, plan_kernel
 from irtheory.tangent.kernel import GIB
 from irtheory.tangent.networks import KERNEL

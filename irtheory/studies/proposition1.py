@@ -10,6 +10,7 @@ from irtheory import assumptions
 from irtheory.certificates import ROUNDING, Certificate, checkpoints, promises
 from irtheory.objectives.contract import Objective
 from irtheory.objectives.squared import SquaredLoss
+from irtheory.problems.synthetic import Problem
 from irtheory.solvers import (
     State,
     Step,
@@ -33,7 +34,6 @@ from irtheory.studies.result import (
 )
 from irtheory.studies.settings import MAX_LEAP, MAX_STEPS, Settings
 from irtheory.studies.setup import starting_point
-from irtheory.synthetic import Problem
 from irtheory.trees.tree import Tree
 
 

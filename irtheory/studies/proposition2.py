@@ -10,6 +10,7 @@ from irtheory import assumptions
 from irtheory.certificates import Certificate, Check, at_least, at_most, checkpoints, promises
 from irtheory.objectives import AgreementObjective, FixedStructure, SquaredLoss
 from irtheory.objectives.contract import Array
+from irtheory.problems.synthetic import Problem
 from irtheory.runs import InputError
 from irtheory.saddles import CriticalPoint, critical_points, first_saddle, split, surface
 from irtheory.solvers import Step, StopRule, Trajectory, bcgd, run
@@ -23,7 +24,6 @@ from irtheory.studies.result import (
 )
 from irtheory.studies.settings import MAX_STEPS, Settings
 from irtheory.studies.setup import starting_point
-from irtheory.synthetic import Problem
 from irtheory.trees.exact import fit_exact_tree
 from irtheory.trees.tree import Tree
 

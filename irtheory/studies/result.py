@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from irtheory.certificates import Certificate, Check, Checkpoint, reference_check
 from irtheory.enumeration import GlobalMinimum, global_minimum
 from irtheory.objectives.contract import Objective
+from irtheory.problems.synthetic import Problem
 from irtheory.saddles import CriticalPoint, Surface
 from irtheory.solvers import Stopped, Trajectory
 from irtheory.studies.settings import Settings
-from irtheory.synthetic import Problem
 from irtheory.trees.tree import Tree
 
 

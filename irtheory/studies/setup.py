@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from joblib import effective_n_jobs
 
-from irtheory.digits import digits_problem
 from irtheory.enumeration import check_size
 from irtheory.objectives import (
     AgreementObjective,
@@ -18,10 +17,11 @@ from irtheory.objectives import (
     LogisticObjective,
 )
 from irtheory.objectives.contract import Array, Objective
+from irtheory.problems.digits import digits_problem
+from irtheory.problems.synthetic import Problem, key_problem, xor_problem
+from irtheory.problems.tables import table_problem
 from irtheory.runs import InputError
 from irtheory.studies.settings import Settings, check
-from irtheory.synthetic import Problem, key_problem, xor_problem
-from irtheory.tables import table_problem
 
 Announce = Callable[[str], None]
 Prepared = tuple[Problem, Objective, list[str]]

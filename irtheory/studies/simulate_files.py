@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from irtheory import plots
+from irtheory.problems.tables import tree_in_units
 from irtheory.runs import json_text, write_json, write_text
 from irtheory.studies.simulate import Result, Settings
-from irtheory.tables import tree_in_units
 from irtheory.trees.export import to_key
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from irtheory.objectives import AgreementObjective, FixedStructure, LinearObjective
+from irtheory.problems.synthetic import xor_problem
 from irtheory.solvers import Stopped, StopRule, bcgd, run
-from irtheory.synthetic import xor_problem
 
 FAMILIES = ["convex", "agreement"]
 M, LEAVES, RIDGE = 12, 3, 0.2

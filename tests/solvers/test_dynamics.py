@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irtheory.objectives import LinearisedObjective, LinearObjective, SquaredLoss
+from irtheory.problems.synthetic import key_problem
 from irtheory.solvers import (
     Segment,
     Settling,
@@ -23,7 +24,6 @@ from irtheory.solvers import (
 )
 from irtheory.solvers.dynamics import leaf_means
 from irtheory.studies.simulate import Settings, simulate
-from irtheory.synthetic import key_problem
 from irtheory.tangent import empirical_kernel, mlp, network_outputs
 
 seeds = st.integers(0, 10_000)

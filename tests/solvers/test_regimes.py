@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from irtheory.objectives import AgreementObjective, LinearObjective, LogisticObjective
+from irtheory.problems.synthetic import key_problem
 from irtheory.reference import minimum_over_theta
 from irtheory.solvers import Stopped, StopRule, Trajectory, TreeClass, alternate, run
-from irtheory.synthetic import key_problem
 
 M, P, K = 30, 4, 2
 CODES = np.random.default_rng(7).integers(0, 2, (M, 3))

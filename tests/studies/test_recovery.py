@@ -15,6 +15,7 @@ from sklearn.metrics import f1_score
 from irtheory.intersection.arrays import fit_arrays
 from irtheory.intersection.methods import METHODS
 from irtheory.plots_recovery import LOOKS
+from irtheory.problems.worlds import draw_world
 from irtheory.runs import InputError
 from irtheory.studies.recovery import cell as cells
 from irtheory.studies.recovery.cell import AttributeRecovery, Measured, read_cell, run_cell
@@ -28,7 +29,6 @@ from irtheory.studies.recovery.table import (
     summarise,
     verdicts,
 )
-from irtheory.worlds import draw_world
 
 TINY = RecoverySettings(
     regimes=("reused",), methods=("ira",), depth=2, attributes=4, samples=400, dim=8,

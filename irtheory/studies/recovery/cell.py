@@ -21,10 +21,10 @@ from irtheory.intersection.engine import Intersection
 from irtheory.intersection.epoch import Epoch
 from irtheory.intersection.network import collect
 from irtheory.intersection.quantize import binarize
+from irtheory.problems.worlds import World, draw_world
 from irtheory.runs import json_text, write_json
 from irtheory.studies.recovery.grid import VERSION, Cell
 from irtheory.trees.tree import Tree
-from irtheory.worlds import World, draw_world
 
 Codes = UInt8[np.ndarray, "m d"]
 Attributes = Bool[np.ndarray, "m n"]

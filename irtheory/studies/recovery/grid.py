@@ -14,9 +14,9 @@ from irtheory.intersection.arrays import ArraySettings
 from irtheory.intersection.losses import Weights
 from irtheory.intersection.methods import METHODS, Method
 from irtheory.intersection.quantize import check_bits
+from irtheory.problems.worlds import WorldSettings
 from irtheory.runs import InputError
 from irtheory.studies.recovery.settings import Point, RecoverySettings
-from irtheory.worlds import WorldSettings
 
 # Part of every key: a change of what a cell computes needs a new number.
 VERSION = 2

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any, get_args
 
 from irtheory.intersection.methods import METHODS
+from irtheory.problems.worlds import Mixing, Structure
 from irtheory.runs import InputError
-from irtheory.worlds import Mixing, Structure
 
 REGIMES: tuple[str, ...] = get_args(Structure)
 Point = tuple[tuple[str, float], ...]
@@ -48,7 +48,7 @@ class RecoverySettings:
     """All settings of one run of `ira recover`.
 
     Attributes:
-        regimes: structures of the labelling tree, of `irtheory.worlds.Structure`.
+        regimes: structures of the labelling tree, of `irtheory.problems.worlds.Structure`.
         methods: names of `irtheory.intersection.methods.METHODS`.
         depth, attributes, sparsity, noise, samples, mixing: of the world.
         bits, dim, hidden, dropout, epochs: of the networks; T is as deep as t.

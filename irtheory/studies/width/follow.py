@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from irtheory.certificates import ROUNDING
 from irtheory.objectives import LinearisedObjective
 from irtheory.objectives.contract import Array, squared_norm
+from irtheory.problems.synthetic import Problem
 from irtheory.runs import InputError
 from irtheory.solvers.dynamics import leaf_means
 from irtheory.studies.networks import (
@@ -29,7 +30,6 @@ from irtheory.studies.networks import (
 )
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import make_problem
-from irtheory.synthetic import Problem
 from irtheory.tangent import KernelPlan, admissible, empirical_kernel, network_outputs, plan_kernel
 from irtheory.trees.exact import ExactTreeSolver
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.datasets import load_digits
 
-from irtheory.synthetic import Problem
+from irtheory.problems.synthetic import Problem
 
 SIDE = 8  # pixels
 INK = 16.0  # the darkest value of a pixel

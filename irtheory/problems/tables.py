@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from irtheory.problems.synthetic import Column, Problem
 from irtheory.runs import InputError
-from irtheory.synthetic import Column, Problem
 from irtheory.trees.estimators import codes_of, cut_points
 from irtheory.trees.tree import Tree
 

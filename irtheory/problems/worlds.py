@@ -12,7 +12,7 @@ import numpy.typing as npt
 from jaxtyping import Bool, Float, Float32, Int
 from numpy.random import Generator
 
-from irtheory.synthetic import random_key
+from irtheory.problems.synthetic import random_key
 from irtheory.trees.tree import Tree
 
 Structure = Literal["distinct", "every-path", "reused"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from irtheory.synthetic import key_problem, random_key, xor_problem
+from irtheory.problems.synthetic import key_problem, random_key, xor_problem
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
+from irtheory.problems.worlds import World, WorldSettings, draw_world, observability
 from irtheory.trees.tree import Tree
-from irtheory.worlds import World, WorldSettings, draw_world, observability
 
 STRUCTURES = ("every-path", "distinct", "reused")
 SMALL = WorldSettings(attributes=6, dimension=12, nuisance=2, samples=300, test_samples=200)
