@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from irtheory.certificates import Certificate, Check
+from irtheory.propositions.certificates.certificates import Certificate, Check
 from irtheory.solvers.trajectory import Step
 from irtheory.trees.exact import kernels_compiled, warm_up
 

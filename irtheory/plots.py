@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 
-from irtheory.certificates import Checkpoint, rate_bound
+from irtheory.propositions.certificates.certificates import Checkpoint, rate_bound
 from irtheory.runs import write_bytes
 from irtheory.solvers.trajectory import Trajectory
 
@@ -24,7 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    from irtheory.saddles import Surface
+    from irtheory.propositions.certificates.saddles import Surface
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#5F5F5F"
 STYLE: dict[Any, Any] = {

@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from irtheory import assumptions
-from irtheory.certificates import ROUNDING, Certificate, checkpoints, promises
 from irtheory.objectives.contract import Objective
 from irtheory.objectives.squared import SquaredLoss
 from irtheory.problems.synthetic import Problem
+from irtheory.propositions.certificates import assumptions
+from irtheory.propositions.certificates.certificates import (
+    ROUNDING,
+    Certificate,
+    checkpoints,
+    promises,
+)
 from irtheory.solvers import (
     State,
     Step,

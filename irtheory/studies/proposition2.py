@@ -6,13 +6,26 @@ from collections.abc import Callable
 
 import numpy as np
 
-from irtheory import assumptions
-from irtheory.certificates import Certificate, Check, at_least, at_most, checkpoints, promises
 from irtheory.objectives import AgreementObjective, FixedStructure, SquaredLoss
 from irtheory.objectives.contract import Array
 from irtheory.problems.synthetic import Problem
+from irtheory.propositions.certificates import assumptions
+from irtheory.propositions.certificates.certificates import (
+    Certificate,
+    Check,
+    at_least,
+    at_most,
+    checkpoints,
+    promises,
+)
+from irtheory.propositions.certificates.saddles import (
+    CriticalPoint,
+    critical_points,
+    first_saddle,
+    split,
+    surface,
+)
 from irtheory.runs import InputError
-from irtheory.saddles import CriticalPoint, critical_points, first_saddle, split, surface
 from irtheory.solvers import Step, StopRule, Trajectory, bcgd, run
 from irtheory.solvers.bcgd import smallest_eigenvalue
 from irtheory.studies.result import (

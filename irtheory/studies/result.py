@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from irtheory.certificates import Certificate, Check, Checkpoint, reference_check
-from irtheory.enumeration import GlobalMinimum, global_minimum
 from irtheory.objectives.contract import Objective
 from irtheory.problems.synthetic import Problem
-from irtheory.saddles import CriticalPoint, Surface
+from irtheory.propositions.certificates.certificates import (
+    Certificate,
+    Check,
+    Checkpoint,
+    reference_check,
+)
+from irtheory.propositions.certificates.enumeration import GlobalMinimum, global_minimum
+from irtheory.propositions.certificates.saddles import CriticalPoint, Surface
 from irtheory.solvers import Stopped, Trajectory
 from irtheory.studies.settings import Settings
 from irtheory.trees.tree import Tree

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from joblib import effective_n_jobs
 
-from irtheory.enumeration import check_size
 from irtheory.objectives import (
     AgreementObjective,
     LinearisedObjective,
@@ -20,6 +19,7 @@ from irtheory.objectives.contract import Array, Objective
 from irtheory.problems.digits import digits_problem
 from irtheory.problems.synthetic import Problem, key_problem, xor_problem
 from irtheory.problems.tables import table_problem
+from irtheory.propositions.certificates.enumeration import check_size
 from irtheory.runs import InputError
 from irtheory.studies.settings import Settings, check
 

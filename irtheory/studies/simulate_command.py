@@ -24,7 +24,7 @@ from irtheory.console import (
     print_written,
     progress_bar,
 )
-from irtheory.reference import MissingDependency, cvxpy_missing
+from irtheory.propositions.certificates.reference import MissingDependency, cvxpy_missing
 from irtheory.runs import InputError, TableWriter, default_folder, open_run, refuse_used
 from irtheory.solvers.trajectory import COLUMNS, Step
 from irtheory.studies.setup import Prepared, prepare, processes, shared

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
-from irtheory import assumptions
-from irtheory.enumeration import global_minimum
 from irtheory.objectives import FixedStructure, LinearisedObjective, LinearObjective
-from irtheory.reference import minimum_over_omega_fixed, minimum_over_theta_fixed
-from irtheory.saddles import critical_points
+from irtheory.propositions.certificates import assumptions
+from irtheory.propositions.certificates.enumeration import global_minimum
+from irtheory.propositions.certificates.reference import (
+    minimum_over_omega_fixed,
+    minimum_over_theta_fixed,
+)
+from irtheory.propositions.certificates.saddles import critical_points
 from irtheory.solvers import TreeClass, alternate, bcgd
 
 seeds = st.integers(0, 10_000)

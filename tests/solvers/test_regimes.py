@@ -9,7 +9,7 @@ import pytest
 
 from irtheory.objectives import AgreementObjective, LinearObjective, LogisticObjective
 from irtheory.problems.synthetic import key_problem
-from irtheory.reference import minimum_over_theta
+from irtheory.propositions.certificates.reference import minimum_over_theta
 from irtheory.solvers import Stopped, StopRule, Trajectory, TreeClass, alternate, run
 
 M, P, K = 30, 4, 2

@@ -12,7 +12,7 @@ from torch import nn
 from irtheory.objectives import LinearisedObjective
 from irtheory.objectives.weight_space import WeightSpaceObjective
 from irtheory.problems.synthetic import key_problem
-from irtheory.reference import minimum_over_theta
+from irtheory.propositions.certificates.reference import minimum_over_theta
 from irtheory.solvers import TreeClass, alternate
 from irtheory.tangent import (
     LinearisedNetwork,

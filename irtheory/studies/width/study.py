@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from irtheory.certificates import ROUNDING, Check, at_most
+from irtheory.propositions.certificates.certificates import ROUNDING, Check, at_most
 from irtheory.studies.width.follow import WidthRun
 from irtheory.studies.width.slopes import HIGH, Slope, loglog_slope
 

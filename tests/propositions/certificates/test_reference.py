@@ -19,7 +19,7 @@ from irtheory.objectives import (
     LinearObjective,
     LogisticObjective,
 )
-from irtheory.reference import (
+from irtheory.propositions.certificates.reference import (
     MissingDependency,
     cvxpy_missing,
     minimum_over_omega_fixed,
@@ -197,7 +197,9 @@ def test_only_an_optimal_status_is_accepted() -> None:
 def test_an_inaccurate_solution_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     _, Phi, classes = sample(6)
     objective = LogisticObjective(Phi, np.eye(3)[classes])
-    monkeypatch.setattr("irtheory.reference.CLARABEL_TOLERANCES", (1e-30,))
+    monkeypatch.setattr(
+        "irtheory.propositions.certificates.reference.CLARABEL_TOLERANCES", (1e-30,)
+    )
     with pytest.raises(RuntimeError, match=r"CLARABEL ended with status (?!optimal,)"):
         minimum_over_theta(objective, objective.labels)
 
@@ -224,6 +226,7 @@ def test_bad_arguments_are_refused() -> None:
 
 
 def test_the_package_does_not_import_cvxpy() -> None:
-    root = Path(__file__).resolve().parents[2]
-    code = "import sys, irtheory.objectives, irtheory.reference; sys.exit('cvxpy' in sys.modules)"
+    root = Path(__file__).resolve().parents[3]
+    modules = "irtheory.objectives, irtheory.propositions.certificates.reference"
+    code = f"import sys, {modules}; sys.exit('cvxpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

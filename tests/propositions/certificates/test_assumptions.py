@@ -8,8 +8,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-from irtheory import assumptions
-from irtheory.certificates import Check
 from irtheory.objectives import (
     AgreementObjective,
     FixedStructure,
@@ -17,7 +15,9 @@ from irtheory.objectives import (
     LogisticObjective,
     Smoothness,
 )
-from irtheory.saddles import CriticalPoint, critical_points
+from irtheory.propositions.certificates import assumptions
+from irtheory.propositions.certificates.certificates import Check
+from irtheory.propositions.certificates.saddles import CriticalPoint, critical_points
 from irtheory.solvers import StopRule, Trajectory, TreeClass, alternate, bcgd, run
 
 M = 24

@@ -7,7 +7,7 @@ import pytest
 
 from irtheory.objectives import AgreementObjective, FixedStructure, LinearObjective
 from irtheory.problems.synthetic import xor_problem
-from irtheory.saddles import (
+from irtheory.propositions.certificates.saddles import (
     CriticalPoint,
     critical_points,
     describe,

@@ -9,7 +9,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from irtheory.certificates import (
+from irtheory.objectives import FixedStructure, LinearObjective
+from irtheory.propositions.certificates.certificates import (
     REFERENCE_AGREEMENT,
     Certificate,
     Check,
@@ -22,7 +23,6 @@ from irtheory.certificates import (
     rate_bound,
     reference_check,
 )
-from irtheory.objectives import FixedStructure, LinearObjective
 from irtheory.solvers import StopRule, Trajectory, TreeClass, alternate, bcgd, run
 
 TOLERANCE = 1e-9

@@ -9,7 +9,7 @@ import numpy as np
 
 from irtheory.objectives.contract import Objective
 from irtheory.objectives.fixed_structure import FixedStructure
-from irtheory.reference import (
+from irtheory.propositions.certificates.reference import (
     CvxpyOptimum,
     MissingDependency,
     minimum_over_omega_fixed,
@@ -126,7 +126,7 @@ def checkpoints(
         use_cvxpy: False leaves cvxpy out and its columns None.
 
     Raises:
-        MissingDependency, RuntimeError: as `irtheory.reference`.
+        MissingDependency, RuntimeError: as `irtheory.propositions.certificates.reference`.
     """
     return tuple(
         _checkpoint(trajectory, t, objective, fixed, use_cvxpy)
