@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from irtheory.objectives import LogisticObjective
 from irtheory.propositions.certificates.certificates import promises
+from irtheory.propositions.objectives import LogisticObjective
 from irtheory.solvers import Step, Stopped, StopRule, alternate, run
 from irtheory.studies.simulate import Result, Settings, simulate
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from irtheory.objectives.contract import Array, Objective, squared_norm
+from irtheory.propositions.objectives.contract import Array, Objective, squared_norm
 from irtheory.solvers.trajectory import State, Step, representable
 from irtheory.solvers.tree_steps import BestTree, ThetaMinima, TreeClass, TreeStep, TreeSteps
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from irtheory.objectives.contract import Array
-from irtheory.objectives.fixed_structure import FixedStructure
+from irtheory.propositions.objectives.contract import Array
+from irtheory.propositions.objectives.fixed_structure import FixedStructure
 from irtheory.solvers.trajectory import State, Step, representable
 
 

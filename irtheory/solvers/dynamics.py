@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from irtheory.objectives.contract import Array
-from irtheory.objectives.squared import SquaredLoss
+from irtheory.propositions.objectives.contract import Array
+from irtheory.propositions.objectives.squared import SquaredLoss
 
 
 @dataclass(frozen=True, eq=False)

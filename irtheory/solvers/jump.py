@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from irtheory.objectives.contract import Array, squared_norm
-from irtheory.objectives.squared import SquaredLoss
+from irtheory.propositions.objectives.contract import Array, squared_norm
+from irtheory.propositions.objectives.squared import SquaredLoss
 from irtheory.solvers.alternate import Before, Rows
 from irtheory.solvers.dynamics import Segment, leaf_means, settling
 from irtheory.solvers.trajectory import State, Step

@@ -8,7 +8,7 @@ from enum import Enum
 
 import numpy as np
 
-from irtheory.objectives.contract import Array
+from irtheory.propositions.objectives.contract import Array
 from irtheory.trees.tree import Tree
 
 

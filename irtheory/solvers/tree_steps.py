@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from irtheory.objectives.contract import Array, Objective, ThetaMinimum
+from irtheory.propositions.objectives.contract import Array, Objective, ThetaMinimum
 from irtheory.trees.exact import ExactTreeSolver
 from irtheory.trees.greedy import fit_greedy_tree
 from irtheory.trees.tree import Tree

@@ -10,9 +10,9 @@ import numpy as np
 from torch import nn
 
 from irtheory.devices import check_device
-from irtheory.objectives import LinearisedObjective
-from irtheory.objectives.contract import Array
 from irtheory.problems.synthetic import Problem
+from irtheory.propositions.objectives import LinearisedObjective
+from irtheory.propositions.objectives.contract import Array
 from irtheory.runs import InputError
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import Announce

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from irtheory.objectives.contract import Objective
-from irtheory.objectives.squared import SquaredLoss
 from irtheory.problems.synthetic import Problem
 from irtheory.propositions.certificates import assumptions
 from irtheory.propositions.certificates.certificates import (
@@ -16,6 +14,8 @@ from irtheory.propositions.certificates.certificates import (
     checkpoints,
     promises,
 )
+from irtheory.propositions.objectives.contract import Objective
+from irtheory.propositions.objectives.squared import SquaredLoss
 from irtheory.solvers import (
     State,
     Step,

@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from irtheory.objectives import AgreementObjective, FixedStructure, SquaredLoss
-from irtheory.objectives.contract import Array
 from irtheory.problems.synthetic import Problem
 from irtheory.propositions.certificates import assumptions
 from irtheory.propositions.certificates.certificates import (
@@ -25,6 +23,8 @@ from irtheory.propositions.certificates.saddles import (
     split,
     surface,
 )
+from irtheory.propositions.objectives import AgreementObjective, FixedStructure, SquaredLoss
+from irtheory.propositions.objectives.contract import Array
 from irtheory.runs import InputError
 from irtheory.solvers import Step, StopRule, Trajectory, bcgd, run
 from irtheory.solvers.bcgd import smallest_eigenvalue

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from irtheory.objectives.contract import Objective
 from irtheory.problems.synthetic import Problem
 from irtheory.propositions.certificates.certificates import (
     Certificate,
@@ -15,6 +14,7 @@ from irtheory.propositions.certificates.certificates import (
 )
 from irtheory.propositions.certificates.enumeration import GlobalMinimum, global_minimum
 from irtheory.propositions.certificates.saddles import CriticalPoint, Surface
+from irtheory.propositions.objectives.contract import Objective
 from irtheory.solvers import Stopped, Trajectory
 from irtheory.studies.settings import Settings
 from irtheory.trees.tree import Tree

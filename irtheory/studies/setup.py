@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from joblib import effective_n_jobs
 
-from irtheory.objectives import (
+from irtheory.problems.digits import digits_problem
+from irtheory.problems.synthetic import Problem, key_problem, xor_problem
+from irtheory.problems.tables import table_problem
+from irtheory.propositions.certificates.enumeration import check_size
+from irtheory.propositions.objectives import (
     AgreementObjective,
     LinearisedObjective,
     LinearObjective,
     LogisticObjective,
 )
-from irtheory.objectives.contract import Array, Objective
-from irtheory.problems.digits import digits_problem
-from irtheory.problems.synthetic import Problem, key_problem, xor_problem
-from irtheory.problems.tables import table_problem
-from irtheory.propositions.certificates.enumeration import check_size
+from irtheory.propositions.objectives.contract import Array, Objective
 from irtheory.runs import InputError
 from irtheory.studies.settings import Settings, check
 

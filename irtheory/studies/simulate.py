@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from irtheory.objectives import AgreementObjective, SquaredLoss
+from irtheory.propositions.objectives import AgreementObjective, SquaredLoss
 from irtheory.runs import InputError
 from irtheory.solvers import Step
 from irtheory.studies.proposition1 import run_alternating

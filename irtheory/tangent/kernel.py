@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from irtheory.objectives.contract import Array
+from irtheory.propositions.objectives.contract import Array
 from irtheory.tangent import jacobians, layerwise
 from irtheory.tangent.admission import as_inputs, trainable
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.func import jvp, vjp
 
-from irtheory.objectives.contract import Array
+from irtheory.propositions.objectives.contract import Array
 from irtheory.tangent.admission import Parameters, as_inputs, evaluate, trainable
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from irtheory.objectives import AgreementObjective, LinearObjective, LogisticObjective
+from irtheory.propositions.objectives import AgreementObjective, LinearObjective, LogisticObjective
 from irtheory.solvers import Stopped, StopRule, TreeClass, alternate, run
 
 FAMILIES = ["convex", "logistic", "agreement"]

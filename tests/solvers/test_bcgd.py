@@ -8,8 +8,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from irtheory.objectives import AgreementObjective, FixedStructure, LinearObjective
 from irtheory.problems.synthetic import xor_problem
+from irtheory.propositions.objectives import AgreementObjective, FixedStructure, LinearObjective
 from irtheory.solvers import Stopped, StopRule, bcgd, run
 
 FAMILIES = ["convex", "agreement"]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irtheory.objectives import LinearisedObjective, LinearObjective, SquaredLoss
 from irtheory.problems.synthetic import key_problem
+from irtheory.propositions.objectives import LinearisedObjective, LinearObjective, SquaredLoss
 from irtheory.solvers import (
     Segment,
     Settling,

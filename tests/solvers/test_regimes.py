@@ -7,9 +7,9 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from irtheory.objectives import AgreementObjective, LinearObjective, LogisticObjective
 from irtheory.problems.synthetic import key_problem
 from irtheory.propositions.certificates.reference import minimum_over_theta
+from irtheory.propositions.objectives import AgreementObjective, LinearObjective, LogisticObjective
 from irtheory.solvers import Stopped, StopRule, Trajectory, TreeClass, alternate, run
 
 M, P, K = 30, 4, 2

@@ -14,8 +14,8 @@ from torch import nn
 from typer.testing import CliRunner
 
 from cli import app
-from irtheory.objectives import LinearisedObjective
 from irtheory.problems.digits import digits_problem
+from irtheory.propositions.objectives import LinearisedObjective
 from irtheory.runs import InputError
 from irtheory.solvers import Stopped
 from irtheory.studies import networks, proposition1, simulate_command

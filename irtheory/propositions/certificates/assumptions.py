@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from irtheory.objectives.contract import Array, Objective
-from irtheory.objectives.fixed_structure import FixedStructure
 from irtheory.propositions.certificates.certificates import Check, at_least, at_most
 from irtheory.propositions.certificates.saddles import CriticalPoint, joint_gradient, split
+from irtheory.propositions.objectives.contract import Array, Objective
+from irtheory.propositions.objectives.fixed_structure import FixedStructure
 from irtheory.solvers.trajectory import Trajectory
 
 SEGMENTS = 32

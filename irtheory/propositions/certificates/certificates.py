@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from irtheory.objectives.contract import Objective
-from irtheory.objectives.fixed_structure import FixedStructure
 from irtheory.propositions.certificates.reference import (
     CvxpyOptimum,
     MissingDependency,
@@ -16,6 +14,8 @@ from irtheory.propositions.certificates.reference import (
     minimum_over_theta,
     minimum_over_theta_fixed,
 )
+from irtheory.propositions.objectives.contract import Objective
+from irtheory.propositions.objectives.fixed_structure import FixedStructure
 from irtheory.runs import json_text
 from irtheory.solvers.trajectory import Trajectory
 

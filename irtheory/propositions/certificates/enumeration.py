@@ -13,8 +13,8 @@ from itertools import product
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from irtheory.objectives.contract import Objective
-from irtheory.objectives.squared import SquaredLoss
+from irtheory.propositions.objectives.contract import Objective
+from irtheory.propositions.objectives.squared import SquaredLoss
 from irtheory.solvers.dynamics import leaf_means, settling
 from irtheory.trees._design import binary_tests
 

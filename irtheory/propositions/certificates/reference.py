@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from irtheory.objectives.contract import Array, Objective, checked_array
-from irtheory.objectives.fixed_structure import FixedStructure
+from irtheory.propositions.objectives.contract import Array, Objective, checked_array
+from irtheory.propositions.objectives.fixed_structure import FixedStructure
 
 # Clarabel's accuracy is asked for in this order until it reports "optimal": how far its
 # interior point can go in double precision depends on the problem.

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from scipy.optimize import root
 
-from irtheory.objectives.contract import Array
-from irtheory.objectives.fixed_structure import FixedStructure
-from irtheory.objectives.squared import SquaredLoss
+from irtheory.propositions.objectives.contract import Array
+from irtheory.propositions.objectives.fixed_structure import FixedStructure
+from irtheory.propositions.objectives.squared import SquaredLoss
 from irtheory.solvers.trajectory import Trajectory
 
 Kind = Literal["minimum", "strict saddle", "degenerate"]

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from irtheory.objectives import LinearisedObjective
-from irtheory.objectives.contract import Array, squared_norm
 from irtheory.problems.synthetic import Problem
 from irtheory.propositions.certificates.certificates import ROUNDING
+from irtheory.propositions.objectives import LinearisedObjective
+from irtheory.propositions.objectives.contract import Array, squared_norm
 from irtheory.runs import InputError
 from irtheory.solvers.dynamics import leaf_means
 from irtheory.studies.networks import (

@@ -8,16 +8,16 @@ from functools import cache
 import numpy as np
 import pytest
 
-from irtheory.objectives import (
+from irtheory.propositions.certificates import assumptions
+from irtheory.propositions.certificates.certificates import Check
+from irtheory.propositions.certificates.saddles import CriticalPoint, critical_points
+from irtheory.propositions.objectives import (
     AgreementObjective,
     FixedStructure,
     LinearObjective,
     LogisticObjective,
     Smoothness,
 )
-from irtheory.propositions.certificates import assumptions
-from irtheory.propositions.certificates.certificates import Check
-from irtheory.propositions.certificates.saddles import CriticalPoint, critical_points
 from irtheory.solvers import StopRule, Trajectory, TreeClass, alternate, bcgd, run
 
 M = 24

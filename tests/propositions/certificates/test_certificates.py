@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-from irtheory.objectives import FixedStructure, LinearObjective
 from irtheory.propositions.certificates.certificates import (
     REFERENCE_AGREEMENT,
     Certificate,
@@ -23,6 +22,7 @@ from irtheory.propositions.certificates.certificates import (
     rate_bound,
     reference_check,
 )
+from irtheory.propositions.objectives import FixedStructure, LinearObjective
 from irtheory.solvers import StopRule, Trajectory, TreeClass, alternate, bcgd, run
 
 TOLERANCE = 1e-9

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from irtheory.objectives import AgreementObjective, LinearObjective, LogisticObjective
 from irtheory.propositions.certificates.enumeration import (
     check_size,
     count_trees,
     global_minimum,
     partitions,
 )
+from irtheory.propositions.objectives import AgreementObjective, LinearObjective, LogisticObjective
 from irtheory.solvers import StopRule, TreeClass, alternate, run
 
 M = 10

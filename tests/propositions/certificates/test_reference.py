@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from irtheory.objectives import (
-    AgreementObjective,
-    FixedStructure,
-    LinearObjective,
-    LogisticObjective,
-)
 from irtheory.propositions.certificates.reference import (
     MissingDependency,
     cvxpy_missing,
     minimum_over_omega_fixed,
     minimum_over_theta,
     minimum_over_theta_fixed,
+)
+from irtheory.propositions.objectives import (
+    AgreementObjective,
+    FixedStructure,
+    LinearObjective,
+    LogisticObjective,
 )
 
 SEEDS = [0, 1, 2]
@@ -227,6 +227,6 @@ def test_bad_arguments_are_refused() -> None:
 
 def test_the_package_does_not_import_cvxpy() -> None:
     root = Path(__file__).resolve().parents[3]
-    modules = "irtheory.objectives, irtheory.propositions.certificates.reference"
+    modules = "irtheory.propositions.objectives, irtheory.propositions.certificates.reference"
     code = f"import sys, {modules}; sys.exit('cvxpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

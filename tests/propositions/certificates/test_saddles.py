@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from irtheory.objectives import AgreementObjective, FixedStructure, LinearObjective
 from irtheory.problems.synthetic import xor_problem
 from irtheory.propositions.certificates.saddles import (
     CriticalPoint,
@@ -16,6 +15,7 @@ from irtheory.propositions.certificates.saddles import (
     split,
     surface,
 )
+from irtheory.propositions.objectives import AgreementObjective, FixedStructure, LinearObjective
 from irtheory.solvers import StopRule, bcgd, run
 
 RIDGE = 0.1

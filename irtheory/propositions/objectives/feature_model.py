@@ -8,13 +8,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from irtheory.objectives.contract import (
+from irtheory.propositions.objectives.contract import (
     Array,
     checked_array,
     frozen_copy,
     largest_gram_eigenvalue,
 )
-from irtheory.objectives.model import Model
+from irtheory.propositions.objectives.model import Model
 
 
 @dataclass(frozen=True, eq=False)

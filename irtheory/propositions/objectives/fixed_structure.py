@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from irtheory.objectives.agreement import AgreementObjective, agreement_smoothness
-from irtheory.objectives.contract import (
+from irtheory.propositions.objectives.agreement import AgreementObjective, agreement_smoothness
+from irtheory.propositions.objectives.contract import (
     Array,
     Lipschitz,
     Smoothness,
@@ -20,8 +20,8 @@ from irtheory.objectives.contract import (
     checked_array,
     squared_norm,
 )
-from irtheory.objectives.logistic import LogisticObjective
-from irtheory.objectives.squared import SquaredLoss
+from irtheory.propositions.objectives.logistic import LogisticObjective
+from irtheory.propositions.objectives.squared import SquaredLoss
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from irtheory.objectives.contract import (
+from irtheory.propositions.objectives.contract import (
     Array,
     Smoothness,
     ThetaMinimum,
     checked_array,
     frozen_copy,
 )
-from irtheory.objectives.squared import SquaredLoss
+from irtheory.propositions.objectives.squared import SquaredLoss
 
 # K is symmetric, and its eigenvalues not negative, up to this share of the largest.
 SYMMETRY = 1e-9

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from irtheory.objectives.contract import Array, Smoothness, ThetaMinimum
-from irtheory.objectives.feature_model import FeatureModel
-from irtheory.objectives.squared import SquaredLoss
+from irtheory.propositions.objectives.contract import Array, Smoothness, ThetaMinimum
+from irtheory.propositions.objectives.feature_model import FeatureModel
+from irtheory.propositions.objectives.squared import SquaredLoss
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irtheory.objectives import AgreementObjective, LinearObjective, LogisticObjective, Objective
+from irtheory.propositions.objectives import (
+    AgreementObjective,
+    LinearObjective,
+    LogisticObjective,
+    Objective,
+)
 
 MODELS = ["convex", "logistic", "agreement"]
 seeds = st.integers(0, 10_000)

@@ -6,7 +6,12 @@ from abc import ABC, abstractmethod
 
 from numpy.typing import ArrayLike
 
-from irtheory.objectives.contract import Array, checked_array, frozen_copy, squared_norm
+from irtheory.propositions.objectives.contract import (
+    Array,
+    checked_array,
+    frozen_copy,
+    squared_norm,
+)
 
 
 class Model(ABC):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from irtheory.objectives.contract import (
+from irtheory.propositions.objectives.contract import (
     Array,
     Claims,
     LeafCost,
@@ -20,7 +20,7 @@ from irtheory.objectives.contract import (
     largest_gram_eigenvalue,
     squared_norm,
 )
-from irtheory.objectives.feature_model import FeatureModel
+from irtheory.propositions.objectives.feature_model import FeatureModel
 
 
 @dataclass(frozen=True, eq=False)

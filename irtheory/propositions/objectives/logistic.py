@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from irtheory.objectives.contract import (
+from irtheory.propositions.objectives.contract import (
     Array,
     Claims,
     LeafCost,
@@ -19,7 +19,7 @@ from irtheory.objectives.contract import (
     ThetaMinimum,
     checked_simplex,
 )
-from irtheory.objectives.feature_model import FeatureModel
+from irtheory.propositions.objectives.feature_model import FeatureModel
 
 MAX_NEWTON_STEPS = 200
 MAX_HALVINGS = 60

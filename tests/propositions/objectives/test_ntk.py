@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
-from irtheory.objectives import FixedStructure, LinearisedObjective, LinearObjective
 from irtheory.propositions.certificates import assumptions
 from irtheory.propositions.certificates.enumeration import global_minimum
 from irtheory.propositions.certificates.reference import (
@@ -18,6 +17,7 @@ from irtheory.propositions.certificates.reference import (
     minimum_over_theta_fixed,
 )
 from irtheory.propositions.certificates.saddles import critical_points
+from irtheory.propositions.objectives import FixedStructure, LinearisedObjective, LinearObjective
 from irtheory.solvers import TreeClass, alternate, bcgd
 
 seeds = st.integers(0, 10_000)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from irtheory.objectives import (
+from irtheory.propositions.objectives import (
     AgreementObjective,
     FixedStructure,
     LinearObjective,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from irtheory.objectives.contract import (
+from irtheory.propositions.objectives.contract import (
     Array,
     Claims,
     LeafCost,
@@ -17,7 +17,7 @@ from irtheory.objectives.contract import (
     ThetaMinimum,
     squared_norm,
 )
-from irtheory.objectives.model import Model
+from irtheory.propositions.objectives.model import Model
 
 
 class SquaredLoss(Model):

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator, eigsh, lsmr
 
-from irtheory.objectives.contract import Array, Smoothness, ThetaMinimum, checked_array
-from irtheory.objectives.squared import SquaredLoss
+from irtheory.propositions.objectives.contract import Array, Smoothness, ThetaMinimum, checked_array
+from irtheory.propositions.objectives.squared import SquaredLoss
 from irtheory.tangent.linearised import LinearisedNetwork
 
 # Where the iterative solvers stop, relative to their own scale.
