@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from irtheory.propositions.certificates.certificates import Certificate, Check
-from irtheory.solvers.trajectory import Step
+from irtheory.propositions.solvers.trajectory import Step
 from irtheory.trees.exact import kernels_compiled, warm_up
 
 # Progress is drawn at most so often, in seconds; off a terminal it is a line.

@@ -15,8 +15,8 @@ import matplotlib
 import numpy as np
 
 from irtheory.propositions.certificates.certificates import Checkpoint, rate_bound
+from irtheory.propositions.solvers.trajectory import Trajectory
 from irtheory.runs import write_bytes
-from irtheory.solvers.trajectory import Trajectory
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

@@ -10,7 +10,7 @@ import pytest
 
 from irtheory.propositions.certificates.certificates import promises
 from irtheory.propositions.objectives import LogisticObjective
-from irtheory.solvers import Step, Stopped, StopRule, alternate, run
+from irtheory.propositions.solvers import Step, Stopped, StopRule, alternate, run
 from irtheory.studies.simulate import Result, Settings, simulate
 
 SMALL = {"samples": 60, "attributes": 5, "depth": 2, "threads": 1, "reference": "closed-form"}

@@ -16,7 +16,7 @@ from irtheory.propositions.certificates.certificates import (
 )
 from irtheory.propositions.objectives.contract import Objective
 from irtheory.propositions.objectives.squared import SquaredLoss
-from irtheory.solvers import (
+from irtheory.propositions.solvers import (
     State,
     Step,
     Stopped,
@@ -28,8 +28,8 @@ from irtheory.solvers import (
     run,
     settling,
 )
-from irtheory.solvers.dynamics import leaf_means
-from irtheory.solvers.tree_steps import TreeSteps
+from irtheory.propositions.solvers.dynamics import leaf_means
+from irtheory.propositions.solvers.tree_steps import TreeSteps
 from irtheory.studies.result import (
     Result,
     finished,

@@ -25,9 +25,9 @@ from irtheory.propositions.certificates.saddles import (
 )
 from irtheory.propositions.objectives import AgreementObjective, FixedStructure, SquaredLoss
 from irtheory.propositions.objectives.contract import Array
+from irtheory.propositions.solvers import Step, StopRule, Trajectory, bcgd, run
+from irtheory.propositions.solvers.bcgd import smallest_eigenvalue
 from irtheory.runs import InputError
-from irtheory.solvers import Step, StopRule, Trajectory, bcgd, run
-from irtheory.solvers.bcgd import smallest_eigenvalue
 from irtheory.studies.result import (
     Result,
     finished,

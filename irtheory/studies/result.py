@@ -15,7 +15,7 @@ from irtheory.propositions.certificates.certificates import (
 from irtheory.propositions.certificates.enumeration import GlobalMinimum, global_minimum
 from irtheory.propositions.certificates.saddles import CriticalPoint, Surface
 from irtheory.propositions.objectives.contract import Objective
-from irtheory.solvers import Stopped, Trajectory
+from irtheory.propositions.solvers import Stopped, Trajectory
 from irtheory.studies.settings import Settings
 from irtheory.trees.tree import Tree
 

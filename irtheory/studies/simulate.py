@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from irtheory.propositions.objectives import AgreementObjective, SquaredLoss
+from irtheory.propositions.solvers import Step
 from irtheory.runs import InputError
-from irtheory.solvers import Step
 from irtheory.studies.proposition1 import run_alternating
 from irtheory.studies.proposition2 import run_bcgd
 from irtheory.studies.result import Result

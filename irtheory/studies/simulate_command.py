@@ -25,8 +25,8 @@ from irtheory.console import (
     progress_bar,
 )
 from irtheory.propositions.certificates.reference import MissingDependency, cvxpy_missing
+from irtheory.propositions.solvers.trajectory import COLUMNS, Step
 from irtheory.runs import InputError, TableWriter, default_folder, open_run, refuse_used
-from irtheory.solvers.trajectory import COLUMNS, Step
 from irtheory.studies.setup import Prepared, prepare, processes, shared
 from irtheory.studies.simulate import Result, Settings, simulate
 from irtheory.studies.simulate_files import FailedSeed, write_ensemble, write_results

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from cli import app
 from irtheory.problems.digits import digits_problem
 from irtheory.propositions.objectives import LinearisedObjective
+from irtheory.propositions.solvers import Stopped
 from irtheory.runs import InputError
-from irtheory.solvers import Stopped
 from irtheory.studies import networks, proposition1, simulate_command
 from irtheory.studies.networks import make_network, network_inputs
 from irtheory.studies.settings import Settings

@@ -13,7 +13,7 @@ from irtheory.problems.synthetic import key_problem
 from irtheory.propositions.certificates.reference import minimum_over_theta
 from irtheory.propositions.objectives import LinearisedObjective
 from irtheory.propositions.objectives.weight_space import WeightSpaceObjective
-from irtheory.solvers import TreeClass, alternate
+from irtheory.propositions.solvers import TreeClass, alternate
 from irtheory.tangent import (
     LinearisedNetwork,
     admissible,

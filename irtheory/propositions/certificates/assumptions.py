@@ -8,7 +8,7 @@ from irtheory.propositions.certificates.certificates import Check, at_least, at_
 from irtheory.propositions.certificates.saddles import CriticalPoint, joint_gradient, split
 from irtheory.propositions.objectives.contract import Array, Objective
 from irtheory.propositions.objectives.fixed_structure import FixedStructure
-from irtheory.solvers.trajectory import Trajectory
+from irtheory.propositions.solvers.trajectory import Trajectory
 
 SEGMENTS = 32
 # Relative slack of a bound against a measured number: rounding of an eigenvalue.

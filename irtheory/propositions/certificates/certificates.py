@@ -16,8 +16,8 @@ from irtheory.propositions.certificates.reference import (
 )
 from irtheory.propositions.objectives.contract import Objective
 from irtheory.propositions.objectives.fixed_structure import FixedStructure
+from irtheory.propositions.solvers.trajectory import Trajectory
 from irtheory.runs import json_text
-from irtheory.solvers.trajectory import Trajectory
 
 # Q is a mean of a few hundred terms of order Q_1: differences below this share of Q_1 are
 # rounding.

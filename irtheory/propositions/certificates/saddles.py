@@ -11,7 +11,7 @@ from scipy.optimize import root
 from irtheory.propositions.objectives.contract import Array
 from irtheory.propositions.objectives.fixed_structure import FixedStructure
 from irtheory.propositions.objectives.squared import SquaredLoss
-from irtheory.solvers.trajectory import Trajectory
+from irtheory.propositions.solvers.trajectory import Trajectory
 
 Kind = Literal["minimum", "strict saddle", "degenerate"]
 # Eigenvalues within this share of the largest count as zero.

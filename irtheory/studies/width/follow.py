@@ -19,8 +19,8 @@ from irtheory.problems.synthetic import Problem
 from irtheory.propositions.certificates.certificates import ROUNDING
 from irtheory.propositions.objectives import LinearisedObjective
 from irtheory.propositions.objectives.contract import Array, squared_norm
+from irtheory.propositions.solvers.dynamics import leaf_means
 from irtheory.runs import InputError
-from irtheory.solvers.dynamics import leaf_means
 from irtheory.studies.networks import (
     check_budget,
     describe,

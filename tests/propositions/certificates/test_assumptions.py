@@ -18,7 +18,7 @@ from irtheory.propositions.objectives import (
     LogisticObjective,
     Smoothness,
 )
-from irtheory.solvers import StopRule, Trajectory, TreeClass, alternate, bcgd, run
+from irtheory.propositions.solvers import StopRule, Trajectory, TreeClass, alternate, bcgd, run
 
 M = 24
 CODES = np.random.default_rng(0).integers(0, 2, (M, 3))

@@ -23,7 +23,7 @@ from irtheory.propositions.certificates.certificates import (
     reference_check,
 )
 from irtheory.propositions.objectives import FixedStructure, LinearObjective
-from irtheory.solvers import StopRule, Trajectory, TreeClass, alternate, bcgd, run
+from irtheory.propositions.solvers import StopRule, Trajectory, TreeClass, alternate, bcgd, run
 
 TOLERANCE = 1e-9
 

@@ -18,7 +18,7 @@ from irtheory.propositions.certificates.enumeration import (
     partitions,
 )
 from irtheory.propositions.objectives import AgreementObjective, LinearObjective, LogisticObjective
-from irtheory.solvers import StopRule, TreeClass, alternate, run
+from irtheory.propositions.solvers import StopRule, TreeClass, alternate, run
 
 M = 10
 FAMILIES = ["convex", "logistic", "agreement"]

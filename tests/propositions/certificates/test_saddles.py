@@ -16,7 +16,7 @@ from irtheory.propositions.certificates.saddles import (
     surface,
 )
 from irtheory.propositions.objectives import AgreementObjective, FixedStructure, LinearObjective
-from irtheory.solvers import StopRule, bcgd, run
+from irtheory.propositions.solvers import StopRule, bcgd, run
 
 RIDGE = 0.1
 

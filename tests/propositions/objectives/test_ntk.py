@@ -18,7 +18,7 @@ from irtheory.propositions.certificates.reference import (
 )
 from irtheory.propositions.certificates.saddles import critical_points
 from irtheory.propositions.objectives import FixedStructure, LinearisedObjective, LinearObjective
-from irtheory.solvers import TreeClass, alternate, bcgd
+from irtheory.propositions.solvers import TreeClass, alternate, bcgd
 
 seeds = st.integers(0, 10_000)
 ridges = st.sampled_from([0.0, 0.3])

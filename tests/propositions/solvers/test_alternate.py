@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import minimize
 
 from irtheory.propositions.objectives import AgreementObjective, LinearObjective, LogisticObjective
-from irtheory.solvers import Stopped, StopRule, TreeClass, alternate, run
+from irtheory.propositions.solvers import Stopped, StopRule, TreeClass, alternate, run
 
 FAMILIES = ["convex", "logistic", "agreement"]
 ORDERS = ["gauss-seidel", "jacobi"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from irtheory.propositions.objectives.contract import Array
 from irtheory.propositions.objectives.fixed_structure import FixedStructure
-from irtheory.solvers.trajectory import State, Step, representable
+from irtheory.propositions.solvers.trajectory import State, Step, representable
 
 
 def smallest_eigenvalue(fixed: FixedStructure, theta: Array, omega: Array) -> float:

@@ -14,8 +14,14 @@ from typing import Literal
 import numpy as np
 
 from irtheory.propositions.objectives.contract import Array, Objective, squared_norm
-from irtheory.solvers.trajectory import State, Step, representable
-from irtheory.solvers.tree_steps import BestTree, ThetaMinima, TreeClass, TreeStep, TreeSteps
+from irtheory.propositions.solvers.trajectory import State, Step, representable
+from irtheory.propositions.solvers.tree_steps import (
+    BestTree,
+    ThetaMinima,
+    TreeClass,
+    TreeStep,
+    TreeSteps,
+)
 
 Order = Literal["gauss-seidel", "jacobi"]
 

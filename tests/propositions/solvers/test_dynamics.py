@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from irtheory.problems.synthetic import key_problem
 from irtheory.propositions.objectives import LinearisedObjective, LinearObjective, SquaredLoss
-from irtheory.solvers import (
+from irtheory.propositions.solvers import (
     Segment,
     Settling,
     Stopped,
@@ -22,7 +22,7 @@ from irtheory.solvers import (
     run,
     settling,
 )
-from irtheory.solvers.dynamics import leaf_means
+from irtheory.propositions.solvers.dynamics import leaf_means
 from irtheory.studies.simulate import Settings, simulate
 from irtheory.tangent import empirical_kernel, mlp, network_outputs
 

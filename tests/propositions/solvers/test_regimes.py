@@ -10,7 +10,7 @@ import pytest
 from irtheory.problems.synthetic import key_problem
 from irtheory.propositions.certificates.reference import minimum_over_theta
 from irtheory.propositions.objectives import AgreementObjective, LinearObjective, LogisticObjective
-from irtheory.solvers import Stopped, StopRule, Trajectory, TreeClass, alternate, run
+from irtheory.propositions.solvers import Stopped, StopRule, Trajectory, TreeClass, alternate, run
 
 M, P, K = 30, 4, 2
 CODES = np.random.default_rng(7).integers(0, 2, (M, 3))

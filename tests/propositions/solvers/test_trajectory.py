@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from irtheory.solvers import State, Step, Stopped, StopRule, run
+from irtheory.propositions.solvers import State, Step, Stopped, StopRule, run
 
 STATE = State(np.zeros(1), np.zeros((1, 1)), ())
 

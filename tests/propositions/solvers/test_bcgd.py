@@ -10,7 +10,7 @@ import pytest
 
 from irtheory.problems.synthetic import xor_problem
 from irtheory.propositions.objectives import AgreementObjective, FixedStructure, LinearObjective
-from irtheory.solvers import Stopped, StopRule, bcgd, run
+from irtheory.propositions.solvers import Stopped, StopRule, bcgd, run
 
 FAMILIES = ["convex", "agreement"]
 M, LEAVES, RIDGE = 12, 3, 0.2

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from irtheory.propositions.objectives.contract import Array, squared_norm
 from irtheory.propositions.objectives.squared import SquaredLoss
-from irtheory.solvers.alternate import Before, Rows
-from irtheory.solvers.dynamics import Segment, leaf_means, settling
-from irtheory.solvers.trajectory import State, Step
-from irtheory.solvers.tree_steps import BestTree, TreeClass, TreeSteps
+from irtheory.propositions.solvers.alternate import Before, Rows
+from irtheory.propositions.solvers.dynamics import Segment, leaf_means, settling
+from irtheory.propositions.solvers.trajectory import State, Step
+from irtheory.propositions.solvers.tree_steps import BestTree, TreeClass, TreeSteps
 
 # A leap goes this share of the way since the last change further. The best tree is looked for
 # after every leap, so a tree that comes and goes within one is not seen.
