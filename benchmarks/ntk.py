@@ -29,8 +29,8 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
-from irtheory.tangent import KernelPlan, empirical_kernel, mlp, plan_kernel
-from irtheory.tangent.networks import Affine
+from irtheory.propositions.tangent import KernelPlan, empirical_kernel, mlp, plan_kernel
+from irtheory.propositions.tangent.networks import Affine
 
 ROOT = Path(__file__).resolve().parents[1]
 # samples, inputs, widths of hidden layers, outputs

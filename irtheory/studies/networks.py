@@ -13,12 +13,19 @@ from irtheory.devices import check_device
 from irtheory.problems.synthetic import Problem
 from irtheory.propositions.objectives import LinearisedObjective
 from irtheory.propositions.objectives.contract import Array
+from irtheory.propositions.tangent import (
+    admissible,
+    cnn,
+    empirical_kernel,
+    mlp,
+    network_outputs,
+    plan_kernel,
+)
+from irtheory.propositions.tangent.kernel import GIB
+from irtheory.propositions.tangent.networks import KERNEL
 from irtheory.runs import InputError
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import Announce
-from irtheory.tangent import admissible, cnn, empirical_kernel, mlp, network_outputs, plan_kernel
-from irtheory.tangent.kernel import GIB
-from irtheory.tangent.networks import KERNEL
 
 # Matrices of the size of K that are held at a time, as measured (what cvxpy takes comes on top): K,
 # its eigenvectors, their workspace and D; for leaps and block descent a Hessian and its

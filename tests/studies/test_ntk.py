@@ -17,13 +17,13 @@ from cli import app
 from irtheory.problems.digits import digits_problem
 from irtheory.propositions.objectives import LinearisedObjective
 from irtheory.propositions.solvers import Stopped
+from irtheory.propositions.tangent import admissible, empirical_kernel, network_outputs
 from irtheory.runs import InputError
 from irtheory.studies import networks, proposition1, simulate_command
 from irtheory.studies.networks import make_network, network_inputs
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import make_problem, prepare
 from irtheory.studies.simulate import Result, simulate
-from irtheory.tangent import admissible, empirical_kernel, network_outputs
 
 SMALL = Settings(
     setting="ntk", samples=40, attributes=5, classes=3, depth=2, width=48, threads=1,

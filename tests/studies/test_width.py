@@ -12,6 +12,7 @@ from scipy.stats import linregress
 from typer.testing import CliRunner
 
 from cli import app
+from irtheory.propositions.tangent import mlp
 from irtheory.runs import read_columns
 from irtheory.studies.networks import make_network
 from irtheory.studies.settings import Settings
@@ -20,7 +21,6 @@ from irtheory.studies.width import command, follow
 from irtheory.studies.width.follow import WidthRun, halves
 from irtheory.studies.width.slopes import Slope, loglog_slope
 from irtheory.studies.width.study import summarise
-from irtheory.tangent import mlp
 from irtheory.trees.exact import fit_exact_tree
 
 STUDY = Settings(

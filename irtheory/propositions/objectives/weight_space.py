@@ -17,7 +17,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh, lsmr
 
 from irtheory.propositions.objectives.contract import Array, Smoothness, ThetaMinimum, checked_array
 from irtheory.propositions.objectives.squared import SquaredLoss
-from irtheory.tangent.linearised import LinearisedNetwork
+from irtheory.propositions.tangent.linearised import LinearisedNetwork
 
 # Where the iterative solvers stop, relative to their own scale.
 CONVERGED = 1e-14

@@ -20,6 +20,13 @@ from irtheory.propositions.certificates.certificates import ROUNDING
 from irtheory.propositions.objectives import LinearisedObjective
 from irtheory.propositions.objectives.contract import Array, squared_norm
 from irtheory.propositions.solvers.dynamics import leaf_means
+from irtheory.propositions.tangent import (
+    KernelPlan,
+    admissible,
+    empirical_kernel,
+    network_outputs,
+    plan_kernel,
+)
 from irtheory.runs import InputError
 from irtheory.studies.networks import (
     check_budget,
@@ -30,7 +37,6 @@ from irtheory.studies.networks import (
 )
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import make_problem
-from irtheory.tangent import KernelPlan, admissible, empirical_kernel, network_outputs, plan_kernel
 from irtheory.trees.exact import ExactTreeSolver
 
 

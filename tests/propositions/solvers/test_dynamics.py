@@ -23,8 +23,8 @@ from irtheory.propositions.solvers import (
     settling,
 )
 from irtheory.propositions.solvers.dynamics import leaf_means
+from irtheory.propositions.tangent import empirical_kernel, mlp, network_outputs
 from irtheory.studies.simulate import Settings, simulate
-from irtheory.tangent import empirical_kernel, mlp, network_outputs
 
 seeds = st.integers(0, 10_000)
 

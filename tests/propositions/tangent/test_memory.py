@@ -15,7 +15,7 @@ import re, sys
 from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
-from irtheory.tangent import empirical_kernel, mlp, plan_kernel
+from irtheory.propositions.tangent import empirical_kernel, mlp, plan_kernel
 
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024

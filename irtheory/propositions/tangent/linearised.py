@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import jvp, vjp
 
 from irtheory.propositions.objectives.contract import Array
-from irtheory.tangent.admission import Parameters, as_inputs, evaluate, trainable
+from irtheory.propositions.tangent.admission import Parameters, as_inputs, evaluate, trainable
 
 
 def network_outputs(module: nn.Module, x: ArrayLike | Tensor) -> Array:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
-from irtheory.tangent.admission import evaluate, trainable
+from irtheory.propositions.tangent.admission import evaluate, trainable
 
 
 def bytes_a_sample(module: nn.Module, x: Tensor, outputs: int) -> int:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from irtheory.tangent import cnn, mlp
-from irtheory.tangent.networks import ACTIVATIONS, GAINS
+from irtheory.propositions.tangent import cnn, mlp
+from irtheory.propositions.tangent.networks import ACTIVATIONS, GAINS
 
 SIGNS = torch.tensor(np.random.default_rng(0).choice([-1.0, 1.0], size=(40, 12)))
 IMAGES = torch.tensor(np.random.default_rng(1).normal(size=(5, 1, 8, 8)))

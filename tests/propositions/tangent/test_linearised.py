@@ -14,7 +14,7 @@ from irtheory.propositions.certificates.reference import minimum_over_theta
 from irtheory.propositions.objectives import LinearisedObjective
 from irtheory.propositions.objectives.weight_space import WeightSpaceObjective
 from irtheory.propositions.solvers import TreeClass, alternate
-from irtheory.tangent import (
+from irtheory.propositions.tangent import (
     LinearisedNetwork,
     admissible,
     cnn,

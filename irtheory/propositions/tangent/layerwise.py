@@ -14,7 +14,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-from irtheory.tangent.networks import Affine
+from irtheory.propositions.tangent.networks import Affine
 
 # Activations that act on every number by itself.
 ELEMENTWISE = (

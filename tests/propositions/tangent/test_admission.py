@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from irtheory.intersection.quantize import UniformQuantizer
-from irtheory.tangent import admissible, cnn, mlp, network_outputs
+from irtheory.propositions.tangent import admissible, cnn, mlp, network_outputs
 
 X = np.random.default_rng(0).normal(size=(20, 5))
 

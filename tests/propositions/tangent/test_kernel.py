@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from irtheory.tangent import admissible, cnn, empirical_kernel, mlp, plan_kernel
-from irtheory.tangent.layerwise import is_perceptron
+from irtheory.propositions.tangent import admissible, cnn, empirical_kernel, mlp, plan_kernel
+from irtheory.propositions.tangent.layerwise import is_perceptron
 
 
 def inputs(m: int, *shape: int, seed: int = 0) -> np.ndarray:
