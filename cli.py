@@ -109,7 +109,7 @@ def simulate(
     Exit code 0: every assumption and promise holds; 1: one is broken; 2: bad input; 130: Ctrl-C.
     """
     with _one_line(debug):
-        from irtheory.console import make_console
+        from irtheory.runs.console import make_console
         from irtheory.studies.settings import Settings
         from irtheory.studies.simulate_command import simulate_command
 
@@ -157,7 +157,7 @@ def recover(
     Exit code 0: done; 1: a cell failed; 2: bad input; 130: Ctrl-C, and --resume goes on.
     """
     with _one_line(debug):
-        from irtheory.console import make_console
+        from irtheory.runs.console import make_console
         from irtheory.studies.recovery.command import recover_command
         from irtheory.studies.recovery.settings import settings_of
 
@@ -205,7 +205,7 @@ def train(
         code, folder = train_command(context.params)
     # Of several processes the first one speaks.
     if as_json and not code and os.environ.get("RANK", "0") == "0":
-        from irtheory.runs import json_text
+        from irtheory.runs.files import json_text
 
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         typer.echo(json_text({"run": str(folder), **result}))
@@ -226,7 +226,7 @@ def evaluate(
 ) -> None:
     """Score a finished run on its test images: accuracy, and codes against attributes."""
     with _one_line(debug):
-        from irtheory.console import make_console
+        from irtheory.runs.console import make_console
         from irvision.evaluating import evaluate_command
 
         console = make_console(quiet=as_json)
@@ -243,7 +243,7 @@ def plot(
 ) -> None:
     """Draw a run: training, tree, attributes; with a second run, both side by side."""
     with _one_line(debug):
-        from irtheory.console import make_console, print_written
+        from irtheory.runs.console import make_console, print_written
         from irvision.plots_run import plot_run
 
         drawn = plot_run(folder, other)
@@ -255,7 +255,7 @@ def plot(
 def doctor(as_json: run.AsJson = False, debug: run.Debug = False) -> None:
     """Say what this machine can run, and what not, and why."""
     with _one_line(debug):
-        from irtheory.console import make_console
+        from irtheory.runs.console import make_console
         from irvision.doctor import doctor_command
 
         code = doctor_command(make_console(), as_json)

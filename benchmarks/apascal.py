@@ -25,7 +25,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from irtheory.environment import environment
 from irtheory.fidelity import (
     class_oracle_fidelity,
     feature_fidelity,
@@ -35,7 +34,8 @@ from irtheory.fidelity import (
 from irtheory.intersection.arrays import ArraySettings, fit_arrays
 from irtheory.intersection.methods import METHODS, Method
 from irtheory.intersection.quantize import binarize
-from irtheory.runs import write_json
+from irtheory.runs.environment import environment
+from irtheory.runs.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 FEATURES = ROOT / "runs/features/apascal.npz"

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from irtheory.environment import environment
-from irtheory.runs import write_json
+from irtheory.runs.environment import environment
+from irtheory.runs.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT / "../shared/data"

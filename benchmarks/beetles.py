@@ -14,8 +14,8 @@ import os
 import time
 from pathlib import Path
 
-from irtheory.environment import environment
-from irtheory.runs import write_json
+from irtheory.runs.environment import environment
+from irtheory.runs.files import write_json
 from irvision.data.beetles import VERSION, draw
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -26,8 +26,8 @@ from gpu_squares import drawn
 from rich.console import Console
 from rich.table import Table
 
-from irtheory.environment import environment
-from irtheory.runs import InputError, write_json, write_text
+from irtheory.runs.environment import environment
+from irtheory.runs.files import InputError, write_json, write_text
 from irtheory.trees import cart
 from irvision.preparation import Material
 from irvision.recipes import resolve

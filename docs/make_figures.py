@@ -13,8 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from irtheory.plots import comparison_figure, save
-from irtheory.runs import read_columns
+from irtheory.runs.figures import comparison_figure, save
+from irtheory.runs.files import read_columns
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "figures"

@@ -20,12 +20,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from irtheory.console import Pulse, make_console, progress_bar
 from irtheory.intersection.arrays import ArraySettings, fit_arrays
 from irtheory.intersection.engine import Intersection
 from irtheory.intersection.epoch import Epoch
 from irtheory.intersection.methods import Method, method_named
 from irtheory.intersection.step import TERMS
+from irtheory.runs.console import Pulse, make_console, progress_bar
 from irtheory.trees.cart import Criterion
 from irtheory.trees.export import to_key
 from irtheory.trees.merge import merge_same_class

@@ -1,4 +1,4 @@
-"""Figures of `ira recover` without sweeps; style and colours of `irtheory.plots`."""
+"""Figures of `ira recover` without sweeps; style and colours of `irtheory.runs.figures`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from irtheory.plots import BLUE, GREEN, GREY, ORANGE, RED, STYLE, plt
+from irtheory.runs.figures import BLUE, GREEN, GREY, ORANGE, RED, STYLE, plt
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from irtheory.plots import BLUE, FLOOR, GREY, ORANGE, RED, STYLE, plt
+from irtheory.runs.figures import BLUE, FLOOR, GREY, ORANGE, RED, STYLE, plt
 
 if TYPE_CHECKING:
     from irtheory.studies.width.study import WidthStudy

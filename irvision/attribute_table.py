@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from irtheory.runs import InputError, write_text
+from irtheory.runs.files import InputError, write_text
 
 
 @dataclass(frozen=True)

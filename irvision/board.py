@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 
 FOLDER = "tensorboard"
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 
 NAME = re.compile(r"checkpoint-(\d{4,})-(\d{6,})-([0-9a-f]{16})\.pt")
 FULL = (errno.ENOSPC, errno.EDQUOT)

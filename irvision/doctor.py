@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from irtheory.console import print_plain
-from irtheory.runs import json_text
+from irtheory.runs.console import print_plain
+from irtheory.runs.files import json_text
 from irvision.probes import PROBES, Finding, examine
 
 COLOURS = {"ok": "green", "note": "yellow", "missing": "bold red"}

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from irtheory.runs import InputError, write_bytes
+from irtheory.runs.files import InputError, write_bytes
 
 CODES = "codes"
 # What numpy and zipfile raise for files that are not as they were written.

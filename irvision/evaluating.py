@@ -11,9 +11,9 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from irtheory.console import print_plain, print_written
 from irtheory.intersection.network import Network, collect
-from irtheory.runs import InputError
+from irtheory.runs.console import print_plain, print_written
+from irtheory.runs.files import InputError
 from irvision.data.cache_folder import cache_folder
 from irvision.data.examples import Attributes, Part
 from irvision.data.identity import check_samples, samples_digest

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from irtheory.console import print_plain
-from irtheory.runs import write_json
+from irtheory.runs.console import print_plain
+from irtheory.runs.files import write_json
 from irvision.attribute_table import AttributeRow, write_attribute_table
 from irvision.evaluation_results import Evaluation, FidelityRow, Interval
 

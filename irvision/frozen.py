@@ -14,9 +14,9 @@ from jaxtyping import Float, Int
 from rich.console import Console
 from torch import Tensor, nn
 
-from irtheory.console import Pulse, progress_bar
 from irtheory.intersection.engine import Batches
-from irtheory.runs import write_bytes
+from irtheory.runs.console import Pulse, progress_bar
+from irtheory.runs.files import write_bytes
 from irvision.data.augment import View
 from irvision.data.loader import evaluation_batches
 from irvision.data.pictures import Pictures

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.runtime import Runtime
 from irvision.settings import TrainSettings
 

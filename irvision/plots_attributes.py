@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import matplotlib
 import numpy as np
 
-from irtheory.plots import GREY
-from irtheory.runs import InputError
+from irtheory.runs.figures import GREY
+from irtheory.runs.files import InputError
 from irvision.attribute_table import AttributeRow
 from irvision.plots_page import page, shortened
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from irtheory.plots import BLUE, GREEN, GREY, ORANGE, RED, STYLE, plt
+from irtheory.runs.figures import BLUE, GREEN, GREY, ORANGE, RED, STYLE, plt
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from irtheory.plots import STYLE, plt
+from irtheory.runs.figures import STYLE, plt
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

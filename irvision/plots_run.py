@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from irtheory.plots import save
-from irtheory.runs import InputError
+from irtheory.runs.figures import save
+from irtheory.runs.files import InputError
 from irtheory.trees.tree import Tree
 from irvision.attribute_table import AttributeRow, read_attribute_table
 from irvision.plots_attributes import attributes_figure, comparison_figure

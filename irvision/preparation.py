@@ -13,12 +13,12 @@ from jaxtyping import Int
 from rich.console import Console
 from torch import nn
 
-from irtheory.console import Pulse, print_plain, progress_bar
 from irtheory.intersection.array_settings import default_depth
 from irtheory.intersection.engine import Batches, Intersection
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.network import Network
-from irtheory.runs import InputError
+from irtheory.runs.console import Pulse, print_plain, progress_bar
+from irtheory.runs.files import InputError
 from irvision.data.cache import PixelCache, prepare
 from irvision.data.examples import Examples, Part
 from irvision.data.loader import batch_bounds, evaluation_batches, training_batches

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import distributed
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irtheory.trees._compiled import kernels_compiled
 from irvision.data.cache_folder import cache_folder
 from irvision.data.examples import DataOptions

@@ -7,7 +7,7 @@ from typing import Any
 
 from irtheory.intersection.losses import Weights
 from irtheory.intersection.quantize import check_bits
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.backbones.registry import BACKBONES
 from irvision.methods.contract import image_method
 from irvision.settings import Recipe, TrainSettings, option

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import torch
 from torch import distributed
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.settings import Precision
 
 # Numbers of glibc's malloc.h.

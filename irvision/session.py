@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from irtheory.console import Pulse, print_plain, progress_bar
 from irtheory.intersection.engine import Intersection
 from irtheory.intersection.epoch import Epoch, Progress
 from irtheory.intersection.final_tree import final_tree
 from irtheory.intersection.network import Collected, collect
-from irtheory.runs import CONFIG, InputError, json_line, write_text
+from irtheory.runs.console import Pulse, print_plain, progress_bar
+from irtheory.runs.files import InputError, json_line, write_text
+from irtheory.runs.folder import CONFIG
 from irtheory.trees.merge import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.board import Board

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_type_hints
 from irtheory.intersection.layers import Activation
 from irtheory.intersection.losses import Weights
 from irtheory.intersection.quantize import check_bits
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irtheory.trees.cart import Criterion
 from irvision.data.examples import DataOptions, Unit
 

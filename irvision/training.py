@@ -13,19 +13,12 @@ from typing import Any
 
 from rich.console import Console
 
-from irtheory.alone import alone_in
-from irtheory.console import make_console, print_plain, print_written
-from irtheory.environment import environment
 from irtheory.intersection.array_settings import default_depth
-from irtheory.runs import (
-    CONFIG,
-    ENVIRONMENT,
-    InputError,
-    default_folder,
-    open_run,
-    refuse_used,
-    write_json,
-)
+from irtheory.runs.console import make_console, print_plain, print_written
+from irtheory.runs.environment import environment
+from irtheory.runs.files import InputError, write_json
+from irtheory.runs.folder import CONFIG, ENVIRONMENT, default_folder, open_run, refuse_used
+from irtheory.runs.lock import alone_in
 from irtheory.trees import exact
 from irtheory.trees._compiled import kernels_compiled
 from irvision.board import Board, summary_writer

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
-from irtheory import console
+from irtheory.runs import console
 from irtheory.studies import simulate_command
 from irtheory.studies.simulate import simulate
 

@@ -200,7 +200,7 @@ def test_held_out_samples_are_stratified_where_they_can_be():
 
 @pytest.mark.parametrize("verbose", [0, 1])
 def test_progress_is_shown_if_asked(verbose, capsys, monkeypatch):
-    monkeypatch.setattr("irtheory.console.LINE_EVERY", 0.0)
+    monkeypatch.setattr("irtheory.runs.console.LINE_EVERY", 0.0)
     IntersectionClassifier(**SMALL, random_state=0, verbose=verbose).fit(X, Y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 10 * verbose

@@ -16,7 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from cli import app
-from irtheory import console
+from irtheory.runs import console
 from irtheory.studies.recovery import cell as cells
 from irtheory.studies.recovery import files
 

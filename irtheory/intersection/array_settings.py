@@ -8,9 +8,9 @@ from typing import get_args
 
 import numpy as np
 
-from irtheory.devices import check_device
 from irtheory.intersection.layers import Activation
 from irtheory.intersection.quantize import Range, check_bits
+from irtheory.runs.devices import check_device
 from irtheory.trees.cart import Criterion
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from irtheory.problems.synthetic import Column, Problem
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irtheory.trees.estimators import codes_of, cut_points
 from irtheory.trees.tree import Tree
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from irtheory.devices import check_device
 from irtheory.problems.synthetic import Problem
 from irtheory.propositions.objectives import LinearisedObjective
 from irtheory.propositions.objectives.contract import Array
@@ -23,7 +22,8 @@ from irtheory.propositions.tangent import (
 )
 from irtheory.propositions.tangent.kernel import GIB
 from irtheory.propositions.tangent.networks import KERNEL
-from irtheory.runs import InputError
+from irtheory.runs.devices import check_device
+from irtheory.runs.files import InputError
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import Announce
 

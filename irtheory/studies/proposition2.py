@@ -27,7 +27,7 @@ from irtheory.propositions.objectives import AgreementObjective, FixedStructure,
 from irtheory.propositions.objectives.contract import Array
 from irtheory.propositions.solvers import Step, StopRule, Trajectory, bcgd, run
 from irtheory.propositions.solvers.bcgd import smallest_eigenvalue
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irtheory.studies.result import (
     Result,
     finished,

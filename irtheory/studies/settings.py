@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 
 Setting = Literal["convex", "logistic", "agreement", "ntk"]
 Algorithm = Literal["alternating", "bcgd"]

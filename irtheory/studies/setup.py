@@ -20,7 +20,7 @@ from irtheory.propositions.objectives import (
     LogisticObjective,
 )
 from irtheory.propositions.objectives.contract import Array, Objective
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irtheory.studies.settings import Settings, check
 
 Announce = Callable[[str], None]

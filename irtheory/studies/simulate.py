@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from irtheory.propositions.objectives import AgreementObjective, SquaredLoss
 from irtheory.propositions.solvers import Step
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irtheory.studies.proposition1 import run_alternating
 from irtheory.studies.proposition2 import run_bcgd
 from irtheory.studies.result import Result

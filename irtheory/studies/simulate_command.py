@@ -12,8 +12,9 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
-from irtheory.alone import alone_in
-from irtheory.console import (
+from irtheory.propositions.certificates.reference import MissingDependency, cvxpy_missing
+from irtheory.propositions.solvers.trajectory import COLUMNS, Step
+from irtheory.runs.console import (
     INTERRUPTED,
     Pulse,
     StepProgress,
@@ -24,9 +25,9 @@ from irtheory.console import (
     print_written,
     progress_bar,
 )
-from irtheory.propositions.certificates.reference import MissingDependency, cvxpy_missing
-from irtheory.propositions.solvers.trajectory import COLUMNS, Step
-from irtheory.runs import InputError, TableWriter, default_folder, open_run, refuse_used
+from irtheory.runs.files import InputError, TableWriter
+from irtheory.runs.folder import default_folder, open_run, refuse_used
+from irtheory.runs.lock import alone_in
 from irtheory.studies.setup import Prepared, prepare, processes, shared
 from irtheory.studies.simulate import Result, Settings, simulate
 from irtheory.studies.simulate_files import FailedSeed, write_ensemble, write_results

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from irtheory import plots
 from irtheory.problems.tables import tree_in_units
-from irtheory.runs import json_text, write_json, write_text
+from irtheory.runs import figures as plots
+from irtheory.runs.files import json_text, write_json, write_text
 from irtheory.studies.simulate import Result, Settings
 from irtheory.trees.export import to_key
 

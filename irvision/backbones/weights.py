@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.backbones.mobilenet import MobileNetV2, fill_mobilenet_v2
 from irvision.backbones.registry import BACKBONES
 from irvision.data.cache_folder import cache_folder

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int, Shaped
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.lines import bad_line, is_number, numbered_lines
 
 # Fields before the attributes in a line of aPascal or aYahoo.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 
 Kind = Literal["file", "folder", "symbolic link", "hard link", "special file"]
 Progress = Callable[[int, int], None]

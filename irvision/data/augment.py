@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 
 Channels = tuple[float, float, float]
 # Keeps the numbers of this module apart from others drawn from the same seed.

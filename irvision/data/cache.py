@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.cache_folder import (
     PARTIAL,
     Message,

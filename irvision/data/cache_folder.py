@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 
 Message = Callable[[str], None]
 FULL = (errno.ENOSPC, errno.EDQUOT)

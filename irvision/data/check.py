@@ -13,7 +13,7 @@ from types import ModuleType
 import numpy as np
 from PIL import Image
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.counts import OFFICIAL, PAPER, fewer_than_official
 from irvision.data.decode import Progress, check_processes, decode
 from irvision.data.examples import PARTS, DataOptions, Examples

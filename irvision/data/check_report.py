@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from irtheory.console import print_plain
+from irtheory.runs.console import print_plain
 from irvision.data.check import Findings
 
 # Of a long list the first ones are printed; --json has them all.

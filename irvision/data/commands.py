@@ -74,7 +74,7 @@ def list_command(
 ) -> None:
     """Which data sets are there, how large, and which are decoded already."""
     with _one_line(debug, _given(context, data_dir)):
-        from irtheory.console import make_console, print_plain
+        from irtheory.runs.console import make_console, print_plain
         from irvision.data.cache_folder import cache_folder
         from irvision.data.listing import list_datasets, print_list
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data import annotations
 from irvision.data.counts import compare_counts, name_empty
 from irvision.data.examples import Attributes, DataOptions, Examples

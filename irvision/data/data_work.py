@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from irtheory.console import Pulse, make_console, print_plain, progress_bar
-from irtheory.runs import InputError, json_text
+from irtheory.runs.console import Pulse, make_console, print_plain, progress_bar
+from irtheory.runs.files import InputError, json_text
 from irvision.data.examples import DataOptions, Unit
 from irvision.data.published import PUBLISHED, Archive
 from irvision.data.registry import load_examples, resolve

@@ -16,7 +16,7 @@ from threading import Thread
 
 import numpy as np
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.examples import BadImage, PixelSource
 from irvision.data.pixel_file import row_bytes, rows_in_block
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from irtheory.runs import InputError, write_json, write_text
+from irtheory.runs.files import InputError, write_json, write_text
 from irvision.data.published import Archive
 
 if TYPE_CHECKING:

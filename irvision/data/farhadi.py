@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data import annotations
 from irvision.data.examples import Attributes, Examples, Unit
 from irvision.data.layout import Needed

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data import annotations
 from irvision.data.examples import PARTS, Attributes, DataOptions, Examples, Part
 from irvision.data.image_files import SUFFIXES, Listing, list_folders, list_images, name_passed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.examples import Examples
 
 

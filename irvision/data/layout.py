@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.examples import DataOptions
 
 Use = Literal["training", "evaluation"]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 
 # What the values of entries are: any text, names that differ, or paths that do and stay inside.
 Kind = Literal["text", "name", "path"]

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from irtheory.console import print_plain
-from irtheory.runs import InputError
+from irtheory.runs.console import print_plain
+from irtheory.runs.files import InputError
 from irvision.data.examples import DataOptions
 from irvision.data.pixel_file import Damaged, read_contents
 from irvision.data.registry import DATASETS, load_examples

@@ -10,7 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from irtheory.intersection.engine import Batches
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.augment import View, central_view, draw, generator, training_view
 from irvision.data.pictures import Pictures
 from irvision.runtime import Runtime

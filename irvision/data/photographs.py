@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.examples import BadImage, Examples
 
 # Only what needs no other program: Pillow hands PostScript, for one, to an interpreter.

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.examples import Attributes, DataOptions, Examples
 from irvision.data.lines import readable
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from irtheory.runs import InputError, write_bytes
+from irtheory.runs.files import InputError, write_bytes
 from irvision.data.examples import BadImage, Examples, PixelSource
 
 PAPER, TEXT, BAD = (250, 249, 245), (30, 30, 30), (190, 60, 50)

@@ -16,7 +16,7 @@ from math import floor
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.examples import PARTS, DataOptions
 
 TEST_SHARE = 0.3

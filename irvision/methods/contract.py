@@ -16,7 +16,7 @@ from irtheory.intersection.losses import Weights
 from irtheory.intersection.methods import Method
 from irtheory.intersection.network import Network
 from irtheory.intersection.quantize import UniformQuantizer
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.settings import TrainSettings
 
 Assemble = Callable[[nn.Module, int, Method, TrainSettings], Network]

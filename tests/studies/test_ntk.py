@@ -18,7 +18,7 @@ from irtheory.problems.digits import digits_problem
 from irtheory.propositions.objectives import LinearisedObjective
 from irtheory.propositions.solvers import Stopped
 from irtheory.propositions.tangent import admissible, empirical_kernel, network_outputs
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irtheory.studies import networks, proposition1, simulate_command
 from irtheory.studies.networks import make_network, network_inputs
 from irtheory.studies.settings import Settings

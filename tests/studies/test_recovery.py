@@ -16,7 +16,7 @@ from irtheory.intersection.arrays import fit_arrays
 from irtheory.intersection.methods import METHODS
 from irtheory.plots_recovery import LOOKS
 from irtheory.problems.worlds import draw_world
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irtheory.studies.recovery import cell as cells
 from irtheory.studies.recovery.cell import AttributeRecovery, Measured, read_cell, run_cell
 from irtheory.studies.recovery.grid import Cell, Place, places

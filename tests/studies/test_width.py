@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cli import app
 from irtheory.propositions.tangent import mlp
-from irtheory.runs import read_columns
+from irtheory.runs.files import read_columns
 from irtheory.studies.networks import make_network
 from irtheory.studies.settings import Settings
 from irtheory.studies.setup import make_problem, shared

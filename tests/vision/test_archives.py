@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data import archives
 from irvision.data.archives import extract
 

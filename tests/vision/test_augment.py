@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.augment import Draws, View, central_view, draw, training_view
 
 

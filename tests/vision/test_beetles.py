@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.beetles import (
     PREVALENCE,
     SPECIES,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.beetles import SPECIES, TRAITS, draw, species
 from irvision.data.beetles.draw import picture
 from irvision.data.beetles.hashing import words

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data import cache_folder as folders
 from irvision.data import decode
 from irvision.data.cache import PixelCache, prepare

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.checkpoint import check_shapes, load_checkpoint, save_checkpoint
 
 

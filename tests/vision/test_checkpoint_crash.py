@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.checkpoint import load_checkpoint, save_checkpoint
 
 WRITER = """

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data import annotations, apascal, awa2, ayahoo, cub
 from irvision.data.examples import PARTS, DataOptions, Examples
 from irvision.data.photographs import Photographs

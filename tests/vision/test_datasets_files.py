@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.annotations import (
     read_class_attributes,
     read_image_attributes,

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from irtheory.console import make_console
-from irtheory.runs import InputError
+from irtheory.runs.console import make_console
+from irtheory.runs.files import InputError
 from irvision import doctor, probes
 from irvision.doctor import diagnose, doctor_command, verdict
 from irvision.probes import GIB, PROBES, Finding

@@ -11,7 +11,7 @@ import numpy as np
 import pooch
 import pytest
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data import download
 from irvision.data.download import Fetched, fetch, record, set_aside
 from irvision.data.published import PUBLISHED, Archive

@@ -8,7 +8,7 @@ import pytest
 
 from irtheory.fidelity import feature_fidelity
 from irtheory.intersection.quantize import binarize
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.examples import Attributes
 from irvision.epoch_codes import read_epoch_codes, write_epoch_codes
 from irvision.epoch_fidelity import fidelity_by_epoch

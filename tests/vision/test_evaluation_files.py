@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.attribute_table import (
     COLUMNS,
     AttributeRow,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.examples import DataOptions
 from irvision.data.registry import load_attributes, load_examples
 

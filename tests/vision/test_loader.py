@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.augment import View, central_view
 from irvision.data.loader import evaluation_batches, training_batches
 from irvision.data.pictures import Pictures, in_advance, place_pictures

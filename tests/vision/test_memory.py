@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.memory import memory_in_one_line
 
 

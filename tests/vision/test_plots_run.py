@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from irtheory.intersection.epoch import Epoch
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irtheory.trees.tree import Tree
 from irvision.attribute_table import AttributeRow, write_attribute_table
 from irvision.epoch_fidelity import EpochFidelity

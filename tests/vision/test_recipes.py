@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.recipes import resolve
 from irvision.settings import Recipe
 

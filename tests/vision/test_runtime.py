@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from irtheory.intersection.processes import Alone
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision import runtime as module
 from irvision.parallel import parallelise
 from irvision.runtime import Runtime, autocast, start_runtime, stop_runtime

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.examples import DataOptions
 from irvision.data.splits import check_disjoint, draw_share, make_parts, share_of
 

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
-from irtheory.alone import alone_in
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
+from irtheory.runs.lock import alone_in
 from irvision import training
 
 QUICK = [

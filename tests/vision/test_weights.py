@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.backbones.registry import BACKBONES, build_backbone
 from irvision.backbones.weights import load_weights
 

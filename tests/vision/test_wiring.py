@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.processes import Alone
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision import board as board_module
 from irvision import interrupt, models, preparation
 from irvision.board import Board

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.checkpoint import load_checkpoint
 from irvision.writer import Writer, on_host
 

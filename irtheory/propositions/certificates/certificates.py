@@ -17,7 +17,7 @@ from irtheory.propositions.certificates.reference import (
 from irtheory.propositions.objectives.contract import Objective
 from irtheory.propositions.objectives.fixed_structure import FixedStructure
 from irtheory.propositions.solvers.trajectory import Trajectory
-from irtheory.runs import json_text
+from irtheory.runs.files import json_text
 
 # Q is a mean of a few hundred terms of order Q_1: differences below this share of Q_1 are
 # rounding.

@@ -22,7 +22,7 @@ from irtheory.intersection.epoch import Epoch
 from irtheory.intersection.network import collect
 from irtheory.intersection.quantize import binarize
 from irtheory.problems.worlds import World, draw_world
-from irtheory.runs import json_text, write_json
+from irtheory.runs.files import json_text, write_json
 from irtheory.studies.recovery.grid import VERSION, Cell
 from irtheory.trees.tree import Tree
 

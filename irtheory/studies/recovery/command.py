@@ -12,15 +12,10 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
-from irtheory.alone import alone_in
-from irtheory.console import (
-    INTERRUPTED,
-    Pulse,
-    print_plain,
-    print_written,
-    progress_bar,
-)
-from irtheory.runs import InputError, default_folder, open_run, write_json
+from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
+from irtheory.runs.files import InputError, write_json
+from irtheory.runs.folder import default_folder, open_run
+from irtheory.runs.lock import alone_in
 from irtheory.studies.recovery import cell as cells
 from irtheory.studies.recovery.cell import Failed, Measured, read_cell, write_cell
 from irtheory.studies.recovery.files import write_results

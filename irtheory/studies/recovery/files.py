@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from irtheory import plots_recovery, plots_sweeps
-from irtheory.plots import save
-from irtheory.runs import write_json, write_text
+from irtheory.runs.figures import save
+from irtheory.runs.files import write_json, write_text
 from irtheory.studies.recovery.cell import AttributeRecovery, Measured, Moment
 from irtheory.studies.recovery.settings import Point, RecoverySettings
 from irtheory.studies.recovery.table import (

@@ -15,7 +15,7 @@ from irtheory.intersection.losses import Weights
 from irtheory.intersection.methods import METHODS, Method
 from irtheory.intersection.quantize import check_bits
 from irtheory.problems.worlds import WorldSettings
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irtheory.studies.recovery.settings import Point, RecoverySettings
 
 # Part of every key: a change of what a cell computes needs a new number.

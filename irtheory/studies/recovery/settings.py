@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from irtheory.intersection.methods import METHODS
 from irtheory.problems.worlds import Mixing, Structure
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 
 REGIMES: tuple[str, ...] = get_args(Structure)
 Point = tuple[tuple[str, float], ...]

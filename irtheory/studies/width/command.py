@@ -11,8 +11,7 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
-from irtheory.alone import alone_in
-from irtheory.console import (
+from irtheory.runs.console import (
     INTERRUPTED,
     Pulse,
     check_table,
@@ -21,7 +20,9 @@ from irtheory.console import (
     print_written,
     progress_bar,
 )
-from irtheory.runs import InputError, open_run
+from irtheory.runs.files import InputError
+from irtheory.runs.folder import open_run
+from irtheory.runs.lock import alone_in
 from irtheory.studies.settings import Settings, check, width_list
 from irtheory.studies.setup import processes, shared
 from irtheory.studies.width.files import CURVES, write_curve, write_runs, write_study

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-from irtheory import plots, plots_width
-from irtheory.runs import TableWriter, write_json
+from irtheory import plots_width
+from irtheory.runs import figures as plots
+from irtheory.runs.files import TableWriter, write_json
 from irtheory.studies.settings import Settings
 from irtheory.studies.width.follow import COLUMNS, WidthRun
 from irtheory.studies.width.study import MEASURES, WidthStudy, descends, largest_rise

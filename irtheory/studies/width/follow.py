@@ -27,7 +27,7 @@ from irtheory.propositions.tangent import (
     network_outputs,
     plan_kernel,
 )
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irtheory.studies.networks import (
     check_budget,
     describe,

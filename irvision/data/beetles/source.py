@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 from irvision.data.beetles.draw import VERSION, draw
 from irvision.data.beetles.species import SPECIES, TRAITS, species
 from irvision.data.beetles.traits import traits

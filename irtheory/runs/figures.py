@@ -16,7 +16,7 @@ import numpy as np
 
 from irtheory.propositions.certificates.certificates import Checkpoint, rate_bound
 from irtheory.propositions.solvers.trajectory import Trajectory
-from irtheory.runs import write_bytes
+from irtheory.runs.files import write_bytes
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

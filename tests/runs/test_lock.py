@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
-from irtheory.alone import alone_in
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
+from irtheory.runs.lock import alone_in
 
 
 def test_a_second_one_is_refused_until_the_first_is_done(tmp_path: Path) -> None:

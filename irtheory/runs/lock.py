@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from irtheory.runs import InputError
+from irtheory.runs.files import InputError
 
 
 @contextmanager

@@ -15,8 +15,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irtheory import runs
-from irtheory.runs import InputError, TableWriter, default_folder, open_run, write_json, write_text
+from irtheory.runs import folder as runs
+from irtheory.runs.files import InputError, TableWriter, write_json, write_text
+from irtheory.runs.folder import default_folder, open_run
 
 SETTINGS = {
     "command": "simulate",

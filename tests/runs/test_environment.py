@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from irtheory import environment as surroundings
+from irtheory.runs import environment as surroundings
 
 
 def _fail() -> None:
