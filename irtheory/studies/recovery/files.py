@@ -9,9 +9,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from irtheory import plots_recovery, plots_sweeps
 from irtheory.runs.figures import save
 from irtheory.runs.files import write_json, write_text
+from irtheory.studies.recovery import figures as plots_recovery
+from irtheory.studies.recovery import sweep_figures as plots_sweeps
 from irtheory.studies.recovery.cell import AttributeRecovery, Measured, Moment
 from irtheory.studies.recovery.settings import Point, RecoverySettings
 from irtheory.studies.recovery.table import (

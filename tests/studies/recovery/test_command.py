@@ -20,7 +20,7 @@ from irtheory.runs import console
 from irtheory.studies.recovery import cell as cells
 from irtheory.studies.recovery import files
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 TINY = [
     "--depth", "2", "--attributes", "4", "--samples", "120", "--dim", "4", "--hidden", "8",
     "--epochs", "2", "--threads", "1",

@@ -14,11 +14,11 @@ from sklearn.metrics import f1_score
 
 from irtheory.intersection.arrays import fit_arrays
 from irtheory.intersection.methods import METHODS
-from irtheory.plots_recovery import LOOKS
 from irtheory.problems.worlds import draw_world
 from irtheory.runs.files import InputError
 from irtheory.studies.recovery import cell as cells
 from irtheory.studies.recovery.cell import AttributeRecovery, Measured, read_cell, run_cell
+from irtheory.studies.recovery.figures import LOOKS
 from irtheory.studies.recovery.grid import Cell, Place, places
 from irtheory.studies.recovery.settings import RecoverySettings, Sweep, read_sweep, widths
 from irtheory.studies.recovery.table import (

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from irtheory.plots_recovery import error_bar, in_order, look_of
 from irtheory.runs.figures import STYLE, plt
+from irtheory.studies.recovery.figures import error_bar, in_order, look_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
