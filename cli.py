@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from irtheory.studies import simulate_options as asked
 from irtheory.studies.recovery import options as given
+from irtheory.studies.simulate import options as asked
 from irvision import options as run
 from irvision import options_training as net
 from irvision.data.commands import data_app
@@ -110,8 +110,8 @@ def simulate(
     """
     with _one_line(debug):
         from irtheory.runs.console import make_console
-        from irtheory.studies.settings import Settings
-        from irtheory.studies.simulate_command import simulate_command
+        from irtheory.studies.simulate.command import simulate_command
+        from irtheory.studies.simulate.settings import Settings
 
         settings = Settings(
             **{field.name: context.params[field.name] for field in fields(Settings)}

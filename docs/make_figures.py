@@ -13,8 +13,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from irtheory.runs.figures import comparison_figure, save
+from irtheory.runs.figures import save
 from irtheory.runs.files import read_columns
+from irtheory.studies.simulate.figures import comparison_figure
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "figures"

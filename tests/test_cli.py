@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from cli import app
 from irtheory.runs import console
-from irtheory.studies import simulate_command
-from irtheory.studies.simulate import simulate
+from irtheory.studies.simulate import command as simulate_command
+from irtheory.studies.simulate.simulate import simulate
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "animals.csv"

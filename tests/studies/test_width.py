@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from cli import app
 from irtheory.propositions.tangent import mlp
 from irtheory.runs.files import read_columns
-from irtheory.studies.networks import make_network
-from irtheory.studies.settings import Settings
-from irtheory.studies.setup import make_problem, shared
+from irtheory.studies.simulate.linearise import make_network
+from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.setup import make_problem, shared
 from irtheory.studies.width import command, follow
 from irtheory.studies.width.follow import WidthRun, halves
 from irtheory.studies.width.slopes import Slope, loglog_slope

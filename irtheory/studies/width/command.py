@@ -11,20 +11,13 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
-from irtheory.runs.console import (
-    INTERRUPTED,
-    Pulse,
-    check_table,
-    compile_kernels,
-    print_plain,
-    print_written,
-    progress_bar,
-)
+from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
 from irtheory.runs.files import InputError
 from irtheory.runs.folder import open_run
 from irtheory.runs.lock import alone_in
-from irtheory.studies.settings import Settings, check, width_list
-from irtheory.studies.setup import processes, shared
+from irtheory.studies.simulate.report import check_table, compile_kernels
+from irtheory.studies.simulate.settings import Settings, check, width_list
+from irtheory.studies.simulate.setup import processes, shared
 from irtheory.studies.width.files import CURVES, write_curve, write_runs, write_study
 from irtheory.studies.width.follow import WidthRun, follow, notes_of, plan_study
 from irtheory.studies.width.slopes import HIGH, LOW

@@ -28,15 +28,15 @@ from irtheory.propositions.tangent import (
     plan_kernel,
 )
 from irtheory.runs.files import InputError
-from irtheory.studies.networks import (
+from irtheory.studies.simulate.linearise import (
     check_budget,
     describe,
     make_network,
     matrices,
     network_inputs,
 )
-from irtheory.studies.settings import Settings
-from irtheory.studies.setup import make_problem
+from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.setup import make_problem
 from irtheory.trees.exact import ExactTreeSolver
 
 

@@ -24,7 +24,7 @@ from irtheory.propositions.solvers import (
 )
 from irtheory.propositions.solvers.dynamics import leaf_means
 from irtheory.propositions.tangent import empirical_kernel, mlp, network_outputs
-from irtheory.studies.simulate import Settings, simulate
+from irtheory.studies.simulate.simulate import Settings, simulate
 
 seeds = st.integers(0, 10_000)
 

@@ -30,15 +30,15 @@ from irtheory.propositions.solvers import (
 )
 from irtheory.propositions.solvers.dynamics import leaf_means
 from irtheory.propositions.solvers.tree_steps import TreeSteps
-from irtheory.studies.result import (
+from irtheory.studies.simulate.result import (
     Result,
     finished,
     joint_minimum,
     joint_notes,
     with_reference,
 )
-from irtheory.studies.settings import MAX_LEAP, MAX_STEPS, Settings
-from irtheory.studies.setup import starting_point
+from irtheory.studies.simulate.settings import MAX_LEAP, MAX_STEPS, Settings
+from irtheory.studies.simulate.setup import starting_point
 from irtheory.trees.tree import Tree
 
 
@@ -53,7 +53,7 @@ def run_alternating(
     notes: list[str],
     observe: Callable[[Step], None] | None,
 ) -> Result:
-    """Run and certify Proposition 1; see `irtheory.studies.simulate.simulate`."""
+    """Run and certify Proposition 1; see `irtheory.studies.simulate.simulate.simulate`."""
     smooth = objective.smoothness()
     step_size = settings.step_size / smooth.beta
     steps, keep_every = _steps(settings, problem, objective, step_size)

@@ -16,7 +16,7 @@ from irtheory.propositions.certificates.enumeration import GlobalMinimum, global
 from irtheory.propositions.certificates.saddles import CriticalPoint, Surface
 from irtheory.propositions.objectives.contract import Objective
 from irtheory.propositions.solvers import Stopped, Trajectory
-from irtheory.studies.settings import Settings
+from irtheory.studies.simulate.settings import Settings
 from irtheory.trees.tree import Tree
 
 

@@ -28,15 +28,15 @@ from irtheory.propositions.objectives.contract import Array
 from irtheory.propositions.solvers import Step, StopRule, Trajectory, bcgd, run
 from irtheory.propositions.solvers.bcgd import smallest_eigenvalue
 from irtheory.runs.files import InputError
-from irtheory.studies.result import (
+from irtheory.studies.simulate.result import (
     Result,
     finished,
     joint_minimum,
     joint_notes,
     with_reference,
 )
-from irtheory.studies.settings import MAX_STEPS, Settings
-from irtheory.studies.setup import starting_point
+from irtheory.studies.simulate.settings import MAX_STEPS, Settings
+from irtheory.studies.simulate.setup import starting_point
 from irtheory.trees.exact import fit_exact_tree
 from irtheory.trees.tree import Tree
 
@@ -53,7 +53,7 @@ def run_bcgd(
     observe: Observer | None,
     observe_escape: Observer | None,
 ) -> Result:
-    """Run and certify Proposition 2; see `irtheory.studies.simulate.simulate`."""
+    """Run and certify Proposition 2; see `irtheory.studies.simulate.simulate.simulate`."""
     theta = starting_point(objective, settings.seed)
     structure = _structure(settings, problem, objective.outputs(theta))
     leaf_of = np.searchsorted(structure.leaves, structure.apply(problem.codes))

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from irtheory.propositions.objectives import AgreementObjective, SquaredLoss
 from irtheory.propositions.solvers import Step
 from irtheory.runs.files import InputError
-from irtheory.studies.proposition1 import run_alternating
-from irtheory.studies.proposition2 import run_bcgd
-from irtheory.studies.result import Result
-from irtheory.studies.settings import Settings
-from irtheory.studies.setup import Prepared, prepare
+from irtheory.studies.simulate.proposition1 import run_alternating
+from irtheory.studies.simulate.proposition2 import run_bcgd
+from irtheory.studies.simulate.result import Result
+from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.setup import Prepared, prepare
 
 __all__ = ["Result", "Settings", "simulate"]
 

@@ -11,7 +11,7 @@ import pytest
 from irtheory.propositions.certificates.certificates import promises
 from irtheory.propositions.objectives import LogisticObjective
 from irtheory.propositions.solvers import Step, Stopped, StopRule, alternate, run
-from irtheory.studies.simulate import Result, Settings, simulate
+from irtheory.studies.simulate.simulate import Result, Settings, simulate
 
 SMALL = {"samples": 60, "attributes": 5, "depth": 2, "threads": 1, "reference": "closed-form"}
 XOR = {"setting": "agreement", "samples": 16, "attributes": 2, "depth": 2, "threads": 1}

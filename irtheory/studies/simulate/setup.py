@@ -21,7 +21,7 @@ from irtheory.propositions.objectives import (
 )
 from irtheory.propositions.objectives.contract import Array, Objective
 from irtheory.runs.files import InputError
-from irtheory.studies.settings import Settings, check
+from irtheory.studies.simulate.settings import Settings, check
 
 Announce = Callable[[str], None]
 Prepared = tuple[Problem, Objective, list[str]]
@@ -61,7 +61,7 @@ def make_objective(
 ) -> tuple[Objective, list[str]]:
     """Q of the setting on the problem, and notes on what was done to the features."""
     if settings.setting == "ntk":
-        from irtheory.studies.networks import linearised
+        from irtheory.studies.simulate.linearise import linearised
 
         return linearised(settings, problem, announce)
     ridge, features, notes = settings.ridge or 0.0, problem.features, []
@@ -93,7 +93,7 @@ def prepare(settings: Settings, announce: Announce | None = None) -> Prepared:
     settings = settings.resolved()
     check(settings)
     if settings.setting == "ntk":
-        from irtheory.studies.networks import check_budget
+        from irtheory.studies.simulate.linearise import check_budget
 
         check_budget(settings, settings.width or 1)
     problem = make_problem(settings)

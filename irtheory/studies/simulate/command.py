@@ -14,23 +14,19 @@ from rich.table import Table
 
 from irtheory.propositions.certificates.reference import MissingDependency, cvxpy_missing
 from irtheory.propositions.solvers.trajectory import COLUMNS, Step
-from irtheory.runs.console import (
-    INTERRUPTED,
-    Pulse,
-    StepProgress,
-    compile_kernels,
-    print_certificate,
-    print_plain,
-    print_verdict,
-    print_written,
-    progress_bar,
-)
+from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
 from irtheory.runs.files import InputError, TableWriter
 from irtheory.runs.folder import default_folder, open_run, refuse_used
 from irtheory.runs.lock import alone_in
-from irtheory.studies.setup import Prepared, prepare, processes, shared
-from irtheory.studies.simulate import Result, Settings, simulate
-from irtheory.studies.simulate_files import FailedSeed, write_ensemble, write_results
+from irtheory.studies.simulate.files import FailedSeed, write_ensemble, write_results
+from irtheory.studies.simulate.report import (
+    StepProgress,
+    compile_kernels,
+    print_certificate,
+    print_verdict,
+)
+from irtheory.studies.simulate.setup import Prepared, prepare, processes, shared
+from irtheory.studies.simulate.simulate import Result, Settings, simulate
 from irtheory.studies.width.command import WIDTH_SEEDS, width_command
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from irtheory.problems.tables import tree_in_units
-from irtheory.runs import figures as plots
+from irtheory.runs.figures import save
 from irtheory.runs.files import json_text, write_json, write_text
-from irtheory.studies.simulate import Result, Settings
+from irtheory.studies.simulate import figures
+from irtheory.studies.simulate.simulate import Result, Settings
 from irtheory.trees.export import to_key
 
 
@@ -37,16 +38,16 @@ def title_of(result: Result) -> str:
 def write_figures(folder: Path, result: Result) -> list[Path]:
     """values, gaps and (Proposition 2 with a saddle) escape, as SVG and PNG."""
     s, title = result.settings, title_of(result)
-    written = plots.save(
-        plots.values_figure(result.trajectory, result.certificate.checkpoints, title),
+    written = save(
+        figures.values_figure(result.trajectory, result.certificate.checkpoints, title),
         folder / "values",
     )
     bound = s.order == "gauss-seidel"
-    gaps = plots.gaps_figure(result.trajectory, result.beta, s.tolerance, bound, title)
-    written += plots.save(gaps, folder / "gaps")
+    gaps = figures.gaps_figure(result.trajectory, result.beta, s.tolerance, bound, title)
+    written += save(gaps, folder / "gaps")
     if result.surface is not None:
-        figure = plots.escape_figure(result.surface, f"start beside a strict saddle: {title}")
-        written += plots.save(figure, folder / "escape")
+        figure = figures.escape_figure(result.surface, f"start beside a strict saddle: {title}")
+        written += save(figure, folder / "escape")
     return written
 
 
@@ -97,8 +98,8 @@ def write_ensemble(folder: Path, outcomes: Sequence[Result | FailedSeed]) -> lis
         return [folder / "seeds.json"]
     title = f"{len(results)} problems, {title_of(results[0])}"
     runs = [result.trajectory for result in results]
-    figure = plots.bands_figure(runs, results[0].settings.tolerance, title)
-    return [folder / "seeds.json", *plots.save(figure, folder / "bands")]
+    figure = figures.bands_figure(runs, results[0].settings.tolerance, title)
+    return [folder / "seeds.json", *save(figure, folder / "bands")]
 
 
 def _entry(outcome: Result | FailedSeed) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from irtheory.propositions.tangent.kernel import GIB
 from irtheory.propositions.tangent.networks import KERNEL
 from irtheory.runs.devices import check_device
 from irtheory.runs.files import InputError
-from irtheory.studies.settings import Settings
-from irtheory.studies.setup import Announce
+from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.setup import Announce
 
 # Matrices of the size of K that are held at a time, as measured (what cvxpy takes comes on top): K,
 # its eigenvectors, their workspace and D; for leaps and block descent a Hessian and its

@@ -19,17 +19,19 @@ from irtheory.propositions.objectives import LinearisedObjective
 from irtheory.propositions.solvers import Stopped
 from irtheory.propositions.tangent import admissible, empirical_kernel, network_outputs
 from irtheory.runs.files import InputError
-from irtheory.studies import networks, proposition1, simulate_command
-from irtheory.studies.networks import make_network, network_inputs
-from irtheory.studies.settings import Settings
-from irtheory.studies.setup import make_problem, prepare
-from irtheory.studies.simulate import Result, simulate
+from irtheory.studies.simulate import command as simulate_command
+from irtheory.studies.simulate import linearise as networks
+from irtheory.studies.simulate import proposition1
+from irtheory.studies.simulate.linearise import make_network, network_inputs
+from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.setup import make_problem, prepare
+from irtheory.studies.simulate.simulate import Result, simulate
 
 SMALL = Settings(
     setting="ntk", samples=40, attributes=5, classes=3, depth=2, width=48, threads=1,
     reference="closed-form",
 )  # fmt: skip
-TABLE = Path(__file__).resolve().parents[2] / "docs" / "animals.csv"
+TABLE = Path(__file__).resolve().parents[3] / "docs" / "animals.csv"
 DRAWN = ("samples", "attributes", "classes")
 OPTIONS = ["--setting", "ntk", "--samples", "40", "--attributes", "5", "--classes", "3",
            "--depth", "2", "--width", "48", "--threads", "1"]  # fmt: skip

@@ -1,0 +1,1 @@
+"""`ira simulate`: settings, problem, proposition, result, files."""
