@@ -11,8 +11,7 @@ from typing import Any
 
 from irtheory.runs.figures import save
 from irtheory.runs.files import write_json, write_text
-from irtheory.studies.recovery import figures as plots_recovery
-from irtheory.studies.recovery import sweep_figures as plots_sweeps
+from irtheory.studies.recovery import figures, sweep_figures
 from irtheory.studies.recovery.cell import AttributeRecovery, Measured, Moment
 from irtheory.studies.recovery.settings import Point, RecoverySettings
 from irtheory.studies.recovery.table import (
@@ -73,14 +72,14 @@ def write_figures(
 ) -> list[Path]:
     """recovery, observability and dynamics; or, with sweeps, phase or sweep."""
     if len(settings.sweeps) == 2:
-        return save(plots_sweeps.phase_figure(rows, settings.sweeps), folder / "phase")
+        return save(sweep_figures.phase_figure(rows, settings.sweeps), folder / "phase")
     if len(settings.sweeps) == 1:
-        return save(plots_sweeps.sweep_figure(rows, settings.sweeps[0]), folder / "sweep")
-    written = save(plots_recovery.recovery_figure(rows, found), folder / "recovery")
+        return save(sweep_figures.sweep_figure(rows, settings.sweeps[0]), folder / "sweep")
+    written = save(figures.recovery_figure(rows, found), folder / "recovery")
     if seen := by_observability(found):
-        written += save(plots_recovery.observability_figure(seen), folder / "observability")
+        written += save(figures.observability_figure(seen), folder / "observability")
     if any(measured.moments for _, measured in found):
-        written += save(plots_recovery.dynamics_figure(found), folder / "dynamics")
+        written += save(figures.dynamics_figure(found), folder / "dynamics")
     return written
 
 

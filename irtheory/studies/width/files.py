@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-from irtheory import plots_width
 from irtheory.runs.figures import save
 from irtheory.runs.files import TableWriter, write_json
 from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.width import figures
 from irtheory.studies.width.follow import COLUMNS, WidthRun
 from irtheory.studies.width.study import MEASURES, WidthStudy, descends, largest_rise
 
@@ -57,6 +57,6 @@ def write_study(folder: Path, settings: Settings, study: WidthStudy) -> list[Pat
     return [
         write_runs(folder, study.runs),
         folder / "widths.json",
-        *save(plots_width.widths_figure(study, title), folder / "widths"),
-        *save(plots_width.equilibrium_figure(study, title), folder / "equilibrium"),
+        *save(figures.widths_figure(study, title), folder / "widths"),
+        *save(figures.equilibrium_figure(study, title), folder / "equilibrium"),
     ]
