@@ -17,7 +17,7 @@ from irtheory.fidelity import (
     within_class_recovery,
 )
 from irtheory.intersection.quantize import binarize, column_name
-from irtheory.trees.merge import merge_same_class
+from irtheory.trees.export import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.attribute_table import AttributeRow
 from irvision.data.examples import Attributes

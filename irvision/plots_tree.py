@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from irtheory.runs.figures import BLUE, GREY
-from irtheory.trees.merge import merge_same_class
+from irtheory.trees.export import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.plots_page import page, shortened
 

@@ -17,7 +17,7 @@ import torch
 from torch import distributed
 
 from irtheory.runs.files import InputError
-from irtheory.trees._compiled import kernels_compiled
+from irtheory.trees.compile import kernels_compiled
 from irvision.data.cache_folder import cache_folder
 from irvision.data.examples import DataOptions
 from irvision.data.registry import DATASETS, load_examples

@@ -18,8 +18,7 @@ from safetensors.torch import load_file, save
 from irtheory.intersection.network import Network
 from irtheory.runs.files import InputError, write_bytes, write_json, write_text
 from irtheory.runs.folder import CONFIG
-from irtheory.trees.export import to_key
-from irtheory.trees.merge import merge_same_class
+from irtheory.trees.export import merge_same_class, to_key
 from irtheory.trees.tree import Tree
 from irvision.backbones.registry import BACKBONES
 from irvision.checkpoint import check_shapes

@@ -17,7 +17,7 @@ from irtheory.intersection.network import Collected, collect
 from irtheory.runs.console import Pulse, print_plain, progress_bar
 from irtheory.runs.files import InputError, json_line, write_text
 from irtheory.runs.folder import CONFIG
-from irtheory.trees.merge import merge_same_class
+from irtheory.trees.export import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.board import Board
 from irvision.checkpoint import Misfit, check_moments, check_shapes

@@ -19,8 +19,7 @@ from irtheory.runs.environment import environment
 from irtheory.runs.files import InputError, write_json
 from irtheory.runs.folder import CONFIG, ENVIRONMENT, default_folder, open_run, refuse_used
 from irtheory.runs.lock import alone_in
-from irtheory.trees import exact
-from irtheory.trees._compiled import kernels_compiled
+from irtheory.trees.compile import kernels_compiled, warm_up
 from irvision.board import Board, summary_writer
 from irvision.checkpoint import load_checkpoint
 from irvision.data.cache_folder import cache_folder
@@ -184,7 +183,7 @@ def _train(
         make_backbone(settings, settings.weights)
     if not kernels_compiled():
         print_plain(console, "compiling tree kernels (once, about a minute) …")
-    exact.warm_up()
+    warm_up()
     cache_dir = request.cache_dir or cache_folder().parent
     material = gather_material(examples, settings, runtime, cache_dir, console)
     print_plain(console, _headline(settings, examples.classes, material.rows("train")))

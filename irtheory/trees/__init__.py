@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from irtheory.trees.cart import fit_cart
+from irtheory.trees.compile import kernels_compiled, warm_up
 from irtheory.trees.exact import (
     ExactFit,
     ExactTreeSolver,
     Pruning,
     fit_exact_tree,
-    kernels_compiled,
-    warm_up,
 )
 from irtheory.trees.export import to_dot, to_key, to_text
 from irtheory.trees.refine import refine_tree

@@ -16,19 +16,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from irtheory.trees._compiled import kernels_compiled
 from irtheory.trees._design import BinaryTests, binary_tests
 from irtheory.trees._search import Search
 from irtheory.trees._structure import heap_of, tree_of
 from irtheory.trees._targets import leaf_values
-from irtheory.trees.cart import warm_up as warm_up_cart
-from irtheory.trees.refine import warm_up_refine
 from irtheory.trees.tree import Tree
 
 __all__ = [
@@ -39,8 +35,6 @@ __all__ = [
     "SearchStatistics",
     "Status",
     "fit_exact_tree",
-    "kernels_compiled",
-    "warm_up",
 ]
 
 Cost = Literal["squared_error", "linear"]
@@ -276,16 +270,3 @@ def fit_exact_tree(
         threads=threads,
     )
     return solver.solve(targets, time_limit=time_limit, warm_start=warm_start, progress=progress)
-
-
-def warm_up() -> float:
-    """Compile every kernel, or load it from numba's cache; returns the seconds it took."""
-    start = time.perf_counter()
-    codes = np.arange(32)[:, None] >> np.arange(5) & 1
-    for depth, k in product((2, 3, 4), (1, 4)):
-        solver = ExactTreeSolver(codes, depth, threads=1)
-        for power in (1, 2):
-            solver.solve(np.arange(32.0)[:, None] ** power * np.ones(k))
-    warm_up_cart()
-    warm_up_refine()
-    return time.perf_counter() - start

@@ -2,77 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-import reprlib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from irtheory.trees.tree import Tree
+from irtheory.trees.serialise import check_names
+from irtheory.trees.tree import Tree
 
-FORMAT = "ira-tree"
-VERSION = 1
-# The fields of a Tree, and how deeply the numbers of each are nested in lists.
-_NESTING = {
-    "feature": 1,
-    "threshold": 1,
-    "left": 1,
-    "right": 1,
-    "value": 2,
-    "count": 1,
-    "n_features": 0,
-}
 _DOT_ESCAPES = {"\\": "\\\\", '"': '\\"', "&": "&amp;", "\r\n": "\\n", "\n": "\\n", "\r": "\\n"}
-
-
-def to_json(tree: Tree, feature_names: Iterable[str] | None = None) -> str:
-    """JSON text that keeps every number of the tree exactly; names [n_features] go beside it."""
-    document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
-    for field in _NESTING:
-        document[field] = np.asarray(getattr(tree, field)).tolist()
-    if feature_names is not None:
-        document["feature_names"] = check_names("feature_names", feature_names, tree.n_features)
-    return json.dumps(document, allow_nan=False)
-
-
-def parse_json(text: str) -> dict[str, Any]:
-    """The fields of a Tree, as nested lists of numbers, read from the text of ``to_json``.
-
-    Raises ValueError, naming the key and what was found, for text that is not JSON, another
-    format or version, missing or unknown keys, wrong types and ill-fitting feature names. What
-    the numbers must satisfy is the constructor's to check.
-    """
-    document = _loaded(text)
-    for key, expected in (("format", FORMAT), ("version", VERSION)):
-        found = document.get(key)
-        if type(found) is not type(expected) or found != expected:
-            raise ValueError(f"{key}: found {reprlib.repr(found)}, expected {expected!r}")
-    required = {"format", "version", *_NESTING}
-    if missing := required - document.keys():
-        raise ValueError(f"text: found no {', '.join(sorted(missing))}, expected every field")
-    if unknown := document.keys() - required - {"feature_names"}:
-        raise ValueError(f"text: found {reprlib.repr(sorted(unknown))}, expected no other key")
-    for key, nesting in _NESTING.items():
-        _check_nested_numbers(key, document[key], nesting)
-    if "feature_names" in document:
-        check_names("feature_names", document["feature_names"], document["n_features"])
-    return {field: document[field] for field in _NESTING}
-
-
-def check_names(argument: str, names: Iterable[str], expected: int) -> list[str]:
-    """``names`` as a list; raises ValueError unless it is ``expected`` strings."""
-    if isinstance(names, str | Mapping) or not isinstance(names, Iterable):
-        raise ValueError(f"{argument}: found {reprlib.repr(names)}, expected {expected} names")
-    found = list(names)
-    if len(found) != expected:
-        raise ValueError(f"{argument}: found {len(found)} names, expected {expected}")
-    for name in found:
-        if not isinstance(name, str):
-            raise ValueError(f"{argument}: found {reprlib.repr(name)}, expected strings only")
-    return [str(name) for name in found]
 
 
 def to_dot(
@@ -173,30 +111,6 @@ def to_key(
     return "\n".join(lines)
 
 
-def _loaded(text: str) -> dict[str, Any]:
-    if not isinstance(text, str):
-        raise ValueError(f"text: found {type(text).__name__}, expected a string of JSON")
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"text: found no JSON ({error}), expected an {FORMAT} object") from error
-    if not isinstance(document, dict):
-        raise ValueError(f"text: found {reprlib.repr(document)}, expected an {FORMAT} object")
-    return document
-
-
-def _check_nested_numbers(key: str, found: Any, nesting: int) -> None:
-    """Refuse what an array would silently cast: booleans, strings, null, another nesting."""
-    if nesting == 0:
-        if type(found) not in (int, float):
-            raise ValueError(f"{key}: found {reprlib.repr(found)}, expected a number")
-    elif not isinstance(found, list):
-        raise ValueError(f"{key}: found {reprlib.repr(found)}, expected a list")
-    else:
-        for item in found:
-            _check_nested_numbers(key, item, nesting - 1)
-
-
 def _feature_names(tree: Tree, names: Iterable[str] | None) -> list[str]:
     if names is None:
         return [f"x{column}" for column in range(tree.n_features)]
@@ -282,3 +196,25 @@ def _dot_quoted(text: str) -> str:
     for raw, escaped in _DOT_ESCAPES.items():
         text = text.replace(raw, escaped)
     return f'"{text}"'
+
+
+def merge_same_class(tree: Tree) -> Tree:
+    """The tree with leaves for subtrees that name one class (argmax of the value) throughout.
+
+    It names the same class for every input; what is lost is how sure each merged leaf was.
+    """
+    return _merged(tree, 0)
+
+
+def _merged(tree: Tree, node: int) -> Tree:
+    value, count = tree.value[node], float(tree.count[node])
+    leaf = Tree.leaf(value, count, tree.n_features)
+    if tree.feature[node] < 0:
+        return leaf
+    left, right = (_merged(tree, int(child[node])) for child in (tree.left, tree.right))
+    named = {int(part.value[0].argmax()) for part in (left, right, leaf)}
+    if left.n_nodes == right.n_nodes == len(named) == 1:
+        return leaf
+    return Tree.grow(
+        int(tree.feature[node]), float(tree.threshold[node]), left, right, value, count
+    )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from irtheory.trees.export import parse_json, to_json
+from irtheory.trees.serialise import parse_json, to_json
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -154,7 +154,7 @@ class Tree:
 
         ``feature_names``, n_features strings, are stored beside the tree for its readers.
         """
-        return to_json(self, feature_names)
+        return to_json(vars(self), feature_names)
 
     @classmethod
     def from_json(cls, text: str) -> Tree:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irtheory.trees import fit_cart
-from irtheory.trees.merge import merge_same_class
+from irtheory.trees.export import merge_same_class
 
 
 @given(seed=st.integers(0, 10**6), k=st.integers(1, 4), depth=st.integers(0, 5))

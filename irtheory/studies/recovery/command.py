@@ -22,9 +22,8 @@ from irtheory.studies.recovery.files import write_results
 from irtheory.studies.recovery.grid import Cell, Place, places
 from irtheory.studies.recovery.settings import RecoverySettings
 from irtheory.studies.recovery.table import Interval, Row, sentence, summarise, verdicts
-from irtheory.trees import exact
-from irtheory.trees._compiled import kernels_compiled
 from irtheory.trees.cart import fit_cart
+from irtheory.trees.compile import kernels_compiled, warm_up
 from irtheory.trees.refine import refine_tree
 
 CELLS = "cells"
@@ -114,7 +113,7 @@ def _compile(console: Console) -> None:
     """Fill numba's cache here, so that the processes load from it."""
     if not kernels_compiled():
         console.print("compiling tree kernels (once, about a minute) …")
-    exact.warm_up()
+    warm_up()
     codes = np.arange(8)[:, None] >> np.arange(3) & 1
     wanted = np.eye(2)[codes[:, 0] ^ codes[:, 1]]
     refine_tree(fit_cart(codes, wanted, 2, threads=1), codes, wanted)

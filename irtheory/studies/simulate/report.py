@@ -12,7 +12,7 @@ from rich.table import Table
 from irtheory.propositions.certificates.certificates import Certificate, Check
 from irtheory.propositions.solvers.trajectory import Step
 from irtheory.runs.console import Pulse, print_plain
-from irtheory.trees.exact import kernels_compiled, warm_up
+from irtheory.trees.compile import kernels_compiled, warm_up
 
 
 def _number(value: float) -> str:

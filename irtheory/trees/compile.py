@@ -7,8 +7,12 @@ other across files. So whatever is older than the newest of those files is remov
 from __future__ import annotations
 
 import inspect
+import time
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
+
+import numpy as np
 
 from irtheory.trees import (
     _cart_codes,
@@ -27,6 +31,9 @@ from irtheory.trees import (
     _statistics,
     _targets,
 )
+from irtheory.trees.cart import warm_up as warm_up_cart
+from irtheory.trees.exact import ExactTreeSolver
+from irtheory.trees.refine import warm_up_refine
 
 _ENTRIES = (
     _statistics.collect,
@@ -106,3 +113,16 @@ def _indexed(kernel) -> bool:
 
 # On import, before any kernel can be loaded from the cache.
 discard_stale(Path(str(_statistics.collect.stats.cache_path)), _newest_source())
+
+
+def warm_up() -> float:
+    """Compile every kernel, or load it from numba's cache; returns the seconds it took."""
+    start = time.perf_counter()
+    codes = np.arange(32)[:, None] >> np.arange(5) & 1
+    for depth, k in product((2, 3, 4), (1, 4)):
+        solver = ExactTreeSolver(codes, depth, threads=1)
+        for power in (1, 2):
+            solver.solve(np.arange(32.0)[:, None] ** power * np.ones(k))
+    warm_up_cart()
+    warm_up_refine()
+    return time.perf_counter() - start

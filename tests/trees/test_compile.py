@@ -5,8 +5,8 @@ from pathlib import Path
 
 from numba import njit
 
-from irtheory.trees import _compiled
-from irtheory.trees.exact import kernels_compiled, warm_up
+from irtheory.trees import compile as _compiled
+from irtheory.trees.compile import kernels_compiled, warm_up
 
 
 @njit(cache=True)
