@@ -26,7 +26,7 @@ from irtheory.intersection.epoch import Epoch
 from irtheory.intersection.methods import Method, method_named
 from irtheory.intersection.step import TERMS
 from irtheory.runs.console import Pulse, make_console, progress_bar
-from irtheory.trees.cart import Criterion
+from irtheory.trees.cart.fit import Criterion
 from irtheory.trees.export import merge_same_class, to_key
 
 # Its annotations know neither array-likes nor that it returns a pair where y is given.

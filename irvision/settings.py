@@ -12,7 +12,7 @@ from irtheory.intersection.layers import Activation
 from irtheory.intersection.losses import Weights
 from irtheory.intersection.quantize import check_bits
 from irtheory.runs.files import InputError
-from irtheory.trees.cart import Criterion
+from irtheory.trees.cart.fit import Criterion
 from irvision.data.examples import DataOptions, Unit
 
 Features = Literal["plain", "pmg"]

@@ -11,7 +11,7 @@ import numpy as np
 from irtheory.intersection.layers import Activation
 from irtheory.intersection.quantize import Range, check_bits
 from irtheory.runs.devices import check_device
-from irtheory.trees.cart import Criterion
+from irtheory.trees.cart.fit import Criterion
 
 
 @dataclass(frozen=True)

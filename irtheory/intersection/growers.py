@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from irtheory.intersection.network import Collected
-from irtheory.trees.cart import Criterion, fit_cart
+from irtheory.trees.cart.fit import Criterion, fit_cart
 from irtheory.trees.exact import ExactFit, fit_exact_tree
 from irtheory.trees.refine import refine_tree
 from irtheory.trees.tree import Tree

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from irtheory.trees.cart import fit_cart
+from irtheory.trees.cart.fit import fit_cart
 from irtheory.trees.compile import kernels_compiled, warm_up
 from irtheory.trees.exact import (
     ExactFit,

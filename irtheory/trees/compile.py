@@ -14,24 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from irtheory.trees import (
-    _cart_codes,
-    _cart_entropy,
-    _cart_grow,
-    _cart_held,
-    _cart_plan,
-    _cart_rows,
-    _cart_scatter,
-    _cart_sums,
-    _lanes,
-    _lattice,
-    _nodes,
-    _refine,
-    _select,
-    _statistics,
-    _targets,
-)
-from irtheory.trees.cart import warm_up as warm_up_cart
+from irtheory.trees import _lanes, _lattice, _nodes, _refine, _select, _statistics, _targets
+from irtheory.trees.cart import codes as _cart_codes
+from irtheory.trees.cart import entropy as _cart_entropy
+from irtheory.trees.cart import held as _cart_held
+from irtheory.trees.cart import plan as _cart_plan
+from irtheory.trees.cart import rows as _cart_rows
+from irtheory.trees.cart import scatter as _cart_scatter
+from irtheory.trees.cart import split as _cart_grow
+from irtheory.trees.cart import sums as _cart_sums
+from irtheory.trees.cart.fit import warm_up as warm_up_cart
 from irtheory.trees.exact import ExactTreeSolver
 from irtheory.trees.refine import warm_up_refine
 

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from irtheory.trees import _refine as kernel
-from irtheory.trees._cart_codes import check_codes, check_columns
-from irtheory.trees.cart import check_targets
+from irtheory.trees.cart.codes import check_codes, check_columns
+from irtheory.trees.cart.fit import check_targets
 from irtheory.trees.tree import Tree
 
 _TIE = 1e-12

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import check_estimator
 
-from irtheory.trees.cart import fit_cart
+from irtheory.trees.cart.fit import fit_cart
 from irtheory.trees.code_estimator import CodeTreeRegressor
 
 

@@ -22,7 +22,7 @@ from irtheory.studies.recovery.files import write_results
 from irtheory.studies.recovery.grid import Cell, Place, places
 from irtheory.studies.recovery.settings import RecoverySettings
 from irtheory.studies.recovery.table import Interval, Row, sentence, summarise, verdicts
-from irtheory.trees.cart import fit_cart
+from irtheory.trees.cart.fit import fit_cart
 from irtheory.trees.compile import kernels_compiled, warm_up
 from irtheory.trees.refine import refine_tree
 

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from irtheory.trees import _cart_held, _cart_plan, _cart_threads, fit_cart
-from irtheory.trees._cart_codes import arrange
-from irtheory.trees._cart_grow import Node
-from irtheory.trees.cart import prepare
+from irtheory.trees import fit_cart
+from irtheory.trees.cart import held as _cart_held
+from irtheory.trees.cart import plan as _cart_plan
+from irtheory.trees.cart import threads as _cart_threads
+from irtheory.trees.cart.codes import arrange
+from irtheory.trees.cart.fit import prepare
+from irtheory.trees.cart.split import Node
 
 
 def problem(levels, m, d, k, seed):

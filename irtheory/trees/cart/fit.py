@@ -14,13 +14,13 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Num
 
-from irtheory.trees import _cart_grow as grow
-from irtheory.trees._cart_codes import CodeColumns, arrange, check_codes, check_columns
-from irtheory.trees._cart_entropy import row_entropies
-from irtheory.trees._cart_growth import grow_levels
-from irtheory.trees._cart_threads import Threads
 from irtheory.trees._lanes import LANES, aligned_zeros
 from irtheory.trees._workers import default_threads
+from irtheory.trees.cart import split as grow
+from irtheory.trees.cart.codes import CodeColumns, arrange, check_codes, check_columns
+from irtheory.trees.cart.entropy import row_entropies
+from irtheory.trees.cart.levels import grow_levels
+from irtheory.trees.cart.threads import Threads
 from irtheory.trees.tree import Tree
 
 Criterion = Literal["entropy", "squared_error"]
@@ -73,7 +73,7 @@ def fit_cart(
     check_settings(max_depth, criterion, min_samples_leaf, threads)
     device = None
     if _is_tensor(codes) or _is_tensor(targets):
-        from irtheory.trees._cart_torch import as_arrays
+        from irtheory.trees.cart.device import as_arrays
 
         device, codes, targets = as_arrays(codes, targets)
     small = check_codes(codes)
@@ -81,7 +81,7 @@ def fit_cart(
     targets = check_targets(targets, len(small), criterion)
     data = prepare(arranged, targets, criterion, int(min_samples_leaf))
     if device is not None:
-        from irtheory.trees._cart_torch import DeviceSearch
+        from irtheory.trees.cart.device import DeviceSearch
 
         on_device = DeviceSearch(arranged, data, device)
         return grow_levels(arranged, data, int(max_depth), on_device.split)

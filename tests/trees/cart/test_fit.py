@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from irtheory.trees import Tree, _cart_codes, _cart_grow, fit_cart
+from irtheory.trees import Tree, fit_cart
+from irtheory.trees.cart import codes as _cart_codes
+from irtheory.trees.cart import split as _cart_grow
 
 CRITERIA = ("squared_error", "entropy")
 both = pytest.mark.parametrize("criterion", CRITERIA)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, UInt32
 
-from irtheory.trees import _cart_grow as grow
-from irtheory.trees._cart_codes import CodeColumns
+from irtheory.trees.cart import split as grow
+from irtheory.trees.cart.codes import CodeColumns
 from irtheory.trees.tree import Tree
 
 # Finds the best splits of a level's nodes, ranges of the rows, and fills the step.

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int, UInt32
 from torch import Tensor
 
-from irtheory.trees import _cart_grow as grow
-from irtheory.trees._cart_codes import CodeColumns
 from irtheory.trees._lanes import LANES
+from irtheory.trees.cart import split as grow
+from irtheory.trees.cart.codes import CodeColumns
 
 # Doubles that the histograms of some columns, or the gains of some nodes, may take.
 _MOST = 2**24

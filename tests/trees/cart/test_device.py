@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from irtheory.trees import _cart_torch, fit_cart
+from irtheory.trees import fit_cart
+from irtheory.trees.cart import device as _cart_torch
 
 
 def problem(m, d, levels, k, seed):

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeRegressor
 
-from irtheory.trees import _cart_plan, _cart_rows, fit_cart
+from irtheory.trees import fit_cart
 from irtheory.trees._lanes import LANES, aligned_zeros
+from irtheory.trees.cart import plan as _cart_plan
+from irtheory.trees.cart import rows as _cart_rows
 
 
 def padded(rows):

@@ -1,0 +1,1 @@
+"""Greedy trees (CART) on integer codes."""
