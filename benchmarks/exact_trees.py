@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from irtheory.trees.compile import warm_up
-from irtheory.trees.exact import ExactFit, ExactTreeSolver, fit_exact_tree
+from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver, fit_exact_tree
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = ((500, 32), (1000, 64), (2000, 64), (500, 128), (2000, 128))

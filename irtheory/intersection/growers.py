@@ -12,7 +12,7 @@ from torch import Tensor
 
 from irtheory.intersection.network import Collected
 from irtheory.trees.cart.fit import Criterion, fit_cart
-from irtheory.trees.exact import ExactFit, fit_exact_tree
+from irtheory.trees.exact.solver import ExactFit, fit_exact_tree
 from irtheory.trees.refine import refine_tree
 from irtheory.trees.tree import Tree
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from irtheory.trees import _lanes, _lattice, _nodes, _refine, _select, _statistics, _targets
+from irtheory.trees import _lanes, _refine
 from irtheory.trees.cart import codes as _cart_codes
 from irtheory.trees.cart import entropy as _cart_entropy
 from irtheory.trees.cart import held as _cart_held
@@ -24,7 +24,12 @@ from irtheory.trees.cart import scatter as _cart_scatter
 from irtheory.trees.cart import split as _cart_grow
 from irtheory.trees.cart import sums as _cart_sums
 from irtheory.trees.cart.fit import warm_up as warm_up_cart
-from irtheory.trees.exact import ExactTreeSolver
+from irtheory.trees.exact import lattice as _lattice
+from irtheory.trees.exact import nodes as _nodes
+from irtheory.trees.exact import select as _select
+from irtheory.trees.exact import statistics as _statistics
+from irtheory.trees.exact import targets as _targets
+from irtheory.trees.exact.solver import ExactTreeSolver
 from irtheory.trees.refine import warm_up_refine
 
 _ENTRIES = (

@@ -13,7 +13,7 @@ from irtheory.intersection.growers import SPARING, Grower
 from irtheory.intersection.layers import Head, SoftTreeHead, Standardise, SummedHead, representation
 from irtheory.intersection.methods import METHODS, method_named
 from irtheory.intersection.network import Collected
-from irtheory.trees.exact import fit_exact_tree
+from irtheory.trees.exact.solver import fit_exact_tree
 from irtheory.trees.tree import Tree
 
 SMALL = ArraySettings(dim=8, hidden=(16,), head_hidden=16, epochs=8, batch_size=32, max_depth=3)

@@ -17,7 +17,7 @@ from irtheory.intersection.losses import Weights, label_loss, route_loss, sparsi
 from irtheory.intersection.network import Collected, Network, collect
 from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.intersection.step import TERMS
-from irtheory.trees.greedy import fit_greedy_tree
+from irtheory.trees.exact.greedy import fit_greedy_tree
 from irtheory.trees.tree import Tree
 
 M, P, D, K = 96, 6, 5, 3

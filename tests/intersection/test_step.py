@@ -12,7 +12,7 @@ from irtheory.intersection.layers import Head, representation
 from irtheory.intersection.losses import Weights
 from irtheory.intersection.network import Collected, Network
 from irtheory.intersection.quantize import UniformQuantizer
-from irtheory.trees.greedy import fit_greedy_tree
+from irtheory.trees.exact.greedy import fit_greedy_tree
 from irtheory.trees.tree import Tree
 
 M, P, D, K, BATCH = 96, 6, 5, 3, 20

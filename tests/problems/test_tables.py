@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from irtheory.problems.synthetic import Column
 from irtheory.problems.tables import bin_column, encode_column, table_problem, tree_in_units
 from irtheory.runs.files import InputError
-from irtheory.trees.exact import fit_exact_tree
+from irtheory.trees.exact.solver import fit_exact_tree
 from irtheory.trees.export import to_key
 from irtheory.trees.tree import Tree
 

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import check_estimator
 
 from irtheory.trees.estimators import OptimalTreeRegressor, codes_of, cut_points
-from irtheory.trees.exact import fit_exact_tree
+from irtheory.trees.exact.solver import fit_exact_tree
 
 
 def test_scikit_learn_contract():

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from irtheory.propositions.objectives.contract import Objective
 from irtheory.propositions.objectives.squared import SquaredLoss
 from irtheory.propositions.solvers.dynamics import leaf_means, settling
-from irtheory.trees._design import binary_tests
+from irtheory.trees.exact.design import binary_tests
 
 LIMIT = 200_000
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irtheory.propositions.objectives.contract import Array, Objective, ThetaMinimum
-from irtheory.trees.exact import ExactTreeSolver
-from irtheory.trees.greedy import fit_greedy_tree
+from irtheory.trees.exact.greedy import fit_greedy_tree
+from irtheory.trees.exact.solver import ExactTreeSolver
 from irtheory.trees.tree import Tree
 
 TreeStep = Literal["exact", "cart"]

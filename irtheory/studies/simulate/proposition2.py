@@ -37,7 +37,7 @@ from irtheory.studies.simulate.result import (
 )
 from irtheory.studies.simulate.settings import MAX_STEPS, Settings
 from irtheory.studies.simulate.setup import starting_point
-from irtheory.trees.exact import fit_exact_tree
+from irtheory.trees.exact.solver import fit_exact_tree
 from irtheory.trees.tree import Tree
 
 Observer = Callable[[Step], None]

@@ -37,7 +37,7 @@ from irtheory.studies.simulate.linearise import (
 )
 from irtheory.studies.simulate.settings import Settings
 from irtheory.studies.simulate.setup import make_problem
-from irtheory.trees.exact import ExactTreeSolver
+from irtheory.trees.exact.solver import ExactTreeSolver
 
 
 @dataclass(frozen=True)

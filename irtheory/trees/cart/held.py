@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from irtheory.trees._statistics import FAST
+from irtheory.trees.exact.statistics import FAST
 
 
 class Held(NamedTuple):

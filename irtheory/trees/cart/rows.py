@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from irtheory.trees._lanes import LANES
-from irtheory.trees._statistics import FAST
+from irtheory.trees.exact.statistics import FAST
 
 # Registers for a running sum; wider rows are added in parts.
 REGISTERS = 8

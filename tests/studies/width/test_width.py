@@ -21,7 +21,7 @@ from irtheory.studies.width import command, follow
 from irtheory.studies.width.follow import WidthRun, halves
 from irtheory.studies.width.slopes import Slope, loglog_slope
 from irtheory.studies.width.study import summarise
-from irtheory.trees.exact import fit_exact_tree
+from irtheory.trees.exact.solver import fit_exact_tree
 
 STUDY = Settings(
     setting="ntk", widths="8,16,32", samples=48, attributes=5, classes=3, depth=2, max_steps=20,

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from irtheory.trees._lattice import HUGE, record
-from irtheory.trees._nodes import narrow, rows_of, solve_small, write_small
-from irtheory.trees._statistics import FAST, collect, halves, leaf_score
+from irtheory.trees.exact.lattice import HUGE, record
+from irtheory.trees.exact.nodes import narrow, rows_of, solve_small, write_small
+from irtheory.trees.exact.statistics import FAST, collect, halves, leaf_score
 
 _1 = np.uintp(1)
 

@@ -7,10 +7,12 @@ may sit below the last inner level.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float, Int
 
-from irtheory.trees._design import BinaryTests
+from irtheory.trees.exact.design import BinaryTests
 from irtheory.trees.tree import Tree
 
 
@@ -77,3 +79,18 @@ def heap_of(tree: Tree, tests: BinaryTests, depth: int) -> Int[np.ndarray, " inn
         )
 
     return heap if place(0, 0, np.arange(tests.n_rows)) else None
+
+
+@dataclass(frozen=True)
+class Found:
+    """Outcome of a search in merged rows: heap of tests, bounds, and counts."""
+
+    heap: Int[np.ndarray, " inner"]
+    leaf_of: Int[np.ndarray, " g"]
+    cost: float
+    lower: float
+    constant: float
+    proven: bool
+    warm: bool
+    solved: int
+    skipped: int

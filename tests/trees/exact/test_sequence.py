@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from irtheory.trees.exact import ExactTreeSolver, Pruning, fit_exact_tree
+from irtheory.trees.exact.design import Pruning
+from irtheory.trees.exact.solver import ExactTreeSolver, fit_exact_tree
 from irtheory.trees.tree import Tree
 
 COSTS = ("squared_error", "linear")

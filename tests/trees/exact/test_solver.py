@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irtheory.trees.exact import ExactTreeSolver, Pruning, fit_exact_tree
+from irtheory.trees.exact.design import Pruning
+from irtheory.trees.exact.solver import ExactTreeSolver, fit_exact_tree
 from irtheory.trees.tree import Tree
 
 PRUNINGS = [Pruning(*on) for on in product((True, False), repeat=4)]

@@ -20,15 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from irtheory.trees._nodes import narrow, rows_of
-from irtheory.trees._statistics import (
-    FAST,
-    Statistics,
-    best_total,
-    collect,
-    scan,
-    subtract,
-)
+from irtheory.trees.exact.nodes import narrow, rows_of
+from irtheory.trees.exact.statistics import FAST, Statistics, best_total, collect, scan, subtract
 
 _1 = np.uintp(1)
 HUGE = 1e300

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from irtheory.trees.exact import fit_exact_tree
+from irtheory.trees.exact.solver import fit_exact_tree
 
 FILES = ("anneal", "hepatitis", "mushroom", "tic-tac-toe", "vote", "zoo-1")
 # Depth 4 takes the peer seconds on the larger files.

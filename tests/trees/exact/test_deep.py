@@ -10,8 +10,9 @@ from itertools import count
 import numpy as np
 import pytest
 
-from irtheory.trees._search import Search
-from irtheory.trees.exact import ExactTreeSolver, Pruning, fit_exact_tree
+from irtheory.trees.exact.design import Pruning
+from irtheory.trees.exact.search import Search
+from irtheory.trees.exact.solver import ExactTreeSolver, fit_exact_tree
 
 COSTS = ("squared_error", "linear")
 

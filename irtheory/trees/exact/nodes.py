@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from irtheory.trees._statistics import (
+from irtheory.trees.exact.statistics import (
     BAD,
     FAST,
     add_row,

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
-from jaxtyping import Int
 
-from irtheory.trees import _lattice, _select
-from irtheory.trees._deep import branch
-from irtheory.trees._design import BinaryTests, restricted
 from irtheory.trees._lanes import LANES, aligned_zeros, blocks_of, width_of
-from irtheory.trees._nodes import Shape, cost_of_partition, narrow, route, write_small
-from irtheory.trees._select import Question
-from irtheory.trees._statistics import Statistics, collect, new_statistics
-from irtheory.trees._targets import sum_regret_rows, sum_squares_rows
 from irtheory.trees._workers import Progress, default_threads, run_each
-
-if TYPE_CHECKING:
-    from irtheory.trees.exact import Pruning
+from irtheory.trees.exact import lattice, select
+from irtheory.trees.exact.deep import branch
+from irtheory.trees.exact.design import BinaryTests, Design, Pruning, restricted
+from irtheory.trees.exact.nodes import Shape, cost_of_partition, narrow, route, write_small
+from irtheory.trees.exact.select import Question
+from irtheory.trees.exact.statistics import Statistics, collect, new_statistics
+from irtheory.trees.exact.structure import Found
+from irtheory.trees.exact.targets import sum_regret_rows, sum_squares_rows
 
 # Additions below which starting threads costs more than it saves.
 _SMALL = 5_000_000
 _NO_LIMIT = 2**62
-
-
-@dataclass(frozen=True)
-class Found:
-    """Outcome of a search in merged rows: heap of tests, bounds, and counts."""
-
-    heap: Int[np.ndarray, " inner"]
-    leaf_of: Int[np.ndarray, " g"]
-    cost: float
-    lower: float
-    constant: float
-    proven: bool
-    warm: bool
-    solved: int
-    skipped: int
 
 
 class Search:
@@ -82,7 +61,7 @@ class Search:
             return self._branched(ask, constant, targets, deadline, guess, progress)
         warm = not fresh and self.pruning.reuse and self.complete
         if warm:
-            _select.shift(self.design, self.y, self.old_y, self.shape, self.lattice, self.change)
+            select.shift(self.design, self.y, self.old_y, self.shape, self.lattice, self.change)
             upper, heap = self._incumbent(ask, [self.heap, guess])
         else:
             upper, heap = self._incumbent(ask, [self._greedy(ask), guess])
@@ -90,7 +69,8 @@ class Search:
         return self._combine(ask, constant, upper, heap, warm, deadline, progress)
 
     @property
-    def design(self):
+    def design(self) -> Design:
+        """What the kernels read of the tests."""
         return self.tests.design
 
     def _prepare(self, targets) -> float:
@@ -140,7 +120,7 @@ class Search:
         self.leaf_of = np.zeros(self.tests.n_rows, np.int64)
         self.sums = aligned_zeros((2 ** (self.depth + 1) - 1) * self.width)
         self.weights = np.zeros(2 ** (self.depth + 1) - 1)
-        self.lattice = _lattice.new_lattice(p if self.depth in (3, 4) else 0)
+        self.lattice = lattice.new_lattice(p if self.depth in (3, 4) else 0)
         self.complete = False
 
     def _everything(self) -> np.ndarray:
@@ -186,21 +166,21 @@ class Search:
         self.lattice.solved[:] = 0
         p, rows = self.tests.n_tests, self._everything()
         collect(self.design, ask.y, ask.q, rows, self.shape.blocks, True, self.stats)
-        _lattice.mark_feasible(self.stats, self.least, self.lattice)
+        lattice.mark_feasible(self.stats, self.least, self.lattice)
         budget = upper + ask.slack
         if self.depth == 3:
             return self._each(p, self._task3(ask, budget), deadline, progress)
         ons = _stacked(self.stats, p)
         args = (self.design, ask.y, ask.q)
         gather = self._each(
-            p, lambda i, _: _lattice.collect_on(*args, i, self.shape, ons), deadline, None
+            p, lambda i, _: lattice.collect_on(*args, i, self.shape, ons), deadline, None
         )
         return gather and self._each(p, self._task4(ask, budget, ons), deadline, progress)
 
     def _task3(self, ask: Question, budget: float):
         def task(f: int, work) -> None:
             part, rest, _, _, best = work
-            _lattice.fill_depth3(
+            lattice.fill_depth3(
                 self.design, ask.y, ask.q, f, self.shape, self.stats, budget,
                 self.pruning.incumbent, ask.version, (part, rest, best), self.lattice,
             )  # fmt: skip
@@ -211,7 +191,7 @@ class Search:
         def task(f: int, work) -> None:
             both, f_only, g_only, neither, best = work
             f_off = new_statistics(self.shape.p, self.width)
-            _lattice.fill_depth4(
+            lattice.fill_depth4(
                 self.design, ask.y, ask.q, f, self.shape, ons, self.stats, budget,
                 self.pruning.incumbent, ask.version,
                 (both, f_only, g_only, f_off, neither, best), self.lattice,
@@ -237,8 +217,8 @@ class Search:
         if warm:
             ask = ask._replace(most=int(before[0]) + self.patience)
         scratch = (self.singles if self.depth == 3 else self.stats, self.best)
-        _select.leaf_costs(self.design, ask, self.shape, self.singles, self.best, self.leaves)
-        cost, lower, finished = _select.search_roots(
+        select.leaf_costs(self.design, ask, self.shape, self.singles, self.best, self.leaves)
+        cost, lower, finished = select.search_roots(
             self.design, ask, self.shape, self.lattice, upper, self.leaves, self.sides, *scratch
         )
         if not finished:
@@ -246,7 +226,7 @@ class Search:
             self.complete = self._fill(ask, upper, deadline, progress)
             return self._combine(ask, constant, upper, incumbent, False, deadline, progress)
         heap = np.full_like(self.heap, -1)
-        written = ask.allowed and _select.write_tree(
+        written = ask.allowed and select.write_tree(
             self.design, ask, self.shape, self.lattice, cost, self.leaves, self.sides,
             *scratch, heap,
         )  # fmt: skip

@@ -10,21 +10,44 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol, Self
 
 import numpy as np
 
-from irtheory.trees._structure import heap_of, tree_of
+from irtheory.trees.exact.design import BinaryTests, Pruning
+from irtheory.trees.exact.structure import Found, heap_of, tree_of
 
-if TYPE_CHECKING:
-    from irtheory.trees._search import Found, Search
+
+class Solver(Protocol):
+    """What branching asks of the search that it is part of; see `irtheory.trees.exact.search`."""
+
+    tests: BinaryTests
+    depth: int
+    linear: bool
+    least: float
+    pruning: Pruning
+
+    def child(self, inside: np.ndarray) -> Self:
+        """The same search one level lower on the samples `inside`."""
+        ...
+
+    def run(
+        self,
+        targets: np.ndarray,
+        deadline: float | None,
+        guess: np.ndarray | None,
+        progress: Callable[[float], None] | None,
+        slack: float = 0.0,
+    ) -> Found:
+        """The best tree for these targets."""
+        ...
 
 
 @dataclass
 class Branching:
     """State of one search over the root tests of `search`."""
 
-    search: Search
+    search: Solver
     targets: np.ndarray  # any for squared error, regrets (≥ 0) for a linear cost
     upper: float  # cost of the best tree known, scatter within merged rows included
     slack: float
@@ -50,7 +73,7 @@ class Branching:
 
 
 def branch(
-    search: Search,
+    search: Solver,
     targets: np.ndarray,
     upper: float,
     heap: np.ndarray,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Num
 
-from irtheory.trees.exact import Cost, fit_exact_tree
+from irtheory.trees.exact.solver import Cost, fit_exact_tree
 from irtheory.trees.tree import Tree
 
 
@@ -20,7 +20,7 @@ def fit_greedy_tree(
     """Grow a tree from the root by the best single split of every node, as CART does.
 
     A node whose best split does not lower its cost stays a leaf. Arguments and errors are
-    those of `irtheory.trees.exact.fit_exact_tree`.
+    those of `irtheory.trees.exact.solver.fit_exact_tree`.
     """
     codes, targets = np.asarray(codes), np.asarray(targets, dtype=np.float64)
 

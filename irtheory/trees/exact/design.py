@@ -207,3 +207,20 @@ def _arranged(codes, bits, feature, threshold, merge_rows: bool, merge_columns: 
     flipped = bits[first].mean(axis=0) > 0.5
     design = design_of(bits[first] ^ flipped, weight)
     return BinaryTests(feature, threshold, flipped, row_of, codes[first], design)
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """Rules that make the search smaller without changing its result.
+
+    Attributes:
+        merge_rows: samples with equal codes become one weighted row.
+        merge_columns: tests that split the samples alike become one.
+        incumbent: skip what cannot beat the best tree known so far.
+        reuse: carry lower bounds from one solve to the next.
+    """
+
+    merge_rows: bool = True
+    merge_columns: bool = True
+    incumbent: bool = True
+    reuse: bool = True

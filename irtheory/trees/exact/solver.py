@@ -21,10 +21,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from irtheory.trees._design import BinaryTests, binary_tests
-from irtheory.trees._search import Search
-from irtheory.trees._structure import heap_of, tree_of
-from irtheory.trees._targets import leaf_values
+from irtheory.trees.exact.design import BinaryTests, Pruning, binary_tests
+from irtheory.trees.exact.search import Search
+from irtheory.trees.exact.structure import heap_of, tree_of
+from irtheory.trees.exact.targets import leaf_values
 from irtheory.trees.tree import Tree
 
 __all__ = [
@@ -44,23 +44,6 @@ Status = Literal["optimal", "time_limit"]
 _LARGEST_TARGET = 1e140
 # A search holds arrays of 2^depth entries.
 _DEEPEST = 20
-
-
-@dataclass(frozen=True)
-class Pruning:
-    """Rules that make the search smaller without changing its result.
-
-    Attributes:
-        merge_rows: samples with equal codes become one weighted row.
-        merge_columns: tests that split the samples alike become one.
-        incumbent: skip what cannot beat the best tree known so far.
-        reuse: carry lower bounds from one solve to the next.
-    """
-
-    merge_rows: bool = True
-    merge_columns: bool = True
-    incumbent: bool = True
-    reuse: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Globally optimal trees of bounded depth."""
