@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from irtheory.trees.exact.statistics import BAD, FAST
+from irtheory.trees.kernels.lanes import BAD, FAST
 
 # Up to this many thresholds a column, comparing every code with each is cheaper than to
 # add at the place of the code: the comparisons of neighbouring columns are one instruction.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from irtheory.trees import _lanes, _refine
+from irtheory.trees import _refine
 from irtheory.trees.cart import codes as _cart_codes
 from irtheory.trees.cart import entropy as _cart_entropy
 from irtheory.trees.cart import held as _cart_held
@@ -30,6 +30,7 @@ from irtheory.trees.exact import select as _select
 from irtheory.trees.exact import statistics as _statistics
 from irtheory.trees.exact import targets as _targets
 from irtheory.trees.exact.solver import ExactTreeSolver
+from irtheory.trees.kernels import lanes as _lanes
 from irtheory.trees.refine import warm_up_refine
 
 _ENTRIES = (

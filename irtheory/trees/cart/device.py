@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int, UInt32
 from torch import Tensor
 
-from irtheory.trees._lanes import LANES
 from irtheory.trees.cart import split as grow
 from irtheory.trees.cart.codes import CodeColumns
+from irtheory.trees.kernels.lanes import LANES
 
 # Doubles that the histograms of some columns, or the gains of some nodes, may take.
 _MOST = 2**24

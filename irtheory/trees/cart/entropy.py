@@ -15,7 +15,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from irtheory.trees.cart.sums import sort_codes
-from irtheory.trees.exact.statistics import BAD, FAST
+from irtheory.trees.kernels.lanes import BAD, FAST
 
 _LN2 = 0.6931471805599453
 # Bits of √½: mantissas are taken from √½ … √2, so that log keeps its relative accuracy at 1.

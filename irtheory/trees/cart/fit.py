@@ -14,13 +14,13 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Num
 
-from irtheory.trees._lanes import LANES, aligned_zeros
-from irtheory.trees._workers import default_threads
 from irtheory.trees.cart import split as grow
 from irtheory.trees.cart.codes import CodeColumns, arrange, check_codes, check_columns
 from irtheory.trees.cart.entropy import row_entropies
 from irtheory.trees.cart.levels import grow_levels
 from irtheory.trees.cart.threads import Threads
+from irtheory.trees.kernels.lanes import LANES, aligned_zeros
+from irtheory.trees.kernels.workers import default_threads
 from irtheory.trees.tree import Tree
 
 Criterion = Literal["entropy", "squared_error"]

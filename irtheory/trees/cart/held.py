@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from irtheory.trees.exact.statistics import FAST
+from irtheory.trees.kernels.lanes import FAST
 
 
 class Held(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from irtheory.trees._lanes import LANES
 from irtheory.trees.cart.rows import REGISTERS, n_blocks
+from irtheory.trees.kernels.lanes import LANES
 
 # Ways other than by tables of joint codes, which are numbered by the columns they join: from
 # rows (`_cart_rows`), from rows made shorter, and from the parent's sums (`_cart_held`).

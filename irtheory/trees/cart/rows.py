@@ -16,8 +16,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from irtheory.trees._lanes import LANES
-from irtheory.trees.exact.statistics import FAST
+from irtheory.trees.kernels.lanes import FAST, LANES
 
 # Registers for a running sum; wider rows are added in parts.
 REGISTERS = 8

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 from numba import njit
 
-from irtheory.trees._lanes import LANES
 from irtheory.trees.cart.entropy import allow, entropy, gains_of_sums
 from irtheory.trees.cart.held import score, subtract
 from irtheory.trees.cart.plan import ROTATED, ROWS, SUBTRACTED
 from irtheory.trees.cart.rows import score_rows, sum_rows
 from irtheory.trees.cart.sums import TABLES, sum_tables
-from irtheory.trees.exact.statistics import BAD
+from irtheory.trees.kernels.lanes import BAD, LANES
 
 
 @njit(nogil=True, cache=True)

@@ -7,13 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from irtheory.trees._lanes import LANES, add_block, aligned_zeros
 from irtheory.trees.cart.codes import LEVELS, CodeColumns
 from irtheory.trees.cart.entropy import entropy, measure_gains
 from irtheory.trees.cart.held import Held
 from irtheory.trees.cart.scatter import fill_scatter
 from irtheory.trees.cart.sums import TABLES
-from irtheory.trees.exact.statistics import BAD, FAST
+from irtheory.trees.kernels.lanes import BAD, FAST, LANES, add_block, aligned_zeros
 
 # Rows that are gathered at most, bytes they take at most, and rows that are rotated at most.
 _MOST_ROWS = 4096

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from irtheory.trees._lanes import LANES, add_block
 from irtheory.trees.cart.held import accumulate
+from irtheory.trees.kernels.lanes import LANES, add_block
 
 # Tables filled side by side, so that a tile of target rows is read from memory once.
 TABLES = 8

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, UInt32
 
-from irtheory.trees._lanes import LANES, aligned_zeros
-from irtheory.trees._workers import run_each
 from irtheory.trees.cart import split as grow
 from irtheory.trees.cart.codes import JOINED, CodeColumns, reorder
 from irtheory.trees.cart.held import Held
 from irtheory.trees.cart.plan import SUBTRACTED, choose_ways, time_of_subtraction
+from irtheory.trees.kernels.lanes import LANES, aligned_zeros
+from irtheory.trees.kernels.workers import run_each
 
 # Rough ns above which the columns of one node are shared out among threads.
 _LARGE = 3e6

@@ -21,7 +21,8 @@ import numpy as np
 from numba import njit
 
 from irtheory.trees.exact.nodes import narrow, rows_of
-from irtheory.trees.exact.statistics import FAST, Statistics, best_total, collect, scan, subtract
+from irtheory.trees.exact.statistics import Statistics, best_total, collect, scan, subtract
+from irtheory.trees.kernels.lanes import FAST
 
 _1 = np.uintp(1)
 HUGE = 1e300

@@ -8,8 +8,6 @@ import numpy as np
 from numba import njit
 
 from irtheory.trees.exact.statistics import (
-    BAD,
-    FAST,
     add_row,
     best_total,
     collect,
@@ -18,6 +16,7 @@ from irtheory.trees.exact.statistics import (
     leaf_score,
     scan,
 )
+from irtheory.trees.kernels.lanes import BAD, FAST
 
 
 class Shape(NamedTuple):

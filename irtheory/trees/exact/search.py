@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from irtheory.trees._lanes import LANES, aligned_zeros, blocks_of, width_of
-from irtheory.trees._workers import Progress, default_threads, run_each
 from irtheory.trees.exact import lattice, select
 from irtheory.trees.exact.deep import branch
 from irtheory.trees.exact.design import BinaryTests, Design, Pruning, restricted
@@ -14,6 +12,8 @@ from irtheory.trees.exact.select import Question
 from irtheory.trees.exact.statistics import Statistics, collect, new_statistics
 from irtheory.trees.exact.structure import Found
 from irtheory.trees.exact.targets import sum_regret_rows, sum_squares_rows
+from irtheory.trees.kernels.lanes import LANES, aligned_zeros, blocks_of, width_of
+from irtheory.trees.kernels.workers import Progress, default_threads, run_each
 
 # Additions below which starting threads costs more than it saves.
 _SMALL = 5_000_000

@@ -9,7 +9,8 @@ from numba import njit
 
 from irtheory.trees.exact.lattice import HUGE, record
 from irtheory.trees.exact.nodes import narrow, rows_of, solve_small, write_small
-from irtheory.trees.exact.statistics import FAST, collect, halves, leaf_score
+from irtheory.trees.exact.statistics import collect, halves, leaf_score
+from irtheory.trees.kernels.lanes import FAST
 
 _1 = np.uintp(1)
 

@@ -17,11 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from irtheory.trees._lanes import LANES, add_block, aligned_zeros
+from irtheory.trees.kernels.lanes import BAD, FAST, LANES, add_block, aligned_zeros
 
-# Everything is finite (infeasible scores are -1e300), so reductions may be reordered.
-FAST = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}
-BAD = -1e300
 _1 = np.uintp(1)
 _EIGHT = (0,) * LANES
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeRegressor
 
 from irtheory.trees import fit_cart
-from irtheory.trees._lanes import LANES, aligned_zeros
 from irtheory.trees.cart import plan as _cart_plan
 from irtheory.trees.cart import rows as _cart_rows
+from irtheory.trees.kernels.lanes import LANES, aligned_zeros
 
 
 def padded(rows):

@@ -15,6 +15,9 @@ from numba import types
 from numba.extending import intrinsic
 
 LANES = 8
+# Everything is finite (infeasible scores are `BAD`), so reductions may be reordered.
+FAST = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}
+BAD = -1e300
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 
 

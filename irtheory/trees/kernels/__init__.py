@@ -1,0 +1,1 @@
+"""What the compiled searches share: vector lanes and worker threads."""
