@@ -13,7 +13,7 @@ from torch import Tensor
 from irtheory.intersection.network import Collected
 from irtheory.trees.cart.fit import Criterion, fit_cart
 from irtheory.trees.exact.solver import ExactFit, fit_exact_tree
-from irtheory.trees.refine import refine_tree
+from irtheory.trees.refine.fit import refine_tree
 from irtheory.trees.tree import Tree
 
 Search = Literal["greedy", "refined", "best"]

@@ -7,7 +7,7 @@ from irtheory.trees.compile import kernels_compiled, warm_up
 from irtheory.trees.exact.design import Pruning
 from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver, fit_exact_tree
 from irtheory.trees.export import to_dot, to_key, to_text
-from irtheory.trees.refine import refine_tree
+from irtheory.trees.refine.fit import refine_tree
 from irtheory.trees.tree import Tree
 
 __all__ = [

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from irtheory.trees import _refine
 from irtheory.trees.cart import codes as _cart_codes
 from irtheory.trees.cart import entropy as _cart_entropy
 from irtheory.trees.cart import held as _cart_held
@@ -31,7 +30,8 @@ from irtheory.trees.exact import statistics as _statistics
 from irtheory.trees.exact import targets as _targets
 from irtheory.trees.exact.solver import ExactTreeSolver
 from irtheory.trees.kernels import lanes as _lanes
-from irtheory.trees.refine import warm_up_refine
+from irtheory.trees.refine import sweep as _refine
+from irtheory.trees.refine.fit import warm_up_refine
 
 _ENTRIES = (
     _statistics.collect,

@@ -24,7 +24,7 @@ from irtheory.studies.recovery.settings import RecoverySettings
 from irtheory.studies.recovery.table import Interval, Row, sentence, summarise, verdicts
 from irtheory.trees.cart.fit import fit_cart
 from irtheory.trees.compile import kernels_compiled, warm_up
-from irtheory.trees.refine import refine_tree
+from irtheory.trees.refine.fit import refine_tree
 
 CELLS = "cells"
 HEADS = ("recovered by T", "by all codes", "acc T", "acc G", "agree", "tested")

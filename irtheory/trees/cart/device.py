@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, UInt32
 from torch import Tensor
 
-from irtheory.trees.cart import split as grow
+from irtheory.trees.cart import split
 from irtheory.trees.cart.codes import CodeColumns
 from irtheory.trees.kernels.lanes import LANES
 
@@ -33,7 +33,7 @@ def _as_array(found: Any) -> np.ndarray:
 class DeviceSearch:
     """Best splits of all nodes of a level at once; rows are parted on the host."""
 
-    def __init__(self, codes: CodeColumns, data: grow.Data, device: torch.device) -> None:
+    def __init__(self, codes: CodeColumns, data: split.Data, device: torch.device) -> None:
         m, k = data.targets.shape
         width = len(data.y) // m
         rows = data.y.reshape(width // LANES, m, LANES).transpose(1, 0, 2).reshape(m, width)
@@ -41,7 +41,7 @@ class DeviceSearch:
         self.rank = torch.as_tensor(codes.rank[: len(codes.column)], device=device)
         self.y = torch.as_tensor(np.ascontiguousarray(rows[:, :k]), device=device)
 
-    def split(self, step: grow.Step, rows: UInt32[np.ndarray, " m"]) -> None:
+    def split(self, step: split.Step, rows: UInt32[np.ndarray, " m"]) -> None:
         """Find the best split of every node and fill `step`."""
         at_once = max(1, _MOST // (len(self.rank) * self.levels))
         spare = np.empty_like(rows)
@@ -50,10 +50,10 @@ class DeviceSearch:
             column, level = self._best(step, nodes, rows)
             for i, j, v in zip(nodes, column.tolist(), level.tolist(), strict=True):
                 if j >= 0:
-                    grow.divide(self.data, rows, int(i), j, v, spare, step)
+                    split.divide(self.data, rows, int(i), j, v, spare, step)
 
     def _best(
-        self, step: grow.Step, nodes: Int[np.ndarray, " n"], rows: UInt32[np.ndarray, " m"]
+        self, step: split.Step, nodes: Int[np.ndarray, " n"], rows: UInt32[np.ndarray, " m"]
     ) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
         """Column and level of each node's best split, −1 where none is allowed."""
         own = np.concatenate([rows[step.start[i] : step.stop[i]] for i in nodes]).astype(np.int64)

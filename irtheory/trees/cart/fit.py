@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Num
 
-from irtheory.trees.cart import split as grow
+from irtheory.trees.cart import split
 from irtheory.trees.cart.codes import CodeColumns, arrange, check_codes, check_columns
 from irtheory.trees.cart.entropy import row_entropies
 from irtheory.trees.cart.levels import grow_levels
@@ -166,7 +166,7 @@ def in_blocks(targets: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " blocks_m
 
 def prepare(
     codes: CodeColumns, targets: Float[np.ndarray, "m k"], criterion: str, least: int
-) -> grow.Data:
+) -> split.Data:
     """What the kernels read; targets are centred where that keeps sums accurate."""
     m, k = targets.shape
     row_entropy, mean = np.zeros(0), np.zeros(k)
@@ -179,6 +179,6 @@ def prepare(
     else:
         floor = _ROUNDING * float(np.einsum("ij,ij->", targets, targets))
     everyone = np.arange(m, dtype=np.uint32)
-    total, _ = grow.describe(targets, row_entropy, 0.0, everyone, mean)
+    total, _ = split.describe(targets, row_entropy, 0.0, everyone, mean)
     y = in_blocks(targets if criterion == "entropy" else targets - mean)
-    return grow.Data(codes.joints, targets, y, row_entropy, least, _TIE * total + floor, slack)
+    return split.Data(codes.joints, targets, y, row_entropy, least, _TIE * total + floor, slack)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, UInt32
 
-from irtheory.trees.cart import split as grow
+from irtheory.trees.cart import split
 from irtheory.trees.cart.codes import CodeColumns
 from irtheory.trees.tree import Tree
 
 # Finds the best splits of a level's nodes, ranges of the rows, and fills the step.
-Split = Callable[[grow.Step, UInt32[np.ndarray, " m"]], None]
+Split = Callable[[split.Step, UInt32[np.ndarray, " m"]], None]
 
 
 @dataclass
@@ -83,11 +83,11 @@ class Growth:
         )
 
 
-def grow_levels(codes: CodeColumns, data: grow.Data, max_depth: int, split: Split) -> Tree:
+def grow_levels(codes: CodeColumns, data: split.Data, max_depth: int, split_level: Split) -> Tree:
     """Grow a tree level by level, down to `max_depth`, and collapse what gains nothing."""
     m, k = data.targets.shape
     rows, mean, growth = np.arange(m, dtype=np.uint32), np.zeros(k), Growth()
-    loss, mixed = grow.describe(data.targets, data.row_entropy, data.tie, rows, mean)
+    loss, mixed = split.describe(data.targets, data.row_entropy, data.tie, rows, mean)
     level = [(growth.add(mean, loss, m), 0, m)] if mixed and len(codes.column) else []
     if not level:
         return Tree.leaf(mean, m, codes.n_columns)
@@ -96,14 +96,14 @@ def grow_levels(codes: CodeColumns, data: grow.Data, max_depth: int, split: Spli
         if not level:
             break
         names, start, stop = np.array(level).T.copy()
-        step = grow.new_step(start, stop, k)
-        split(step, rows)
+        step = split.new_step(start, stop, k)
+        split_level(step, rows)
         level = _record(growth, step, names.tolist())
     growth.collapse(data.tie)
     return growth.tree(codes)
 
 
-def _record(growth: Growth, step: grow.Step, names: list[int]) -> list[tuple[int, int, int]]:
+def _record(growth: Growth, step: split.Step, names: list[int]) -> list[tuple[int, int, int]]:
     """Add the children to the growth; returns those whose targets differ."""
     mixed = []
     for i, node in enumerate(names):

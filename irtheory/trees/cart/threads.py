@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, UInt32
 
-from irtheory.trees.cart import split as grow
+from irtheory.trees.cart import split
 from irtheory.trees.cart.codes import JOINED, CodeColumns, reorder
 from irtheory.trees.cart.held import Held
 from irtheory.trees.cart.plan import SUBTRACTED, choose_ways, time_of_subtraction
@@ -45,7 +45,7 @@ class _Unit(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """What is chosen for the nodes of a level: see `grow.Plan`, `_cart_plan.choose_ways`."""
+    """What is chosen for the nodes of a level: see `split.Plan`, `_cart_plan.choose_ways`."""
 
     size: Int[np.ndarray, " nodes"]
     choices: Int[np.ndarray, "nodes 2"]
@@ -62,14 +62,18 @@ class Threads:
     them, so siblings stay together. At the last level the smaller child's are forgotten.
     """
 
-    def __init__(self, codes: CodeColumns, data: grow.Data, max_depth: int, threads: int) -> None:
+    def __init__(self, codes: CodeColumns, data: split.Data, max_depth: int, threads: int) -> None:
         self.padded, self.m = codes.rank.shape
         self.width = len(data.y) // self.m
         self.data, self.levels = data, codes.levels
         self.threads = 1 if self.m * self.padded * self.width < _SMALL * LANES else threads
         self.codes = np.empty_like(codes.rank)
         self.spaces = [
-            (grow.new_space(codes, self.width), grow.new_scores(codes), grow.new_node(self.width))
+            (
+                split.new_space(codes, self.width),
+                split.new_scores(codes),
+                split.new_node(self.width),
+            )
             for _ in range(self.threads)
         ]
         self.left, self.families = max_depth, list[_Family]()
@@ -86,7 +90,7 @@ class Threads:
         below = np.zeros((max(places, 1), self.padded, self.levels), np.int64)
         return Held(sums, below), list(range(places))
 
-    def split(self, step: grow.Step, rows: Rows) -> None:
+    def split(self, step: split.Step, rows: Rows) -> None:
         """Find the best split of every node and fill `step`."""
         self.left -= 1
         level = self._describe(step)
@@ -94,22 +98,22 @@ class Threads:
         large, batches = self._share_out(units)
         for batch in (*[[unit] for unit in large], *batches):
             self._find_places(level, batch)
-        plan = grow.Plan(level.way, level.place, level.other, self.held, self.codes)
+        plan = split.Plan(level.way, level.place, level.other, self.held, self.codes)
         self._put_in_order(plan, step, rows)
         for unit in large:
             for i in unit.nodes:
                 self._split_large(plan, i, step, rows)
 
-        def split(b: int, space: Any) -> None:
+        def split_batch(b: int, space: Any) -> None:
             own, scores, node = space
             nodes = np.array([i for unit in batches[b] for i in unit.nodes])
             every = (0, self.padded)
-            grow.split_nodes(self.data, plan, nodes, *every, rows, node, own, scores, step)
+            split.split_nodes(self.data, plan, nodes, *every, rows, node, own, scores, step)
 
-        run_each(len(batches), split, self.spaces[: max(1, len(batches))], None, None)
+        run_each(len(batches), split_batch, self.spaces[: max(1, len(batches))], None, None)
         self._hand_on(plan, step)
 
-    def _describe(self, step: grow.Step) -> _Level:
+    def _describe(self, step: split.Step) -> _Level:
         size = step.stop - step.start
         choices, times = np.zeros((len(size), 2), np.int64), np.zeros((len(size), 2))
         space, by_entropy = self.spaces[0][0], len(self.data.row_entropy) > 0
@@ -119,7 +123,7 @@ class Threads:
         none = np.full(len(size), -1)
         return _Level(size, choices, times, choices[:, 0].copy(), none, none.copy())
 
-    def _units(self, step: grow.Step, level: _Level) -> list[_Unit]:
+    def _units(self, step: split.Step, level: _Level) -> list[_Unit]:
         """Siblings whose parent's sums spare time, together, and all other nodes."""
         node_at = {start: i for i, start in enumerate(step.start.tolist())}
         spare, units, paired = time_of_subtraction(self.levels, self.width // LANES), [], set()
@@ -170,7 +174,7 @@ class Threads:
         spare = time_of_subtraction(self.levels, self.width // LANES)
         return held - direct + spare < direct / 2
 
-    def _put_in_order(self, plan: grow.Plan, step: grow.Step, rows: Rows) -> None:
+    def _put_in_order(self, plan: split.Plan, step: split.Step, rows: Rows) -> None:
         """Codes in the order of the rows, for nodes that read them one by one."""
         if not (own := (plan.ways < 0) & (plan.ways != SUBTRACTED)).any():
             return
@@ -183,7 +187,7 @@ class Threads:
 
         run_each(self.threads, some, self.spaces, None, None)
 
-    def _split_large(self, plan: grow.Plan, i: int, step: grow.Step, rows: Rows) -> None:
+    def _split_large(self, plan: split.Plan, i: int, step: split.Step, rows: Rows) -> None:
         """One node whose columns are shared out among the threads."""
         parts = min(4 * self.threads, self.padded // JOINED)
         cuts = np.arange(parts + 1) * (self.padded // JOINED) // parts * JOINED
@@ -191,12 +195,12 @@ class Threads:
 
         def score(part: int, mine: Any) -> None:
             some = (int(cuts[part]), int(cuts[part + 1]))
-            grow.split_nodes(self.data, plan, this, *some, rows, mine[2], mine[0], shared, step)
+            split.split_nodes(self.data, plan, this, *some, rows, mine[2], mine[0], shared, step)
 
         run_each(parts, score, self.spaces, None, None)
-        grow.split_nodes(self.data, plan, this, 0, 0, rows, node, space, shared, step)
+        split.split_nodes(self.data, plan, this, 0, 0, rows, node, space, shared, step)
 
-    def _hand_on(self, plan: grow.Plan, step: grow.Step) -> None:
+    def _hand_on(self, plan: split.Plan, step: split.Step) -> None:
         """Remember whose sums the next level may use; other places are free again."""
         own = np.flatnonzero((plan.place >= 0) & (step.column >= 0) & (self.left > 0))
         ranges = (step.start[own], step.middle[own], step.stop[own], plan.place[own])

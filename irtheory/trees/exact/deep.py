@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Solver(Protocol):
     least: float
     pruning: Pruning
 
-    def child(self, inside: np.ndarray) -> Self:
+    def child(self, inside: np.ndarray) -> Solver:
         """The same search one level lower on the samples `inside`."""
         ...
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from irtheory.trees import Tree, fit_cart, fit_exact_tree
 from irtheory.trees.exact.greedy import fit_greedy_tree
-from irtheory.trees.refine import refine_tree
+from irtheory.trees.refine.fit import refine_tree
 
 seeds = st.integers(0, 2**32 - 1)
 

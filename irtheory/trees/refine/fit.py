@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Num
 
-from irtheory.trees import _refine as kernel
 from irtheory.trees.cart.codes import check_codes, check_columns
 from irtheory.trees.cart.fit import check_targets
+from irtheory.trees.refine import sweep
 from irtheory.trees.tree import Tree
 
 _TIE = 1e-12
@@ -96,16 +96,16 @@ def _check_tree(tree: Any, n: int, k: int) -> None:
         raise ValueError(f"tree: expected values below {_LARGEST:g}, found {largest:g}")
 
 
-def _samples(codes: np.ndarray, column: np.ndarray, y: np.ndarray, least: int) -> kernel.Samples:
+def _samples(codes: np.ndarray, column: np.ndarray, y: np.ndarray, least: int) -> sweep.Samples:
     """What the kernels read; `y` [m, k] is centred."""
     every = len(column) == codes.shape[1]
     own = np.ascontiguousarray(codes, dtype=np.uint8)
     tested = own if every else np.ascontiguousarray(own[:, column])
     total = float(np.einsum("ij,ij->", y, y))
-    return kernel.Samples(own, tested, column, y, least, _TIE * total)
+    return sweep.Samples(own, tested, column, y, least, _TIE * total)
 
 
-def _tests_of(tree: Tree) -> kernel.Tests:
+def _tests_of(tree: Tree) -> sweep.Tests:
     """The tests in whole levels: q ≤ threshold iff q ≤ ⌊threshold⌋."""
     level = np.floor(np.clip(tree.threshold, -1, 255)).astype(np.int64)
     above = np.full((tree.depth, tree.n_nodes), -1, np.int32)
@@ -115,42 +115,42 @@ def _tests_of(tree: Tree) -> kernel.Tests:
         for child in (tree.left[node], tree.right[node]):
             above[:, child] = above[:, node]
             depth[child] = depth[node] + 1
-    return kernel.Tests(tree.feature.copy(), level, tree.left.copy(), tree.right.copy(), above)
+    return sweep.Tests(tree.feature.copy(), level, tree.left.copy(), tree.right.copy(), above)
 
 
 @dataclass(frozen=True)
 class _Fit:
     """A tree without leaves too small: its tests from `root` on, its leaves, its error."""
 
-    tests: kernel.Tests
-    leaves: kernel.Leaves
+    tests: sweep.Tests
+    leaves: sweep.Leaves
     root: int
     error: float
 
 
-def _descent(tree: Tree, mean: Float[np.ndarray, " k"], samples: kernel.Samples, n: int) -> _Fit:
+def _descent(tree: Tree, mean: Float[np.ndarray, " k"], samples: sweep.Samples, n: int) -> _Fit:
     """The best fit among the given tree and those after each of at most n sweeps."""
     tests, m = _tests_of(tree), len(samples.y)
     leaf, count = np.zeros(m, np.int64), np.zeros(tree.n_nodes, np.int64)
-    leaves = kernel.Leaves(leaf, tree.value - mean, count)
-    kernel.place(samples.codes, tests, leaf)
-    kernel.refit(samples.y, leaves)
-    best, space = _tidied(samples, tests, leaves), kernel.new_space(samples, tree.n_nodes)
-    error = kernel.squared_error(samples.y, leaf, leaves.value)
+    leaves = sweep.Leaves(leaf, tree.value - mean, count)
+    sweep.place(samples.codes, tests, leaf)
+    sweep.refit(samples.y, leaves)
+    best, space = _tidied(samples, tests, leaves), sweep.new_space(samples, tree.n_nodes)
+    error = sweep.squared_error(samples.y, leaf, leaves.value)
     for _ in range(n):
-        if not kernel.sweep(samples, tests, leaves, space):
+        if not sweep.sweep(samples, tests, leaves, space):
             break
-        before, error = error, kernel.squared_error(samples.y, leaf, leaves.value)
+        before, error = error, sweep.squared_error(samples.y, leaf, leaves.value)
         best = min(best, _tidied(samples, tests, leaves), key=lambda fit: fit.error)
         if before - error <= _PROGRESS * before:
             break
     return best
 
 
-def _tidied(samples: kernel.Samples, tests: kernel.Tests, leaves: kernel.Leaves) -> _Fit:
+def _tidied(samples: sweep.Samples, tests: sweep.Tests, leaves: sweep.Leaves) -> _Fit:
     """A copy in which every leaf too small has given its samples to the subtree beside it."""
-    tests = kernel.Tests(*(array.copy() for array in tests))
-    leaves = kernel.Leaves(*(array.copy() for array in leaves))
+    tests = sweep.Tests(*(array.copy() for array in tests))
+    leaves = sweep.Leaves(*(array.copy() for array in leaves))
     stands = np.arange(len(tests.feature))
     if (leaves.count[tests.feature < 0] < samples.least).any():
         for node in np.flatnonzero(tests.feature >= 0)[::-1]:
@@ -158,15 +158,15 @@ def _tidied(samples: kernel.Samples, tests: kernel.Tests, leaves: kernel.Leaves)
             tests.left[node], tests.right[node] = low, high
             for giver, taker in ((low, high), (high, low)):
                 if tests.feature[giver] < 0 and leaves.count[giver] < samples.least:
-                    kernel.hand_over(samples.codes, tests, giver, taker, leaves)
+                    sweep.hand_over(samples.codes, tests, giver, taker, leaves)
                     stands[node] = taker
                     break
-        kernel.refit(samples.y, leaves)
-    error = kernel.squared_error(samples.y, leaves.leaf, leaves.value)
+        sweep.refit(samples.y, leaves)
+    error = sweep.squared_error(samples.y, leaves.leaf, leaves.value)
     return _Fit(tests, leaves, int(stands[0]), error)
 
 
-def _preorder(tests: kernel.Tests, root: int) -> list[int]:
+def _preorder(tests: sweep.Tests, root: int) -> list[int]:
     """The nodes that `root` reaches, a node before its left before its right subtree."""
     order, pending = [], [root]
     while pending:
@@ -179,7 +179,7 @@ def _preorder(tests: kernel.Tests, root: int) -> list[int]:
 def _summarise(fit: _Fit, y: Float[np.ndarray, "m k"]) -> None:
     """Fill values and counts of all nodes, bottom up; leaves of equal value become one."""
     tests, (_, value, count) = fit.tests, fit.leaves
-    kernel.refit(y, fit.leaves)
+    sweep.refit(y, fit.leaves)
     rounding = _ROUNDING * float(np.einsum("ij,ij->", y, y))
     for node in reversed(_preorder(tests, fit.root)):
         if tests.feature[node] < 0:

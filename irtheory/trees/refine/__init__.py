@@ -1,0 +1,1 @@
+"""Refinement of a tree, one test at a time."""
