@@ -17,7 +17,7 @@ from irtheory.studies.recovery import options as given
 from irtheory.studies.simulate import options as asked
 from irvision import options as run
 from irvision import options_training as net
-from irvision.data.commands import data_app
+from irvision.commands.data_options import data_app
 
 app = typer.Typer(
     help="Find the attributes behind class labels, and test the theory that says one can.",
@@ -200,7 +200,7 @@ def train(
     Exit code 0: done; 2: bad input; 130 or 143: Ctrl-C or SIGTERM, and --resume goes on.
     """
     with _one_line(debug):
-        from irvision.training import train_command
+        from irvision.commands.train import train_command
 
         code, folder = train_command(context.params)
     # Of several processes the first one speaks.
@@ -227,7 +227,7 @@ def evaluate(
     """Score a finished run on its test images: accuracy, and codes against attributes."""
     with _one_line(debug):
         from irtheory.runs.console import make_console
-        from irvision.evaluating import evaluate_command
+        from irvision.commands.evaluate import evaluate_command
 
         console = make_console(quiet=as_json)
         evaluate_command(folder, data_dir, device, cache_dir, null_draws, bootstrap, seed, console)
@@ -256,7 +256,7 @@ def doctor(as_json: run.AsJson = False, debug: run.Debug = False) -> None:
     """Say what this machine can run, and what not, and why."""
     with _one_line(debug):
         from irtheory.runs.console import make_console
-        from irvision.doctor import doctor_command
+        from irvision.commands.doctor import doctor_command
 
         code = doctor_command(make_console(), as_json)
     raise typer.Exit(code)

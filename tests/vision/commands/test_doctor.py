@@ -11,9 +11,9 @@ import torch
 
 from irtheory.runs.console import make_console
 from irtheory.runs.files import InputError
-from irvision import doctor, probes
-from irvision.doctor import diagnose, doctor_command, verdict
-from irvision.probes import GIB, PROBES, Finding
+from irvision.commands import doctor, probes
+from irvision.commands.doctor import diagnose, doctor_command, verdict
+from irvision.commands.probes import GIB, PROBES, Finding
 
 
 @pytest.fixture(autouse=True)

@@ -12,15 +12,16 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from irvision.data import data_work, decode
+from irvision.commands import data as data_work
+from irvision.commands.data_options import data_app
+from irvision.data import decode
 from irvision.data.check import check_dataset
-from irvision.data.commands import data_app
 from irvision.data.examples import DataOptions
 from irvision.data.pixel_file import map_pixels, read_contents
 from irvision.data.registry import DATASETS, load_examples
 from irvision.recipes import resolve
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def ira_data(*words: object) -> Result:
@@ -240,7 +241,7 @@ def test_ctrl_c(monkeypatch, flowers: Path, own_caches: Path) -> None:
 
 def test_the_commands_are_known_without_heavy_imports() -> None:
     code = (
-        "import sys, irvision.data.commands;"
+        "import sys, irvision.commands.data_options;"
         "print(sorted({'numpy', 'torch', 'PIL', 'pooch', 'joblib'} & set(sys.modules)))"
     )
     done = subprocess.run(

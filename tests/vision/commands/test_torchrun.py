@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = [
     "--dataset", "beetles", "--beetles", "150", "--resize", "32", "--epochs", "2", "--dim", "16",
     "--batch-size", "30", "--dropout", "0", "--device", "cpu",

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from cli import app
 from irtheory.runs.files import InputError
 from irtheory.runs.lock import alone_in
-from irvision import training
+from irvision.commands import train as training
 
 QUICK = [
     "--backbone", "resnet10", "--weights", "none", "--resize", "32", "--crop", "28", "--epochs",

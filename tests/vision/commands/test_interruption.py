@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = [
     "--dataset", "beetles", "--beetles", "150", "--resize", "32", "--epochs", "3", "--dim", "16",
     "--batch-size", "16", "--device", "cpu",

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from irvision.commands.data_options import data_app
 from irvision.data import published
-from irvision.data.commands import data_app
 
 
 def ira_data(*words: object) -> Result:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from irtheory.runs.console import print_plain
 from irtheory.runs.files import json_text
-from irvision.probes import PROBES, Finding, examine
+from irvision.commands.probes import PROBES, Finding, examine
 
 COLOURS = {"ok": "green", "note": "yellow", "missing": "bold red"}
 

@@ -100,7 +100,7 @@ def check_command(
     Exit code 0: whole; 1: something is missing or bad; 2: bad input; 130: Ctrl-C.
     """
     with _one_line(debug, _given(context, data_dir)):
-        from irvision.data.data_work import check_work
+        from irvision.commands.data import check_work
 
         code = check_work(name, data_dir, unit, processes, as_json)
     raise typer.Exit(code)
@@ -110,7 +110,7 @@ def check_command(
 def download_command(name: Name, data_dir: DataDir = DATA, debug: Debug = False) -> None:
     """Fetch a published data set, check its hash, unpack it; goes on where it was cut off."""
     with _one_line(debug):
-        from irvision.data.data_work import download_work
+        from irvision.commands.data import download_work
 
         download_work(name, data_dir)
 
@@ -138,7 +138,7 @@ def prepare_command(
 ) -> None:
     """Decode every image once into a cache that training maps into memory."""
     with _one_line(debug, _given(context, data_dir)):
-        from irvision.data.data_work import prepare_work
+        from irvision.commands.data import prepare_work
 
         prepare_work(name, data_dir, unit, size, cache_dir, processes, max_bad)
 
@@ -158,6 +158,6 @@ def show_command(
 ) -> None:
     """Write a picture of a few samples of each class; of beetles also of each attribute."""
     with _one_line(debug, _given(context, data_dir)):
-        from irvision.data.data_work import show_work
+        from irvision.commands.data import show_work
 
         show_work(name, data_dir, unit, out, seed)

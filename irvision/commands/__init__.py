@@ -1,0 +1,1 @@
+"""One file a command: `ira train`, `evaluate`, `doctor`, `data`."""
