@@ -39,7 +39,7 @@ class Result:
 
     Attributes:
         kept: the codes that count, ascending.
-        samples: digest of the data set, see `irvision.data.identity`.
+        samples: digest of the data set, see `irvision.data.examples`.
         epochs: trained.
         stopped: whether the rule of --drops ended it.
         part: on which images the rest was measured, "validation" or "train".

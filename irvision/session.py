@@ -21,7 +21,7 @@ from irtheory.trees.export import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.board import Board
 from irvision.checkpoint import Misfit, check_moments, check_shapes
-from irvision.data.identity import check_samples
+from irvision.data.examples import check_samples
 from irvision.epoch_codes import write_epoch_codes
 from irvision.interrupt import Interruption, heeding_signals
 from irvision.memory import lacks_memory

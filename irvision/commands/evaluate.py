@@ -15,8 +15,7 @@ from irtheory.intersection.network import Network, collect
 from irtheory.runs.console import print_plain, print_written
 from irtheory.runs.files import InputError
 from irvision.data.cache_folder import cache_folder
-from irvision.data.examples import Attributes, Part
-from irvision.data.identity import check_samples, samples_digest
+from irvision.data.examples import Attributes, Part, check_samples, samples_digest
 from irvision.data.loader import evaluation_batches
 from irvision.data.registry import load_attributes, load_examples
 from irvision.epoch_fidelity import EpochFidelity, fidelity_by_epoch
