@@ -26,7 +26,8 @@ from gpu_squares import CLASSES
 from rich.console import Console
 
 from irvision.checkpoint import save_checkpoint
-from irvision.preparation import Material, Setup, set_up
+from irvision.data.batches.material import Material
+from irvision.preparation import Setup, set_up
 from irvision.runtime import Runtime
 from irvision.settings import TrainSettings
 from irvision.writer import Writer

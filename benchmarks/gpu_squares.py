@@ -8,10 +8,10 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import UInt8
 
+from irvision.data.batches.material import Material
+from irvision.data.batches.pictures import RESIDENT, place_pictures
 from irvision.data.cache import PixelCache
 from irvision.data.examples import BadImage, Examples
-from irvision.data.pictures import RESIDENT, place_pictures
-from irvision.preparation import Material
 from irvision.runtime import Runtime
 
 # As aYahoo has.

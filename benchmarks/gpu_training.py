@@ -29,7 +29,7 @@ from rich.table import Table
 from irtheory.runs.environment import environment
 from irtheory.runs.files import InputError, write_json, write_text
 from irtheory.trees.cart import fit as cart
-from irvision.preparation import Material
+from irvision.data.batches.material import Material
 from irvision.recipes import resolve
 from irvision.runtime import Runtime, start_runtime
 from irvision.settings import TrainSettings

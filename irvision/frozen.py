@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from irtheory.intersection.engine import Batches
 from irtheory.runs.console import Pulse, progress_bar
 from irtheory.runs.files import write_bytes
-from irvision.data.augment import View
-from irvision.data.loader import evaluation_batches
-from irvision.data.pictures import Pictures
+from irvision.data.batches.augment import View
+from irvision.data.batches.loader import evaluation_batches
+from irvision.data.batches.pictures import Pictures
 from irvision.runtime import autocast
 
 # Images that pass through the backbone at once. On a CPU the maps of few images stay in memory

@@ -12,7 +12,7 @@ from irtheory.intersection.network import Network
 from irvision.backbones.backbone import Backbone
 from irvision.backbones.registry import BACKBONES, build_backbone
 from irvision.backbones.weights import load_weights
-from irvision.data.augment import View
+from irvision.data.batches.augment import View
 from irvision.features import PlainFeatures, PmgFeatures, parameter_groups
 from irvision.methods.contract import image_method
 from irvision.settings import TrainSettings

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int
 from rich.console import Console
 from torch import nn
 
@@ -17,12 +15,9 @@ from irtheory.intersection.array_settings import default_depth
 from irtheory.intersection.engine import Batches, Intersection
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.network import Network
-from irtheory.runs.console import Pulse, print_plain, progress_bar
 from irtheory.runs.files import InputError
-from irvision.data.cache import PixelCache, prepare
-from irvision.data.examples import Examples, Part
-from irvision.data.loader import batch_bounds, evaluation_batches, training_batches
-from irvision.data.pictures import Pictures, place_pictures
+from irvision.data.batches.loader import batch_bounds, evaluation_batches, training_batches
+from irvision.data.batches.material import Material
 from irvision.data.stamps import stamps_digest
 from irvision.frozen import (
     FrozenFeatures,
@@ -52,65 +47,6 @@ from irvision.settings import TrainSettings
 EVALUATION_ROWS = 256
 # By default a leaf of T holds one in so many of the samples of an epoch.
 IMAGES_A_LEAF = 200
-
-
-@dataclass(frozen=True, eq=False)
-class Material:
-    """Pictures of a data set on the device, and what is known of them.
-
-    Attributes:
-        examples: classes, labels and parts.
-        cache: squares of all samples.
-        pictures: the same, placed.
-    """
-
-    examples: Examples
-    cache: PixelCache
-    pictures: Pictures
-
-    def rows(self, part: Part) -> Int[np.ndarray, " rows"]:
-        """Samples of a part whose image could be read."""
-        bad = np.array([index for index, _, _ in self.cache.bad], dtype=np.int64)
-        return np.setdiff1d(self.examples.rows(part), bad)
-
-
-def gather_material(
-    examples: Examples,
-    settings: TrainSettings,
-    runtime: Runtime,
-    cache_dir: Path,
-    console: Console,
-) -> Material:
-    """Decode a data set once and place it on the device.
-
-    Raises:
-        InputError: too many bad images, or no room for the cache.
-    """
-    cache = _decoded(examples, settings, cache_dir, console)
-    for _, name, why in cache.bad[:3]:
-        print_plain(console, f"· left out: {name}: {why}")
-    if cache.bad:
-        print_plain(console, f"· {len(cache.bad)} of {len(examples.labels)} images left out")
-    return Material(examples, cache, place_pictures(cache.pixels, examples.labels, runtime))
-
-
-def _decoded(
-    examples: Examples, settings: TrainSettings, cache_dir: Path, console: Console
-) -> PixelCache:
-    with progress_bar(console) as bar:
-        pulse = Pulse(console, bar, "images", len(examples.labels))
-
-        def show(done: int, total: int) -> None:
-            pulse.show(f"{done} of {total} images decoded", done)
-
-        return prepare(
-            examples,
-            settings.resize,
-            cache_dir / "pixels",
-            max_bad=settings.max_bad,
-            on_progress=show,
-            on_message=partial(print_plain, console),
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,10 @@ from torch import nn
 from irtheory.intersection.network import Network, collect
 from irtheory.runs.console import print_plain, print_written
 from irtheory.runs.files import InputError
+from irvision.data.batches.loader import evaluation_batches
+from irvision.data.batches.material import Material, gather_material
 from irvision.data.cache_folder import cache_folder
 from irvision.data.examples import Attributes, Part, check_samples, samples_digest
-from irvision.data.loader import evaluation_batches
 from irvision.data.registry import load_attributes, load_examples
 from irvision.epoch_fidelity import EpochFidelity, fidelity_by_epoch
 from irvision.evaluation import Predictions, evaluate
@@ -25,7 +26,7 @@ from irvision.evaluation_results import Evaluation
 from irvision.frozen import features_in_order
 from irvision.memory import memory_in_one_line
 from irvision.models import view_of
-from irvision.preparation import EVALUATION_ROWS, Material, features_of, gather_material
+from irvision.preparation import EVALUATION_ROWS, features_of
 from irvision.runtime import autocast, start_runtime
 from irvision.saved import Trained, load_trained, moved
 

@@ -14,9 +14,9 @@ from irtheory.intersection.losses import Weights
 from irtheory.intersection.network import Collected, Network, collect
 from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.trees.tree import Tree
-from irvision.data.augment import View
-from irvision.data.loader import evaluation_batches, training_batches
-from irvision.data.pictures import place_pictures
+from irvision.data.batches.augment import View
+from irvision.data.batches.loader import evaluation_batches, training_batches
+from irvision.data.batches.pictures import place_pictures
 from irvision.parallel import Group, averaged_f, parallelise
 from irvision.runtime import Runtime
 

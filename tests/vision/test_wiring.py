@@ -19,9 +19,10 @@ from irtheory.runs.files import InputError
 from irvision import board as board_module
 from irvision import interrupt, models, preparation
 from irvision.board import Board
+from irvision.data.batches.material import gather_material
 from irvision.data.registry import load_examples
 from irvision.interrupt import heeding_signals
-from irvision.preparation import Setup, gather_material, set_up
+from irvision.preparation import Setup, set_up
 from irvision.recipes import resolve
 from irvision.runtime import Runtime
 from irvision.settings import TrainSettings

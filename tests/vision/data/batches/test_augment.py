@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from irtheory.runs.files import InputError
-from irvision.data.augment import Draws, View, central_view, draw, training_view
+from irvision.data.batches.augment import Draws, View, central_view, draw, training_view
 
 
 def pictures(b: int, side: int, seed: int = 0) -> torch.Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from irtheory.intersection.engine import Batches
 from irtheory.runs.files import InputError
-from irvision.data.augment import View, central_view, draw, generator, training_view
-from irvision.data.pictures import Pictures
+from irvision.data.batches.augment import View, central_view, draw, generator, training_view
+from irvision.data.batches.pictures import Pictures
 from irvision.runtime import Runtime
 
 # Keeps the order of an epoch apart from other numbers drawn from the same seed.

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from irtheory.runs.files import InputError
-from irvision.data.augment import View, central_view
-from irvision.data.loader import evaluation_batches, training_batches
-from irvision.data.pictures import Pictures, in_advance, place_pictures
+from irvision.data.batches.augment import View, central_view
+from irvision.data.batches.loader import evaluation_batches, training_batches
+from irvision.data.batches.pictures import Pictures, in_advance, place_pictures
 from irvision.runtime import Runtime
 
 CPU = torch.device("cpu")

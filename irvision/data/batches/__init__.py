@@ -1,0 +1,1 @@
+"""Pixels on the device, batches of an epoch, crops and flips."""
