@@ -14,11 +14,11 @@ import numpy as np
 from PIL import Image
 
 from irtheory.runs.files import InputError
-from irvision.data.counts import OFFICIAL, PAPER, fewer_than_official
+from irvision.data.datasets.counts import OFFICIAL, PAPER, fewer_than_official
+from irvision.data.datasets.layout import Needed, missing
+from irvision.data.datasets.lines import readable
 from irvision.data.decode import Progress, check_processes, decode
 from irvision.data.examples import PARTS, DataOptions, Examples
-from irvision.data.layout import Needed, missing
-from irvision.data.lines import readable
 from irvision.data.photographs import FORMATS, Photographs
 from irvision.data.registry import FOLDER, load_attributes, load_examples, resolve
 

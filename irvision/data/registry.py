@@ -8,18 +8,18 @@ from pathlib import Path
 from types import ModuleType
 
 from irtheory.runs.files import InputError
+from irvision.data.datasets.lines import readable
 from irvision.data.examples import Attributes, DataOptions, Examples
-from irvision.data.lines import readable
 
 # Each module has load_examples(options) and load_attributes(options, examples).
 DATASETS: dict[str, str] = {
     "beetles": "irvision.data.beetles",
-    "aYahoo": "irvision.data.ayahoo",
-    "aPascal": "irvision.data.apascal",
-    "AwA2": "irvision.data.awa2",
-    "CUB": "irvision.data.cub",
+    "aYahoo": "irvision.data.datasets.ayahoo",
+    "aPascal": "irvision.data.datasets.apascal",
+    "AwA2": "irvision.data.datasets.awa2",
+    "CUB": "irvision.data.datasets.cub",
 }
-FOLDER = "irvision.data.folder"
+FOLDER = "irvision.data.datasets.folder"
 # Whose images hold several samples.
 OF_OBJECTS = ("aYahoo", "aPascal")
 

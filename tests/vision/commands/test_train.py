@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from cli import app
 from irtheory.trees.tree import Tree
-from irvision.data import annotations, registry
+from irvision.data import registry
+from irvision.data.datasets import annotations
 from irvision.data.examples import Attributes
 from irvision.epoch_codes import read_epoch_codes
 from irvision.saved import load_trained

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from irtheory.runs.files import InputError
-from irvision.data import annotations
-from irvision.data.counts import compare_counts, name_empty
+from irvision.data.datasets import annotations
+from irvision.data.datasets.counts import compare_counts, name_empty
+from irvision.data.datasets.layout import Needed, find_images, find_root, require
+from irvision.data.datasets.lines import numbered_lines, read_entries, read_numbered
+from irvision.data.datasets.splits import make_parts
 from irvision.data.examples import Attributes, DataOptions, Examples
-from irvision.data.layout import Needed, find_images, find_root, require
-from irvision.data.lines import numbered_lines, read_entries, read_numbered
 from irvision.data.photographs import Photographs, check_same
-from irvision.data.splits import make_parts
 
 NAME = "CUB"
 FOLDERS = ("CUB_200_2011", "CUB-200-2011", "CUB", "cub")

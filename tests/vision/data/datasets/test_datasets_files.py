@@ -9,16 +9,16 @@ import pytest
 from PIL import Image
 
 from irtheory.runs.files import InputError
-from irvision.data.annotations import (
+from irvision.data.datasets.annotations import (
     read_class_attributes,
     read_image_attributes,
     read_object_attributes,
 )
-from irvision.data.counts import PAPER, compare_counts, fewer_than_official, name_empty
+from irvision.data.datasets.counts import PAPER, compare_counts, fewer_than_official, name_empty
+from irvision.data.datasets.farhadi import read_objects
+from irvision.data.datasets.layout import Needed, find_images, find_root, missing
+from irvision.data.datasets.lines import read_entries, read_names, read_numbered
 from irvision.data.examples import DataOptions
-from irvision.data.farhadi import read_objects
-from irvision.data.layout import Needed, find_images, find_root, missing
-from irvision.data.lines import read_entries, read_names, read_numbered
 from irvision.data.registry import load_examples
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from irtheory.runs.files import InputError
-from irvision.data import annotations
-from irvision.data.counts import compare_counts
+from irvision.data.datasets import annotations
+from irvision.data.datasets.counts import compare_counts
+from irvision.data.datasets.layout import Needed, find_root, require
+from irvision.data.datasets.lines import read_numbered
+from irvision.data.datasets.splits import make_parts
 from irvision.data.examples import Attributes, DataOptions, Examples
 from irvision.data.image_files import Listing, list_images, name_passed
-from irvision.data.layout import Needed, find_root, require
-from irvision.data.lines import read_numbered
 from irvision.data.photographs import Photographs
-from irvision.data.splits import make_parts
 
 NAME = "AwA2"
 FOLDERS = ("Animals_with_Attributes2", "AwA2", "awa2")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from irvision.data.counts import compare_counts, name_empty
-from irvision.data.examples import Attributes, DataOptions, Examples
-from irvision.data.farhadi import (
+from irvision.data.datasets.counts import compare_counts, name_empty
+from irvision.data.datasets.farhadi import (
     ATTRIBUTE_NAMES,
     CLASS_NAMES,
     N_APASCAL,
@@ -16,9 +15,10 @@ from irvision.data.farhadi import (
     photographs_of,
     read_objects,
 )
-from irvision.data.layout import Needed, find_images, find_root, require
-from irvision.data.lines import read_names
-from irvision.data.splits import make_parts
+from irvision.data.datasets.layout import Needed, find_images, find_root, require
+from irvision.data.datasets.lines import read_names
+from irvision.data.datasets.splits import make_parts
+from irvision.data.examples import Attributes, DataOptions, Examples
 
 NAME = "aYahoo"
 FOLDERS = ("aYahoo", "ayahoo", "aPascal-aYahoo", "aPascal_aYahoo", "aPY")

@@ -18,12 +18,12 @@ import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 
 from irtheory.runs.files import InputError
-from irvision.data import annotations
+from irvision.data.datasets import annotations
+from irvision.data.datasets.layout import Needed
+from irvision.data.datasets.splits import check_split, make_parts
 from irvision.data.examples import PARTS, Attributes, DataOptions, Examples, Part
 from irvision.data.image_files import SUFFIXES, Listing, list_folders, list_images, name_passed
-from irvision.data.layout import Needed
 from irvision.data.photographs import Photographs, check_same
-from irvision.data.splits import check_split, make_parts
 
 ATTRIBUTES = Needed(("attributes.csv",), "a table of attributes", "evaluation")
 FILES = (ATTRIBUTES,)

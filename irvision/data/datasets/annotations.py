@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Int, Shaped
 
 from irtheory.runs.files import InputError
-from irvision.data.lines import bad_line, is_number, numbered_lines
+from irvision.data.datasets.lines import bad_line, is_number, numbered_lines
 
 # Fields before the attributes in a line of aPascal or aYahoo.
 OBJECT_FIELDS = 6

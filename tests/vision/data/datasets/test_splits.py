@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irtheory.runs.files import InputError
+from irvision.data.datasets.splits import check_disjoint, draw_share, make_parts, share_of
 from irvision.data.examples import DataOptions
-from irvision.data.splits import check_disjoint, draw_share, make_parts, share_of
 
 TRAIN, VALIDATION, TEST = range(3)
 

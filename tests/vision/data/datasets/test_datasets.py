@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from irtheory.runs.files import InputError
-from irvision.data import annotations, apascal, awa2, ayahoo, cub
+from irvision.data.datasets import annotations, apascal, awa2, ayahoo, cub
 from irvision.data.examples import PARTS, DataOptions, Examples
 from irvision.data.photographs import Photographs
 from irvision.data.registry import load_attributes, load_examples, resolve
@@ -272,6 +272,6 @@ def test_a_missing_file_is_named_with_its_source(awa2_dir):
 
 def test_resolve_gives_a_folder_its_path(tmp_path):
     module, options = resolve(str(tmp_path), DataOptions(Path("elsewhere")))
-    assert (module.__name__, options.data_dir) == ("irvision.data.folder", tmp_path)
+    assert (module.__name__, options.data_dir) == ("irvision.data.datasets.folder", tmp_path)
     module, options = resolve("AWA2", DataOptions(tmp_path))
     assert (module.NAME, options.data_dir) == ("AwA2", tmp_path)
