@@ -13,8 +13,8 @@ from rich.console import Console
 
 from irtheory.runs.console import Pulse, make_console, print_plain, progress_bar
 from irtheory.runs.files import InputError, json_text
+from irvision.data.download.published import PUBLISHED, Archive
 from irvision.data.examples import DataOptions, Unit
-from irvision.data.published import PUBLISHED, Archive
 from irvision.data.registry import load_examples, resolve
 
 COLUMNS, SIDE = 10, 96
@@ -114,8 +114,8 @@ def _is_called(folder: Path, name: str) -> bool:
 
 def _bring(console: Console, archive: Archive, data_dir: Path, folder: Path) -> None:
     """Fetch and unpack one archive."""
-    from irvision.data.archives import DamagedArchive, extract
-    from irvision.data.download import fetch, record, set_aside
+    from irvision.data.download.archives import DamagedArchive, extract
+    from irvision.data.download.download import fetch, record, set_aside
 
     with _counting(console, archive.name, MIB, "MiB") as tell:
         got = fetch(archive, data_dir, tell)

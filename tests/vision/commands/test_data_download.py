@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from irvision.commands.data_options import data_app
-from irvision.data import published
+from irvision.data.download import published
 
 
 def ira_data(*words: object) -> Result:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from irtheory.runs.files import InputError
-from irvision.data import archives
-from irvision.data.archives import extract
+from irvision.data.download import archives
+from irvision.data.download.archives import extract
 
 GOOD = {"set/a.txt": b"one", "set/deep/er/b.bin": bytes(range(256)) * 40, "top.txt": b""}
 

@@ -12,9 +12,9 @@ import pooch
 import pytest
 
 from irtheory.runs.files import InputError
-from irvision.data import download
-from irvision.data.download import Fetched, fetch, record, set_aside
-from irvision.data.published import PUBLISHED, Archive
+from irvision.data.download import download
+from irvision.data.download.download import Fetched, fetch, record, set_aside
+from irvision.data.download.published import PUBLISHED, Archive
 from irvision.data.registry import DATASETS
 
 DATA = np.random.default_rng(0).integers(0, 256, 3_000_000, np.uint8).tobytes()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from irtheory.runs.files import InputError, write_json, write_text
-from irvision.data.published import Archive
+from irvision.data.download.published import Archive
 
 if TYPE_CHECKING:
     from requests import Response
