@@ -10,8 +10,8 @@ from jaxtyping import UInt8
 
 from irvision.data.batches.material import Material
 from irvision.data.batches.pictures import RESIDENT, place_pictures
-from irvision.data.cache import PixelCache
 from irvision.data.examples import BadImage, Examples
+from irvision.data.pixels.cache import PixelCache
 from irvision.runtime import Runtime
 
 # As aYahoo has.

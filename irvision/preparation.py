@@ -18,7 +18,7 @@ from irtheory.intersection.network import Network
 from irtheory.runs.files import InputError
 from irvision.data.batches.loader import batch_bounds, evaluation_batches, training_batches
 from irvision.data.batches.material import Material
-from irvision.data.stamps import stamps_digest
+from irvision.data.pixels.stamps import stamps_digest
 from irvision.frozen import (
     FrozenFeatures,
     feature_batches,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from irtheory.runs.files import InputError
 from irvision.backbones.mobilenet import MobileNetV2, fill_mobilenet_v2
 from irvision.backbones.registry import BACKBONES
-from irvision.data.cache_folder import cache_folder
+from irvision.data.pixels.cache_folder import cache_folder
 
 PICKLED = (".pth", ".pt")
 # As many names of each kind of mismatch are told.

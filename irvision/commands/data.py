@@ -151,7 +151,7 @@ def prepare_work(
     import torch
 
     from irvision import recipes
-    from irvision.data.cache import prepare
+    from irvision.data.pixels.cache import prepare
 
     console = make_console()
     # What `ira train` takes by itself on this machine.

@@ -16,8 +16,8 @@ from irtheory.runs.console import print_plain, print_written
 from irtheory.runs.files import InputError
 from irvision.data.batches.loader import evaluation_batches
 from irvision.data.batches.material import Material, gather_material
-from irvision.data.cache_folder import cache_folder
 from irvision.data.examples import Attributes, Part, check_samples, samples_digest
+from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import load_attributes, load_examples
 from irvision.epoch_fidelity import EpochFidelity, fidelity_by_epoch
 from irvision.evaluation import Predictions, evaluate

@@ -18,8 +18,8 @@ from torch import distributed
 
 from irtheory.runs.files import InputError
 from irtheory.trees.compile import kernels_compiled
-from irvision.data.cache_folder import cache_folder
 from irvision.data.examples import DataOptions
+from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import DATASETS, load_examples
 from irvision.runtime import choose_runtime
 

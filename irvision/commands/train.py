@@ -23,8 +23,8 @@ from irtheory.trees.compile import kernels_compiled, warm_up
 from irvision.board import Board, summary_writer
 from irvision.checkpoint import load_checkpoint
 from irvision.data.batches.material import gather_material
-from irvision.data.cache_folder import cache_folder
 from irvision.data.examples import samples_digest
+from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import is_known, load_examples
 from irvision.epoch_codes import CODES
 from irvision.memory import memory_in_one_line, training_advice

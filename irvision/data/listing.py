@@ -13,7 +13,7 @@ from rich.table import Table
 from irtheory.runs.console import print_plain
 from irtheory.runs.files import InputError
 from irvision.data.examples import DataOptions
-from irvision.data.pixel_file import Damaged, read_contents
+from irvision.data.pixels.pixel_file import Damaged, read_contents
 from irvision.data.registry import DATASETS, load_examples
 
 

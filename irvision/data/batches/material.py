@@ -12,8 +12,8 @@ from rich.console import Console
 
 from irtheory.runs.console import Pulse, print_plain, progress_bar
 from irvision.data.batches.pictures import Pictures, place_pictures
-from irvision.data.cache import PixelCache, prepare
 from irvision.data.examples import Examples, Part
+from irvision.data.pixels.cache import PixelCache, prepare
 from irvision.runtime import Runtime
 from irvision.settings import TrainSettings
 

@@ -14,8 +14,8 @@ from irvision.data.datasets.layout import Needed, find_root, require
 from irvision.data.datasets.lines import read_numbered
 from irvision.data.datasets.splits import make_parts
 from irvision.data.examples import Attributes, DataOptions, Examples
-from irvision.data.image_files import Listing, list_images, name_passed
-from irvision.data.photographs import Photographs
+from irvision.data.pixels.image_files import Listing, list_images, name_passed
+from irvision.data.pixels.photographs import Photographs
 
 NAME = "AwA2"
 FOLDERS = ("Animals_with_Attributes2", "AwA2", "awa2")

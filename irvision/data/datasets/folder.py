@@ -22,8 +22,14 @@ from irvision.data.datasets import annotations
 from irvision.data.datasets.layout import Needed
 from irvision.data.datasets.splits import check_split, make_parts
 from irvision.data.examples import PARTS, Attributes, DataOptions, Examples, Part
-from irvision.data.image_files import SUFFIXES, Listing, list_folders, list_images, name_passed
-from irvision.data.photographs import Photographs, check_same
+from irvision.data.pixels.image_files import (
+    SUFFIXES,
+    Listing,
+    list_folders,
+    list_images,
+    name_passed,
+)
+from irvision.data.pixels.photographs import Photographs, check_same
 
 ATTRIBUTES = Needed(("attributes.csv",), "a table of attributes", "evaluation")
 FILES = (ATTRIBUTES,)

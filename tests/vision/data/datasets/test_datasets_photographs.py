@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from irvision.data.examples import BadImage
-from irvision.data.photographs import Photographs
+from irvision.data.pixels.photographs import Photographs
 
 
 def one(path: Path, box: tuple[int, int, int, int] | None = None) -> Photographs:

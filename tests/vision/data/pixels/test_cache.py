@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from irtheory.runs.files import InputError
-from irvision.data import cache_folder as folders
-from irvision.data import decode
-from irvision.data.cache import PixelCache, prepare
 from irvision.data.examples import BadImage, Examples
 from irvision.data.listing import list_datasets
-from irvision.data.pixel_file import rows_in_block
+from irvision.data.pixels import cache_folder as folders
+from irvision.data.pixels import decode
+from irvision.data.pixels.cache import PixelCache, prepare
+from irvision.data.pixels.pixel_file import rows_in_block
 
 SIZE = 5
 

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from irtheory.runs.files import InputError
-from irvision.data.cache_folder import (
+from irvision.data.examples import BadImage, Examples, PixelSource
+from irvision.data.pixels.cache_folder import (
     PARTIAL,
     Message,
     alone,
@@ -21,9 +22,8 @@ from irvision.data.cache_folder import (
     refusals,
     sweep,
 )
-from irvision.data.decode import Bad, Progress, check_processes, decode
-from irvision.data.examples import BadImage, Examples, PixelSource
-from irvision.data.pixel_file import (
+from irvision.data.pixels.decode import Bad, Progress, check_processes, decode
+from irvision.data.pixels.pixel_file import (
     CHECKED_BYTES,
     Contents,
     Damaged,
@@ -34,7 +34,7 @@ from irvision.data.pixel_file import (
     rows_in_block,
     write_contents,
 )
-from irvision.data.stamps import cache_name, stamps_digest
+from irvision.data.pixels.stamps import cache_name, stamps_digest
 
 
 @dataclass(frozen=True, eq=False)

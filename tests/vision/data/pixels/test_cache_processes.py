@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from irvision.data.cache import prepare
-from irvision.data.cache_folder import sweep
 from irvision.data.examples import Examples
+from irvision.data.pixels.cache import prepare
+from irvision.data.pixels.cache_folder import sweep
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 # A source as a file of its own, so that other processes can import it.
 SOURCE = """
 import os, time
@@ -53,7 +53,7 @@ PREPARE = """
 import sys
 from pathlib import Path
 from slow_source import Slow, examples
-from irvision.data.cache import prepare
+from irvision.data.pixels.cache import prepare
 folder, begun, seconds, processes, ends = sys.argv[1:]
 slow = Slow(260, Path(begun), float(seconds), ends == "ends")
 try:

@@ -18,7 +18,7 @@ import numpy as np
 
 from irtheory.runs.files import InputError
 from irvision.data.examples import BadImage, PixelSource
-from irvision.data.pixel_file import row_bytes, rows_in_block
+from irvision.data.pixels.pixel_file import row_bytes, rows_in_block
 
 Progress = Callable[[int, int], None]
 Bad = tuple[int, str, str]

@@ -1,0 +1,1 @@
+"""Image files as squares of pixels, decoded once and kept in a cache."""
