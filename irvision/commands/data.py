@@ -23,8 +23,8 @@ MIB, GIB = 2**20, 2**30
 
 def check_work(name: str, data_dir: Path, unit: Unit, processes: int | None, as_json: bool) -> int:
     """Check a data set and print what was found; 0 if it is whole, else 1."""
-    from irvision.data.check import check_dataset
-    from irvision.data.check_report import print_findings
+    from irvision.data.report.check import check_dataset
+    from irvision.data.report.check_report import print_findings
 
     console = make_console(quiet=as_json)
     options = DataOptions(data_dir=data_dir, unit=unit)
@@ -182,8 +182,8 @@ def prepare_work(
 
 def show_work(name: str, data_dir: Path, unit: Unit, out: Path | None, seed: int) -> None:
     """Write a picture of a data set."""
-    from irvision.data.beetles.sheet import contact_sheet
-    from irvision.data.show import sample_grid, write_png
+    from irvision.data.report.beetle_sheet import contact_sheet
+    from irvision.data.report.show import sample_grid, write_png
 
     if seed < 0:
         raise InputError(f"--seed: expected a number ≥ 0, found {seed}")

@@ -75,8 +75,8 @@ def list_command(
     """Which data sets are there, how large, and which are decoded already."""
     with _one_line(debug, _given(context, data_dir)):
         from irtheory.runs.console import make_console, print_plain
-        from irvision.data.listing import list_datasets, print_list
         from irvision.data.pixels.cache_folder import cache_folder
+        from irvision.data.report.listing import list_datasets, print_list
 
         console = make_console()
         print_list(

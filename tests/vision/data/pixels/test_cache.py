@@ -10,11 +10,11 @@ import pytest
 
 from irtheory.runs.files import InputError
 from irvision.data.examples import BadImage, Examples
-from irvision.data.listing import list_datasets
 from irvision.data.pixels import cache_folder as folders
 from irvision.data.pixels import decode
 from irvision.data.pixels.cache import PixelCache, prepare
 from irvision.data.pixels.pixel_file import rows_in_block
+from irvision.data.report.listing import list_datasets
 
 SIZE = 5
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from irvision.data.listing import list_datasets
 from irvision.data.pixels.pixel_file import TAIL, Contents, Damaged, read_contents, write_contents
+from irvision.data.report.listing import list_datasets
 
 SIZE, COUNT = 2, 40
 KNOWN = Contents("set", SIZE, COUNT, "stamps", 32, (1, 2), ((3, "a.jpg", "cut"),))

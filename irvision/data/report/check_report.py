@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from irtheory.runs.console import print_plain
-from irvision.data.check import Findings
+from irvision.data.report.check import Findings
 
 # Of a long list the first ones are printed; --json has them all.
 SHOWN = 5

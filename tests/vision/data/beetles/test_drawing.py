@@ -13,8 +13,8 @@ from irvision.data.beetles.draw import picture
 from irvision.data.beetles.hashing import words
 from irvision.data.beetles.raster import Canvas, turned
 from irvision.data.beetles.scene import scene
-from irvision.data.beetles.sheet import GAP, LINE, MARGIN, contact_sheet, toggled
 from irvision.data.beetles.species import Trait
+from irvision.data.report.beetle_sheet import GAP, LINE, MARGIN, contact_sheet, toggled
 
 # Mean levels of the 16 squares of pictures of 64 px, row by row, channels averaged.
 GOLDEN: dict[tuple[int, int], list[float]] = {

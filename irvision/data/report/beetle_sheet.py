@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from irvision.data.beetles.draw import draw, picture
 from irvision.data.beetles.species import SPECIES, TRAITS, species
 from irvision.data.beetles.traits import traits
-from irvision.data.show import write_png
+from irvision.data.report.show import write_png
 
 PAPER, TEXT, FAINT = (250, 249, 245), (30, 30, 30), (120, 120, 120)
 GAP, LINE, MARGIN = 6, 18, 20

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from irvision.data import listing
-from irvision.data.check import check_dataset
 from irvision.data.examples import DataOptions
-from irvision.data.listing import list_datasets
+from irvision.data.report import listing
+from irvision.data.report.check import check_dataset
+from irvision.data.report.listing import list_datasets
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def draw(path: Path) -> None:

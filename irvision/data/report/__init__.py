@@ -1,0 +1,1 @@
+"""What `ira data list`, `check` and `show` find and print."""
