@@ -19,10 +19,10 @@ from irvision.data.batches.material import Material, gather_material
 from irvision.data.examples import Attributes, Part, check_samples, samples_digest
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import load_attributes, load_examples
-from irvision.epoch_fidelity import EpochFidelity, fidelity_by_epoch
-from irvision.evaluation import Predictions, evaluate
-from irvision.evaluation_files import print_evaluation, write_evaluation
-from irvision.evaluation_results import Evaluation
+from irvision.evaluation.epoch_fidelity import EpochFidelity, fidelity_by_epoch
+from irvision.evaluation.report import print_evaluation, write_evaluation
+from irvision.evaluation.results import Evaluation
+from irvision.evaluation.scores import Predictions, evaluate
 from irvision.frozen import features_in_order
 from irvision.memory import memory_in_one_line
 from irvision.models import view_of

@@ -18,8 +18,8 @@ from irtheory.intersection.epoch import Epoch
 from irtheory.runs.files import InputError
 from irtheory.trees.tree import Tree
 from irvision.attribute_table import AttributeRow, write_attribute_table
-from irvision.epoch_fidelity import EpochFidelity
-from irvision.node_names import NodeName
+from irvision.evaluation.epoch_fidelity import EpochFidelity
+from irvision.evaluation.node_names import NodeName
 from irvision.plots_attributes import attributes_figure, comparison_figure
 from irvision.plots_page import shortened
 from irvision.plots_run import plot_run, read_metrics

@@ -11,8 +11,8 @@ from irtheory.fidelity import feature_fidelity, within_class_recovery
 from irtheory.intersection.quantize import binarize
 from irtheory.trees.tree import Tree
 from irvision.data.examples import Attributes
-from irvision.evaluation import Predictions, column_words, evaluate
-from irvision.evaluation_results import wilson_interval
+from irvision.evaluation.results import wilson_interval
+from irvision.evaluation.scores import Predictions, column_words, evaluate
 
 KEPT = (4, 7, 9, 30)
 CLASSES = ("ant", "bee", "fly")

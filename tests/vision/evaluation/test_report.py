@@ -17,15 +17,9 @@ from irvision.attribute_table import (
     read_attribute_table,
     write_attribute_table,
 )
-from irvision.evaluation_files import print_evaluation, write_evaluation
-from irvision.evaluation_results import (
-    ClassAccuracy,
-    Evaluation,
-    FidelityRow,
-    Share,
-    WithinClass,
-)
-from irvision.node_names import NodeName
+from irvision.evaluation.node_names import NodeName
+from irvision.evaluation.report import print_evaluation, write_evaluation
+from irvision.evaluation.results import ClassAccuracy, Evaluation, FidelityRow, Share, WithinClass
 
 ROWS = (
     AttributeRow("has, a comma [red]", 10, 0.1, 1 / 3, 0.2, 0.3, 0.4, "code 3 ≠ 1", 3, True),

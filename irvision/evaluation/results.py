@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from irvision.attribute_table import AttributeRow
-from irvision.epoch_fidelity import EpochFidelity
-from irvision.node_names import NodeName
+from irvision.evaluation.epoch_fidelity import EpochFidelity
+from irvision.evaluation.node_names import NodeName
 
 Interval = tuple[float, float]
 

@@ -5,7 +5,7 @@ import pytest
 
 from irtheory.trees.tree import Tree
 from irvision.data.examples import Attributes
-from irvision.node_names import name_tests
+from irvision.evaluation.node_names import name_tests
 
 M, N = 400, 40
 

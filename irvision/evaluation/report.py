@@ -14,7 +14,7 @@ from rich.table import Table
 from irtheory.runs.console import print_plain
 from irtheory.runs.files import write_json
 from irvision.attribute_table import AttributeRow, write_attribute_table
-from irvision.evaluation_results import Evaluation, FidelityRow, Interval
+from irvision.evaluation.results import Evaluation, FidelityRow, Interval
 
 EVALUATION, ATTRIBUTES = "evaluation.json", "attributes.csv"
 # More classes or attributes than this fill the screen; then those at both ends are printed.
