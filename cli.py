@@ -244,7 +244,7 @@ def plot(
     """Draw a run: training, tree, attributes; with a second run, both side by side."""
     with _one_line(debug):
         from irtheory.runs.console import make_console, print_written
-        from irvision.plots_run import plot_run
+        from irvision.figures.run import plot_run
 
         drawn = plot_run(folder, other)
         pictures = [path for path in drawn if path.suffix == ".png"]

@@ -12,7 +12,7 @@ import numpy as np
 from irtheory.runs.figures import BLUE, GREY
 from irtheory.trees.export import merge_same_class
 from irtheory.trees.tree import Tree
-from irvision.plots_page import page, shortened
+from irvision.figures.page import page, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

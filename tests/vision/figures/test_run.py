@@ -20,9 +20,9 @@ from irtheory.trees.tree import Tree
 from irvision.attribute_table import AttributeRow, write_attribute_table
 from irvision.evaluation.epoch_fidelity import EpochFidelity
 from irvision.evaluation.node_names import NodeName
-from irvision.plots_attributes import attributes_figure, comparison_figure
-from irvision.plots_page import shortened
-from irvision.plots_run import plot_run, read_metrics
+from irvision.figures.attributes import attributes_figure, comparison_figure
+from irvision.figures.page import shortened
+from irvision.figures.run import plot_run, read_metrics
 
 CLASSES = ["wood ant", "bee", "$fly$"]
 EPOCH = Epoch(
@@ -274,5 +274,5 @@ def test_long_names_keep_both_ends() -> None:
 
 
 def test_figures_need_no_torch() -> None:
-    code = "import sys, irvision.plots_run; sys.exit('torch' in sys.modules)"
+    code = "import sys, irvision.figures.run; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,7 +12,7 @@ import numpy as np
 from irtheory.runs.figures import GREY
 from irtheory.runs.files import InputError
 from irvision.attribute_table import AttributeRow
-from irvision.plots_page import page, shortened
+from irvision.figures.page import page, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from irtheory.trees.tree import Tree
-from irvision.plots_run import plot_run
-from irvision.plots_tree import NodeText, tree_figure
+from irvision.figures.run import plot_run
+from irvision.figures.tree import NodeText, tree_figure
 
 
 def deep_tree(depth: int, rng: np.random.Generator, d: int = 64) -> Tree:

@@ -1,0 +1,1 @@
+"""Every figure of a run, drawn from the files of its folder."""
