@@ -1,1 +1,1 @@
-"""Methods of training on images, one file each; `contract` says what such a file holds."""
+"""Methods of training on images; `contract` says what a file of this package holds."""

@@ -1,4 +1,4 @@
-"""What a method is to the image pipeline: one file of this package, found by its presence."""
+"""What a method is to the image pipeline. Files of this package are found by their presence."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 from torch import nn
 
@@ -34,7 +35,7 @@ def around(represent: nn.Module, classes: int, method: Method, settings: TrainSe
 class ImageMethod:
     """One way to train on images: a row of Table 1, or our own.
 
-    A file of this package makes one as its `METHOD`; that is all it takes to appear in
+    A file of this package lists its methods as `METHODS`; that is all it takes to appear in
     `ira train --method`.
 
     Attributes:
@@ -62,15 +63,10 @@ class ImageMethod:
 
 @cache
 def image_methods() -> dict[str, ImageMethod]:
-    """Every method by its name, in the order of the files' names."""
-    from irvision import methods as package
-
-    found = {}
-    for module in pkgutil.iter_modules(package.__path__):
-        method = getattr(import_module(f"{package.__name__}.{module.name}"), "METHOD", None)
-        if isinstance(method, ImageMethod):
-            found[method.name] = method
-    return found
+    """Every method by its name, file by file."""
+    folder, package = str(Path(__file__).parent), __name__.rpartition(".")[0]
+    modules = (import_module(f"{package}.{m.name}") for m in pkgutil.iter_modules([folder]))
+    return {method.name: method for m in modules for method in getattr(m, "METHODS", ())}
 
 
 def image_method(name: str) -> ImageMethod:
