@@ -26,7 +26,7 @@ from irtheory.intersection.engine import Batches, Intersection
 from irtheory.intersection.epoch import Progress
 from irtheory.intersection.network import Collected, Network
 from irtheory.trees.tree import Tree
-from irvision.models import compile_f, make_network, optimisers
+from irvision.models.network import compile_f, make_network, optimisers
 from irvision.runtime import Runtime, autocast
 from irvision.settings import TrainSettings
 

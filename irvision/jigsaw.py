@@ -82,8 +82,9 @@ def progressive_steps(
 
     Args:
         represent: images [b, 3, h, w] and a stage 0, 1 or 2 → logits [b, k] of its classifier,
-            such as a `irvision.features.PmgFeatures` with stage heads. Of several processes: a
-            module whose gradients are averaged, though not all parameters take part in a step.
+            such as an `irvision.models.features.PmgFeatures` with stage heads. With several
+            processes: a module whose gradients are averaged, though not all parameters take
+            part in a step.
         optimiser: over the parameters of F. Those that take no part in a step do not move.
         precision: makes the context of every forward pass.
         chunks: parts in which a batch passes through F, see `irtheory.intersection.step.Descent`.

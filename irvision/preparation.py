@@ -18,17 +18,15 @@ from irtheory.intersection.network import Network
 from irtheory.runs.files import InputError
 from irvision.data.batches.loader import batch_bounds, evaluation_batches, training_batches
 from irvision.data.batches.material import Material
-from irvision.data.pixels.stamps import stamps_digest
-from irvision.frozen import (
-    FrozenFeatures,
-    feature_batches,
-    features_in_order,
-    frozen_features,
-    weights_digest,
-)
 from irvision.jigsaw import progressive_steps
 from irvision.methods.contract import image_method
-from irvision.models import (
+from irvision.models.frozen import (
+    feature_batches,
+    features_in_order,
+    features_of,
+    weights_digest,
+)
+from irvision.models.network import (
     Frozen,
     assemble,
     compile_f,
@@ -139,19 +137,6 @@ def _set_up_frozen(
     grower = replace(grower, min_samples_leaf=_smallest_leaf(settings, len(rows)))
     known = weights_digest(backbone)
     return Setup(engine, grower, whole, train, validation, fit, steps, known)
-
-
-def features_of(
-    settings: TrainSettings,
-    material: Material,
-    backbone: nn.Module,
-    cache_dir: Path,
-    console: Console,
-) -> FrozenFeatures:
-    """Frozen features of the whole data set, computed once."""
-    key = f"{material.cache.path.name} {stamps_digest(material.examples.pixels)}"
-    view, folder = view_of(settings), cache_dir / "features"
-    return frozen_features(backbone, material.pictures, view, key, folder, console)
 
 
 def _smallest_leaf(settings: TrainSettings, samples: int) -> int:

@@ -24,7 +24,7 @@ from irvision.backbones.registry import BACKBONES
 from irvision.checkpoint import check_shapes
 from irvision.data.registry import is_known
 from irvision.methods.contract import image_methods
-from irvision.models import make_network
+from irvision.models.network import make_network
 from irvision.settings import TrainSettings, settings_from
 
 WEIGHTS, TREE, CLASSES, RESULT = "weights.safetensors", "tree.json", "classes.json", "result.json"

@@ -38,7 +38,7 @@ class TrainSettings:
         recipe: where the settings that were not given come from.
         backbone, weights: network from images to maps, and where its weights come from.
         freeze_backbone: compute the backbone's features once and train what follows.
-        features: how maps become d numbers, see `irvision.features`.
+        features: how maps become d numbers, see `irvision.models.features`.
         dim, bits, depth: d, r and d_max.
         activation: of F, before q.
         dropout: in F, before its last layer.

@@ -28,7 +28,7 @@ from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import is_known, load_examples
 from irvision.epoch_codes import CODES
 from irvision.memory import memory_in_one_line, training_advice
-from irvision.models import make_backbone
+from irvision.models.network import make_backbone
 from irvision.preparation import set_up
 from irvision.recipes import BEETLES, resolve
 from irvision.runtime import Runtime, device_name, running, start_runtime

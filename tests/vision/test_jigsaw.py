@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from irvision import models
 from irvision.backbones.registry import build_backbone
-from irvision.features import PmgFeatures, parameter_groups
 from irvision.jigsaw import cycle, jigsaw, progressive_steps
+from irvision.models import network as models
+from irvision.models.features import PmgFeatures, parameter_groups
 from irvision.recipes import resolve
 
 

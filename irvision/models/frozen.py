@@ -19,8 +19,14 @@ from irtheory.runs.console import Pulse, progress_bar
 from irtheory.runs.files import write_bytes
 from irvision.data.batches.augment import View
 from irvision.data.batches.loader import evaluation_batches
+from irvision.data.batches.material import Material
 from irvision.data.batches.pictures import Pictures
+from irvision.data.pixels.stamps import stamps_digest
+from irvision.models.network import (
+    view_of,
+)
 from irvision.runtime import autocast
+from irvision.settings import TrainSettings
 
 # Images that pass through the backbone at once. On a CPU the maps of few images stay in memory
 # that is used again and again; for many, fresh pages cost more than the arithmetic.
@@ -134,3 +140,16 @@ def _write(file: Path, features: Float[np.ndarray, "2 m C"]) -> None:
     stream = io.BytesIO()
     np.save(stream, features)
     write_bytes(file, stream.getbuffer())
+
+
+def features_of(
+    settings: TrainSettings,
+    material: Material,
+    backbone: nn.Module,
+    cache_dir: Path,
+    console: Console,
+) -> FrozenFeatures:
+    """Frozen features of the whole data set, computed once."""
+    key = f"{material.cache.path.name} {stamps_digest(material.examples.pixels)}"
+    view, folder = view_of(settings), cache_dir / "features"
+    return frozen_features(backbone, material.pictures, view, key, folder, console)

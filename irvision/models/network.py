@@ -13,8 +13,8 @@ from irvision.backbones.backbone import Backbone
 from irvision.backbones.registry import BACKBONES, build_backbone
 from irvision.backbones.weights import load_weights
 from irvision.data.batches.augment import View
-from irvision.features import PlainFeatures, PmgFeatures, parameter_groups
 from irvision.methods.contract import image_method
+from irvision.models.features import PlainFeatures, PmgFeatures, parameter_groups
 from irvision.settings import TrainSettings
 
 HALF = (0.5, 0.5, 0.5)

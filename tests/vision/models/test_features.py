@@ -8,7 +8,7 @@ from torch.nn import functional
 from irtheory.intersection.layers import Activation
 from irtheory.intersection.quantize import UniformQuantizer
 from irvision.backbones.registry import build_backbone
-from irvision.features import PlainFeatures, PmgFeatures, parameter_groups
+from irvision.models.features import PlainFeatures, PmgFeatures, parameter_groups
 
 ACTIVATIONS: tuple[Activation, ...] = ("relu", "sigmoid")
 D, K = 12, 5

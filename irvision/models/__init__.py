@@ -1,0 +1,1 @@
+"""Networks for images: backbones, F, q and G."""
