@@ -30,7 +30,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from irvision.backbones.mobilenet import INPUT_SIZE, MobileNetV2, fill_mobilenet_v2, scale_pixels
+from irvision.models.backbones.mobilenet import (
+    INPUT_SIZE,
+    MobileNetV2,
+    fill_mobilenet_v2,
+    scale_pixels,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 N_CLASSES, N_ATTRIBUTES = 20, 64

@@ -8,8 +8,8 @@ from typing import Any
 from irtheory.intersection.losses import Weights
 from irtheory.intersection.quantize import check_bits
 from irtheory.runs.files import InputError
-from irvision.backbones.registry import BACKBONES
 from irvision.methods.contract import image_method
+from irvision.models.backbones.registry import BACKBONES
 from irvision.settings import Recipe, TrainSettings, option
 
 BEETLES = "beetles"

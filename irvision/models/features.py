@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from irtheory.intersection.layers import Activation, representation
-from irvision.backbones.backbone import STAGES, Backbone
+from irvision.models.backbones.backbone import STAGES, Backbone
 
 # Of the batch norms in PMG's blocks of convolutions.
 SLOW = 0.01

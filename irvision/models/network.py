@@ -9,11 +9,11 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
 from irtheory.intersection.layers import Standardise, representation
 from irtheory.intersection.network import Network
-from irvision.backbones.backbone import Backbone
-from irvision.backbones.registry import BACKBONES, build_backbone
-from irvision.backbones.weights import load_weights
 from irvision.data.batches.augment import View
 from irvision.methods.contract import image_method
+from irvision.models.backbones.backbone import Backbone
+from irvision.models.backbones.registry import BACKBONES, build_backbone
+from irvision.models.backbones.weights import load_weights
 from irvision.models.features import PlainFeatures, PmgFeatures, parameter_groups
 from irvision.settings import TrainSettings
 

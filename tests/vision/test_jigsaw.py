@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from irvision.backbones.registry import build_backbone
 from irvision.jigsaw import cycle, jigsaw, progressive_steps
 from irvision.models import network as models
+from irvision.models.backbones.registry import build_backbone
 from irvision.models.features import PmgFeatures, parameter_groups
 from irvision.recipes import resolve
 

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from irtheory.intersection.layers import Activation
 from irtheory.intersection.quantize import UniformQuantizer
-from irvision.backbones.registry import build_backbone
+from irvision.models.backbones.registry import build_backbone
 from irvision.models.features import PlainFeatures, PmgFeatures, parameter_groups
 
 ACTIVATIONS: tuple[Activation, ...] = ("relu", "sigmoid")

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from irtheory.runs.files import InputError
-from irvision.backbones.registry import BACKBONES, build_backbone
-from irvision.backbones.weights import load_weights
+from irvision.models.backbones.registry import BACKBONES, build_backbone
+from irvision.models.backbones.weights import load_weights
 
 State = dict[str, Tensor]
 

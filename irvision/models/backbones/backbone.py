@@ -13,7 +13,7 @@ STAGES = 3
 class Backbone(nn.Module, ABC):
     """A network from images [b, 3, h, w] to maps at strides 8, 16 and 32.
 
-    Images are normalised floats (see `irvision.backbones.registry`), of any size; maps keep
+    Images are normalised floats (see `irvision.models.backbones.registry`), of any size; maps keep
     their memory format, channels_last for choice.
 
     Attributes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from irvision.backbones.backbone import Backbone
-from irvision.backbones.mobilenet import MobileNetV2
-from irvision.backbones.resnet import resnet10, resnet18, resnet50
+from irvision.models.backbones.backbone import Backbone
+from irvision.models.backbones.mobilenet import MobileNetV2
+from irvision.models.backbones.resnet import resnet10, resnet18, resnet50
 
 Channels = tuple[float, float, float]
 # Of ImageNet's training pixels, as published with weights trained on it.

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from irvision.backbones.backbone import Backbone
-from irvision.backbones.registry import BACKBONES, build_backbone
-from irvision.backbones.resnet import ResNet
+from irvision.models.backbones.backbone import Backbone
+from irvision.models.backbones.registry import BACKBONES, build_backbone
+from irvision.models.backbones.resnet import ResNet
 
 COUNTS = {"resnet50": (3, 4, 6, 3), "resnet18": (2, 2, 2, 2), "resnet10": (1, 1, 1, 1)}
 

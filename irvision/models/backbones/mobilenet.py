@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from irvision.backbones.backbone import Backbone
+from irvision.models.backbones.backbone import Backbone
 
 INPUT_SIZE = 224
 N_FEATURES = 1280

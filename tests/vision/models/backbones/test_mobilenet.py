@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from irvision.backbones.mobilenet import (
+from irvision.models.backbones.mobilenet import (
     MobileNetV2,
     SameConv2d,
     fill_mobilenet_v2,

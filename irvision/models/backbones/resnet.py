@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from irvision.backbones.backbone import Backbone
+from irvision.models.backbones.backbone import Backbone
 
 
 class BasicBlock(nn.Module):

@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from irtheory.runs.files import InputError
-from irvision.backbones.mobilenet import MobileNetV2, fill_mobilenet_v2
-from irvision.backbones.registry import BACKBONES
 from irvision.data.pixels.cache_folder import cache_folder
+from irvision.models.backbones.mobilenet import MobileNetV2, fill_mobilenet_v2
+from irvision.models.backbones.registry import BACKBONES
 
 PICKLED = (".pth", ".pt")
 # As many names of each kind of mismatch are told.
