@@ -25,12 +25,12 @@ from gpu_profile import profile_of
 from gpu_squares import CLASSES
 from rich.console import Console
 
-from irvision.checkpoint import save_checkpoint
 from irvision.data.batches.material import Material
 from irvision.preparation import Setup, set_up
+from irvision.runs.checkpoint import save_checkpoint
+from irvision.runs.writer import Writer
 from irvision.runtime import Runtime
 from irvision.settings import TrainSettings
-from irvision.writer import Writer
 
 
 def measure(

@@ -19,17 +19,17 @@ from irtheory.runs.files import InputError, json_line, write_text
 from irtheory.runs.folder import CONFIG
 from irtheory.trees.export import merge_same_class
 from irtheory.trees.tree import Tree
-from irvision.board import Board
-from irvision.checkpoint import Misfit, check_moments, check_shapes
 from irvision.data.examples import check_samples
-from irvision.epoch_codes import write_epoch_codes
 from irvision.interrupt import Interruption, heeding_signals
 from irvision.memory import lacks_memory
 from irvision.methods.contract import image_method
 from irvision.preparation import Setup
-from irvision.saved import Result, save_trained
+from irvision.runs.checkpoint import Misfit, check_moments, check_shapes
+from irvision.runs.epoch_codes import write_epoch_codes
+from irvision.runs.tensorboard import Board
+from irvision.runs.trained import Result, save_trained
+from irvision.runs.writer import Writer
 from irvision.settings import MOVABLE, TrainSettings
-from irvision.writer import Writer
 
 METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"
 # Paths may move; digests say whether what they lead to is still the same.

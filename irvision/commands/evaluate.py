@@ -27,8 +27,8 @@ from irvision.memory import memory_in_one_line
 from irvision.models.frozen import features_in_order, features_of
 from irvision.models.network import view_of
 from irvision.preparation import EVALUATION_ROWS
+from irvision.runs.trained import Trained, load_trained, moved
 from irvision.runtime import autocast, start_runtime
-from irvision.saved import Trained, load_trained, moved
 
 
 def evaluate_command(

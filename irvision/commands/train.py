@@ -20,19 +20,18 @@ from irtheory.runs.files import InputError, write_json
 from irtheory.runs.folder import CONFIG, ENVIRONMENT, default_folder, open_run, refuse_used
 from irtheory.runs.lock import alone_in
 from irtheory.trees.compile import kernels_compiled, warm_up
-from irvision.board import Board, summary_writer
-from irvision.checkpoint import load_checkpoint
 from irvision.data.batches.material import gather_material
 from irvision.data.examples import samples_digest
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import is_known, load_examples
-from irvision.epoch_codes import CODES
 from irvision.memory import memory_in_one_line, training_advice
 from irvision.models.network import make_backbone
 from irvision.preparation import set_up
 from irvision.recipes import BEETLES, resolve
-from irvision.runtime import Runtime, device_name, running, start_runtime
-from irvision.saved import (
+from irvision.runs.checkpoint import load_checkpoint
+from irvision.runs.epoch_codes import CODES
+from irvision.runs.tensorboard import Board, summary_writer
+from irvision.runs.trained import (
     FILES,
     RESULT,
     moved,
@@ -40,6 +39,7 @@ from irvision.saved import (
     settings_content,
     write_settings,
 )
+from irvision.runtime import Runtime, device_name, running, start_runtime
 from irvision.session import CHECKPOINTS, METRICS, Session
 from irvision.settings import MOVABLE, TrainSettings, option
 

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from irtheory.fidelity import feature_fidelity
 from irtheory.intersection.quantize import binarize
 from irvision.data.examples import Attributes
-from irvision.epoch_codes import read_epoch_codes
+from irvision.runs.epoch_codes import read_epoch_codes
 
 # The null moves little from epoch to epoch, and by less than its curve is wide.
 NULL_DRAWS = 5

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from irtheory.runs.console import print_plain
 from irtheory.runs.files import write_json
-from irvision.attribute_table import AttributeRow, write_attribute_table
 from irvision.evaluation.results import Evaluation, FidelityRow, Interval
+from irvision.runs.attribute_table import AttributeRow, write_attribute_table
 
 EVALUATION, ATTRIBUTES = "evaluation.json", "attributes.csv"
 # More classes or attributes than this fill the screen; then those at both ends are printed.

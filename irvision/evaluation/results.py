@@ -8,9 +8,9 @@ from statistics import NormalDist
 import numpy as np
 from jaxtyping import Bool
 
-from irvision.attribute_table import AttributeRow
 from irvision.evaluation.epoch_fidelity import EpochFidelity
 from irvision.evaluation.node_names import NodeName
+from irvision.runs.attribute_table import AttributeRow
 
 Interval = tuple[float, float]
 

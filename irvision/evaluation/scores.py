@@ -19,10 +19,10 @@ from irtheory.fidelity import (
 from irtheory.intersection.quantize import binarize, column_name
 from irtheory.trees.export import merge_same_class
 from irtheory.trees.tree import Tree
-from irvision.attribute_table import AttributeRow
 from irvision.data.examples import Attributes
 from irvision.evaluation.node_names import name_tests
 from irvision.evaluation.results import ClassAccuracy, Evaluation, FidelityRow, Share, WithinClass
+from irvision.runs.attribute_table import AttributeRow
 
 ALL_CODES, TREE_CODES, ORACLE = "all codes", "codes T tests", "class oracle"
 PREDICTED, PREDICTED_PLAIN = "predicted class", "predicted class, one-hot"

@@ -11,8 +11,8 @@ import numpy as np
 
 from irtheory.runs.figures import GREY
 from irtheory.runs.files import InputError
-from irvision.attribute_table import AttributeRow
 from irvision.figures.page import page, shortened
+from irvision.runs.attribute_table import AttributeRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

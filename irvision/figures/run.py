@@ -9,10 +9,10 @@ from typing import Any
 from irtheory.runs.figures import save
 from irtheory.runs.files import InputError
 from irtheory.trees.tree import Tree
-from irvision.attribute_table import AttributeRow, read_attribute_table
 from irvision.figures.attributes import attributes_figure, comparison_figure
 from irvision.figures.training import dynamics_figure
 from irvision.figures.tree import NodeText, code_test, tree_figure
+from irvision.runs.attribute_table import AttributeRow, read_attribute_table
 
 METRICS, TREE, CLASSES, RESULT = "metrics.jsonl", "tree.json", "classes.json", "result.json"
 EVALUATION, ATTRIBUTES = "evaluation.json", "attributes.csv"

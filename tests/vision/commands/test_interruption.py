@@ -21,7 +21,7 @@ OPTIONS = [
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-import irvision.checkpoint, irvision.session
+import irvision.runs.checkpoint, irvision.session
 from irvision.session import Watch
 where, count = sys.argv.pop(1), int(sys.argv.pop(1))
 number = getattr(signal, sys.argv.pop(1))

@@ -19,8 +19,8 @@ from irtheory.trees.tree import Tree
 from irvision.data import registry
 from irvision.data.datasets import annotations
 from irvision.data.examples import Attributes
-from irvision.epoch_codes import read_epoch_codes
-from irvision.saved import load_trained
+from irvision.runs.epoch_codes import read_epoch_codes
+from irvision.runs.trained import load_trained
 
 QUICK = [
     "--dataset", "beetles", "--beetles", "150", "--resize", "32", "--epochs", "2", "--dim", "16",

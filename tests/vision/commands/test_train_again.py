@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from cli import app
-from irvision.checkpoint import load_checkpoint, save_checkpoint
 from irvision.models.backbones.resnet import resnet10
+from irvision.runs.checkpoint import load_checkpoint, save_checkpoint
 
 QUICK = [
     "--backbone", "resnet10", "--weights", "none", "--resize", "32", "--crop", "28", "--epochs",

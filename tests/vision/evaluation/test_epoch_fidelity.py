@@ -10,8 +10,8 @@ from irtheory.fidelity import feature_fidelity
 from irtheory.intersection.quantize import binarize
 from irtheory.runs.files import InputError
 from irvision.data.examples import Attributes
-from irvision.epoch_codes import read_epoch_codes, write_epoch_codes
 from irvision.evaluation.epoch_fidelity import fidelity_by_epoch
+from irvision.runs.epoch_codes import read_epoch_codes, write_epoch_codes
 
 M, D, BITS = 60, 5, 2
 

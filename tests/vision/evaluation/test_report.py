@@ -11,15 +11,15 @@ import pytest
 from rich.console import Console
 
 from irtheory.runs.files import InputError
-from irvision.attribute_table import (
+from irvision.evaluation.node_names import NodeName
+from irvision.evaluation.report import print_evaluation, write_evaluation
+from irvision.evaluation.results import ClassAccuracy, Evaluation, FidelityRow, Share, WithinClass
+from irvision.runs.attribute_table import (
     COLUMNS,
     AttributeRow,
     read_attribute_table,
     write_attribute_table,
 )
-from irvision.evaluation.node_names import NodeName
-from irvision.evaluation.report import print_evaluation, write_evaluation
-from irvision.evaluation.results import ClassAccuracy, Evaluation, FidelityRow, Share, WithinClass
 
 ROWS = (
     AttributeRow("has, a comma [red]", 10, 0.1, 1 / 3, 0.2, 0.3, 0.4, "code 3 ≠ 1", 3, True),

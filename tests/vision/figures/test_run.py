@@ -17,12 +17,12 @@ from PIL import Image
 from irtheory.intersection.epoch import Epoch
 from irtheory.runs.files import InputError
 from irtheory.trees.tree import Tree
-from irvision.attribute_table import AttributeRow, write_attribute_table
 from irvision.evaluation.epoch_fidelity import EpochFidelity
 from irvision.evaluation.node_names import NodeName
 from irvision.figures.attributes import attributes_figure, comparison_figure
 from irvision.figures.page import shortened
 from irvision.figures.run import plot_run, read_metrics
+from irvision.runs.attribute_table import AttributeRow, write_attribute_table
 
 CLASSES = ["wood ant", "bee", "$fly$"]
 EPOCH = Epoch(

@@ -16,18 +16,18 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.processes import Alone
 from irtheory.runs.files import InputError
-from irvision import board as board_module
 from irvision import interrupt, preparation
-from irvision.board import Board
 from irvision.data.batches.material import gather_material
 from irvision.data.registry import load_examples
 from irvision.interrupt import heeding_signals
 from irvision.models import network as models
 from irvision.preparation import Setup, set_up
 from irvision.recipes import resolve
+from irvision.runs import tensorboard as board_module
+from irvision.runs.tensorboard import Board
+from irvision.runs.writer import Writer
 from irvision.runtime import Runtime
 from irvision.settings import TrainSettings
-from irvision.writer import Writer
 
 CPU = Runtime(torch.device("cpu"))
 

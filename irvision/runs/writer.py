@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from irvision.checkpoint import save_checkpoint
+from irvision.runs.checkpoint import save_checkpoint
 
 
 def on_host(value: Any) -> Any:

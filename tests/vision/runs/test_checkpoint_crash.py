@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from irtheory.runs.files import InputError
-from irvision.checkpoint import load_checkpoint, save_checkpoint
+from irvision.runs.checkpoint import load_checkpoint, save_checkpoint
 
 WRITER = """
 import sys
 from pathlib import Path
 import torch
-from irvision.checkpoint import load_checkpoint, save_checkpoint
+from irvision.runs.checkpoint import load_checkpoint, save_checkpoint
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
 epoch = load_checkpoint(folder).state["epoch"]

@@ -20,11 +20,11 @@ from irtheory.runs.files import InputError, write_bytes, write_json, write_text
 from irtheory.runs.folder import CONFIG
 from irtheory.trees.export import merge_same_class, to_key
 from irtheory.trees.tree import Tree
-from irvision.checkpoint import check_shapes
 from irvision.data.registry import is_known
 from irvision.methods.contract import image_methods
 from irvision.models.backbones.registry import BACKBONES
 from irvision.models.network import make_network
+from irvision.runs.checkpoint import check_shapes
 from irvision.settings import TrainSettings, settings_from
 
 WEIGHTS, TREE, CLASSES, RESULT = "weights.safetensors", "tree.json", "classes.json", "result.json"

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from irtheory.runs.files import InputError
-from irvision.checkpoint import load_checkpoint
-from irvision.writer import Writer, on_host
+from irvision.runs.checkpoint import load_checkpoint
+from irvision.runs.writer import Writer, on_host
 
 
 def test_a_state_keeps_its_kinds_on_the_host() -> None:

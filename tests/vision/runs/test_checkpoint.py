@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from irtheory.runs.files import InputError
-from irvision.checkpoint import check_shapes, load_checkpoint, save_checkpoint
+from irvision.runs.checkpoint import check_shapes, load_checkpoint, save_checkpoint
 
 
 def a_state(seed: int = 0) -> dict[str, Any]:
