@@ -29,7 +29,7 @@ from irvision.data.batches.material import Material
 from irvision.preparation import Setup, set_up
 from irvision.runs.checkpoint import save_checkpoint
 from irvision.runs.writer import Writer
-from irvision.runtime import Runtime
+from irvision.runtime.device import Runtime
 from irvision.settings import TrainSettings
 
 

@@ -12,7 +12,7 @@ from irvision.data.batches.material import Material
 from irvision.data.batches.pictures import RESIDENT, place_pictures
 from irvision.data.examples import BadImage, Examples
 from irvision.data.pixels.cache import PixelCache
-from irvision.runtime import Runtime
+from irvision.runtime.device import Runtime
 
 # As aYahoo has.
 CLASSES = 12

@@ -31,7 +31,7 @@ from irtheory.runs.files import InputError, write_json, write_text
 from irtheory.trees.cart import fit as cart
 from irvision.data.batches.material import Material
 from irvision.recipes import resolve
-from irvision.runtime import Runtime, start_runtime
+from irvision.runtime.device import Runtime, start_runtime
 from irvision.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]

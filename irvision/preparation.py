@@ -37,8 +37,8 @@ from irvision.models.network import (
     schedulers,
     view_of,
 )
-from irvision.parallel import averaged_f, parallelise
-from irvision.runtime import Runtime, autocast
+from irvision.runtime.device import Runtime, autocast
+from irvision.runtime.processes import averaged_f, parallelise
 from irvision.settings import TrainSettings
 
 # Rows of frozen features that pass through the network at once when nothing is learned.

@@ -21,7 +21,6 @@ from irtheory.trees.export import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.data.examples import check_samples
 from irvision.interrupt import Interruption, heeding_signals
-from irvision.memory import lacks_memory
 from irvision.methods.contract import image_method
 from irvision.preparation import Setup
 from irvision.runs.checkpoint import Misfit, check_moments, check_shapes
@@ -29,6 +28,7 @@ from irvision.runs.epoch_codes import write_epoch_codes
 from irvision.runs.tensorboard import Board
 from irvision.runs.trained import Result, save_trained
 from irvision.runs.writer import Writer
+from irvision.runtime.memory import lacks_memory
 from irvision.settings import MOVABLE, TrainSettings
 
 METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"

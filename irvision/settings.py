@@ -58,7 +58,7 @@ class TrainSettings:
         normalise: mean and sd of the colours: those of the "backbone", or "half" for both.
         accumulate: parts in which a batch passes through F.
         compile: F by torch.compile.
-        precision, deterministic: see `irvision.runtime.start_runtime`.
+        precision, deterministic: see `irvision.runtime.device.start_runtime`.
         max_bad: share of images that may fail to decode.
         seed: of every draw but the split's.
     """

@@ -23,12 +23,12 @@ from irvision.evaluation.epoch_fidelity import EpochFidelity, fidelity_by_epoch
 from irvision.evaluation.report import print_evaluation, write_evaluation
 from irvision.evaluation.results import Evaluation
 from irvision.evaluation.scores import Predictions, evaluate
-from irvision.memory import memory_in_one_line
 from irvision.models.frozen import features_in_order, features_of
 from irvision.models.network import view_of
 from irvision.preparation import EVALUATION_ROWS
 from irvision.runs.trained import Trained, load_trained, moved
-from irvision.runtime import autocast, start_runtime
+from irvision.runtime.device import autocast, start_runtime
+from irvision.runtime.memory import memory_in_one_line
 
 
 def evaluate_command(

@@ -21,7 +21,7 @@ from irtheory.trees.compile import kernels_compiled
 from irvision.data.examples import DataOptions
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import DATASETS, load_examples
-from irvision.runtime import choose_runtime
+from irvision.runtime.device import choose_runtime
 
 GIB = 2**30
 # Below this the cache of a data set at the paper's resolution may not fit.

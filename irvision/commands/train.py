@@ -24,7 +24,6 @@ from irvision.data.batches.material import gather_material
 from irvision.data.examples import samples_digest
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import is_known, load_examples
-from irvision.memory import memory_in_one_line, training_advice
 from irvision.models.network import make_backbone
 from irvision.preparation import set_up
 from irvision.recipes import BEETLES, resolve
@@ -39,7 +38,8 @@ from irvision.runs.trained import (
     settings_content,
     write_settings,
 )
-from irvision.runtime import Runtime, device_name, running, start_runtime
+from irvision.runtime.device import Runtime, device_name, running, start_runtime
+from irvision.runtime.memory import memory_in_one_line, training_advice
 from irvision.session import CHECKPOINTS, METRICS, Session
 from irvision.settings import MOVABLE, TrainSettings, option
 

@@ -25,7 +25,7 @@ from irvision.data.pixels.stamps import stamps_digest
 from irvision.models.network import (
     view_of,
 )
-from irvision.runtime import autocast
+from irvision.runtime.device import autocast
 from irvision.settings import TrainSettings
 
 # Images that pass through the backbone at once. On a CPU the maps of few images stay in memory

@@ -19,7 +19,7 @@ WORLD = 2
 # What each process runs: the functions that the file lists as SCENARIOS, on its runtime.
 PROGRAM = """
 import runpy, sys, torch
-from irvision.runtime import start_runtime, stop_runtime
+from irvision.runtime.device import start_runtime, stop_runtime
 scenarios = runpy.run_path(sys.argv[1])["SCENARIOS"]
 runtime = start_runtime("cpu")
 results = {scenario.__name__: scenario(runtime) for scenario in scenarios}

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from irvision.models.network import make_network
-from irvision.runtime import Runtime
+from irvision.runtime.device import Runtime
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 Main = Callable[..., Any]

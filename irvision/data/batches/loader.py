@@ -13,7 +13,7 @@ from irtheory.intersection.engine import Batches
 from irtheory.runs.files import InputError
 from irvision.data.batches.augment import View, central_view, draw, generator, training_view
 from irvision.data.batches.pictures import Pictures
-from irvision.runtime import Runtime
+from irvision.runtime.device import Runtime
 
 # Keeps the order of an epoch apart from other numbers drawn from the same seed.
 ORDER = 2

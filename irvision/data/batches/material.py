@@ -14,7 +14,7 @@ from irtheory.runs.console import Pulse, print_plain, progress_bar
 from irvision.data.batches.pictures import Pictures, place_pictures
 from irvision.data.examples import Examples, Part
 from irvision.data.pixels.cache import PixelCache, prepare
-from irvision.runtime import Runtime
+from irvision.runtime.device import Runtime
 from irvision.settings import TrainSettings
 
 

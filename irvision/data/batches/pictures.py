@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from irvision.runtime import Runtime
+from irvision.runtime.device import Runtime
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")

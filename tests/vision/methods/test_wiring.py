@@ -26,7 +26,7 @@ from irvision.recipes import resolve
 from irvision.runs import tensorboard as board_module
 from irvision.runs.tensorboard import Board
 from irvision.runs.writer import Writer
-from irvision.runtime import Runtime
+from irvision.runtime.device import Runtime
 from irvision.settings import TrainSettings
 
 CPU = Runtime(torch.device("cpu"))

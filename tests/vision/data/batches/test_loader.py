@@ -12,7 +12,7 @@ from irtheory.runs.files import InputError
 from irvision.data.batches.augment import View, central_view
 from irvision.data.batches.loader import evaluation_batches, training_batches
 from irvision.data.batches.pictures import Pictures, in_advance, place_pictures
-from irvision.runtime import Runtime
+from irvision.runtime.device import Runtime
 
 CPU = torch.device("cpu")
 M, SIDE = 23, 7

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from irtheory.runs.files import InputError
-from irvision.memory import memory_in_one_line
+from irvision.runtime.memory import memory_in_one_line
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from irtheory.runs.files import InputError
-from irvision.runtime import Runtime
+from irvision.runtime.device import Runtime
 from irvision.settings import TrainSettings
 
 # What torch says in errors that have no type of their own: the host's allocator, CUDA, its

@@ -7,9 +7,9 @@ import torch
 
 from irtheory.intersection.processes import Alone
 from irtheory.runs.files import InputError
-from irvision import runtime as module
-from irvision.parallel import parallelise
-from irvision.runtime import Runtime, autocast, start_runtime, stop_runtime
+from irvision.runtime import device as module
+from irvision.runtime.device import Runtime, autocast, start_runtime, stop_runtime
+from irvision.runtime.processes import parallelise
 
 PLACES = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from irtheory.intersection.quantize import UniformQuantizer
-from irvision.runtime import Runtime
-from irvision.synced import share_statistics
+from irvision.runtime.device import Runtime
+from irvision.runtime.statistics import share_statistics
 
 
 def statistics(runtime: Runtime) -> dict:

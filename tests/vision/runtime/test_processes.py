@@ -17,8 +17,8 @@ from irtheory.trees.tree import Tree
 from irvision.data.batches.augment import View
 from irvision.data.batches.loader import evaluation_batches, training_batches
 from irvision.data.batches.pictures import place_pictures
-from irvision.parallel import Group, averaged_f, parallelise
-from irvision.runtime import Runtime
+from irvision.runtime.device import Runtime
+from irvision.runtime.processes import Group, averaged_f, parallelise
 
 K = 3
 VIEW = View(size=12, mean=(0.5, 0.5, 0.5), sd=(0.5, 0.5, 0.5))

@@ -14,8 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 from irtheory.intersection.network import Collected, Network
 from irtheory.intersection.processes import Alone, Peers
 from irtheory.trees.tree import Tree
-from irvision.runtime import PATIENCE, Runtime
-from irvision.synced import share_statistics
+from irvision.runtime.device import PATIENCE, Runtime
+from irvision.runtime.statistics import share_statistics
 
 # What torch calls, and called before 2.13, the sending of buffers before each forward pass.
 BUFFERS = ("forward_sync_buffers", "broadcast_buffers")
