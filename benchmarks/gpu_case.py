@@ -30,7 +30,7 @@ from irvision.preparation import Setup, set_up
 from irvision.runs.checkpoint import save_checkpoint
 from irvision.runs.writer import Writer
 from irvision.runtime.device import Runtime
-from irvision.settings import TrainSettings
+from irvision.settings.train import TrainSettings
 
 
 def measure(

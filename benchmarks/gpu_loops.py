@@ -28,7 +28,7 @@ from irtheory.intersection.network import Collected, Network
 from irtheory.trees.tree import Tree
 from irvision.models.network import compile_f, make_network, optimisers
 from irvision.runtime.device import Runtime, autocast
-from irvision.settings import TrainSettings
+from irvision.settings.train import TrainSettings
 
 # Parts of an epoch: pixels to batches; passes of F and G with losses and routing; both
 # optimisers; T; and what is left, that is collecting codes and summing up.

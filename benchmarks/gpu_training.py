@@ -32,7 +32,7 @@ from irtheory.trees.cart import fit as cart
 from irvision.data.batches.material import Material
 from irvision.recipes import resolve
 from irvision.runtime.device import Runtime, start_runtime
-from irvision.settings import TrainSettings
+from irvision.settings.train import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 # Sizes of aYahoo and the paper, and what --quick sets; below, what else is small then.

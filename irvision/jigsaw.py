@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from irtheory.intersection.step import in_pieces
-from irvision.settings import GRIDS
+from irvision.settings.train import GRIDS
 
 
 def jigsaw(

@@ -39,7 +39,7 @@ from irvision.models.network import (
 )
 from irvision.runtime.device import Runtime, autocast
 from irvision.runtime.processes import averaged_f, parallelise
-from irvision.settings import TrainSettings
+from irvision.settings.train import TrainSettings
 
 # Rows of frozen features that pass through the network at once when nothing is learned.
 EVALUATION_ROWS = 256

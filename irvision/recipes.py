@@ -10,7 +10,7 @@ from irtheory.intersection.quantize import check_bits
 from irtheory.runs.files import InputError
 from irvision.methods.contract import image_method
 from irvision.models.backbones.registry import BACKBONES
-from irvision.settings import Recipe, TrainSettings, option
+from irvision.settings.train import Recipe, TrainSettings, option
 
 BEETLES = "beetles"
 COMMON: dict[str, Any] = {

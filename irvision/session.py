@@ -29,7 +29,7 @@ from irvision.runs.tensorboard import Board
 from irvision.runs.trained import Result, save_trained
 from irvision.runs.writer import Writer
 from irvision.runtime.memory import lacks_memory
-from irvision.settings import MOVABLE, TrainSettings
+from irvision.settings.train import MOVABLE, TrainSettings
 
 METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"
 # Paths may move; digests say whether what they lead to is still the same.

@@ -14,8 +14,8 @@ from rich.console import Console
 from irtheory.runs.console import Pulse, make_console, print_plain, progress_bar
 from irtheory.runs.files import InputError, json_text
 from irvision.data.download.published import PUBLISHED, Archive
-from irvision.data.examples import DataOptions, Unit
 from irvision.data.registry import load_examples, resolve
+from irvision.settings.data import DataOptions, Unit
 
 COLUMNS, SIDE = 10, 96
 MIB, GIB = 2**20, 2**30

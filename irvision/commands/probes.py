@@ -18,10 +18,10 @@ from torch import distributed
 
 from irtheory.runs.files import InputError
 from irtheory.trees.compile import kernels_compiled
-from irvision.data.examples import DataOptions
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import DATASETS, load_examples
 from irvision.runtime.device import choose_runtime
+from irvision.settings.data import DataOptions
 
 GIB = 2**30
 # Below this the cache of a data set at the paper's resolution may not fit.

@@ -41,7 +41,7 @@ from irvision.runs.trained import (
 from irvision.runtime.device import Runtime, device_name, running, start_runtime
 from irvision.runtime.memory import memory_in_one_line, training_advice
 from irvision.session import CHECKPOINTS, METRICS, Session
-from irvision.settings import MOVABLE, TrainSettings, option
+from irvision.settings.train import MOVABLE, TrainSettings, option
 
 
 @dataclass(frozen=True)

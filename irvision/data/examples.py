@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 import numpy as np
@@ -15,7 +14,6 @@ from irtheory.runs.files import InputError
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
-Unit = Literal["object", "image"]
 
 
 class BadImage(ValueError):
@@ -48,26 +46,6 @@ class PixelSource(Protocol):
     def stamp(self, index: int) -> str:
         """Something quick to have that changes when the pixels may have changed."""
         ...
-
-
-@dataclass(frozen=True)
-class DataOptions:
-    """Which samples of a data set, and how they are split.
-
-    Attributes:
-        data_dir: folder of the data set, or a folder that holds it; not for drawn ones.
-        unit: what a sample is where images hold several objects: each annotated "object", or
-            the "image", that is, its largest object.
-        split_seed: of the parts that no official split gives.
-        validation: share of the training samples of each class that is held out.
-        beetles: number of beetles to draw, all parts together.
-    """
-
-    data_dir: Path | None = None
-    unit: Unit = "object"
-    split_seed: int = 0
-    validation: float = 0.1
-    beetles: int = 3000
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,8 @@ from types import ModuleType
 
 from irtheory.runs.files import InputError
 from irvision.data.datasets.lines import readable
-from irvision.data.examples import Attributes, DataOptions, Examples
+from irvision.data.examples import Attributes, Examples
+from irvision.settings.data import DataOptions
 
 # Each module has load_examples(options) and load_attributes(options, examples).
 DATASETS: dict[str, str] = {

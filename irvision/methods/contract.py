@@ -18,7 +18,7 @@ from irtheory.intersection.methods import Method
 from irtheory.intersection.network import Network
 from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.runs.files import InputError
-from irvision.settings import TrainSettings
+from irvision.settings.train import TrainSettings
 
 Assemble = Callable[[nn.Module, int, Method, TrainSettings], Network]
 

@@ -26,7 +26,7 @@ from irvision.models.network import (
     view_of,
 )
 from irvision.runtime.device import autocast
-from irvision.settings import TrainSettings
+from irvision.settings.train import TrainSettings
 
 # Images that pass through the backbone at once. On a CPU the maps of few images stay in memory
 # that is used again and again; for many, fresh pages cost more than the arithmetic.

@@ -15,7 +15,7 @@ from irvision.models.backbones.backbone import Backbone
 from irvision.models.backbones.registry import BACKBONES, build_backbone
 from irvision.models.backbones.weights import load_weights
 from irvision.models.features import PlainFeatures, PmgFeatures, parameter_groups
-from irvision.settings import TrainSettings
+from irvision.settings.train import TrainSettings
 
 HALF = (0.5, 0.5, 0.5)
 # Graphs of F that torch.compile may keep: of four passes, three batch sizes, two modes.

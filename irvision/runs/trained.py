@@ -25,7 +25,7 @@ from irvision.methods.contract import image_methods
 from irvision.models.backbones.registry import BACKBONES
 from irvision.models.network import make_network
 from irvision.runs.checkpoint import check_shapes
-from irvision.settings import TrainSettings, settings_from
+from irvision.settings.train import TrainSettings, settings_from
 
 WEIGHTS, TREE, CLASSES, RESULT = "weights.safetensors", "tree.json", "classes.json", "result.json"
 KEY = "key.txt"

@@ -16,7 +16,7 @@ import torch
 from torch import distributed
 
 from irtheory.runs.files import InputError
-from irvision.settings import Precision
+from irvision.settings.train import Precision
 
 # Numbers of glibc's malloc.h.
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1

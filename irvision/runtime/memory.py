@@ -9,7 +9,7 @@ import torch
 
 from irtheory.runs.files import InputError
 from irvision.runtime.device import Runtime
-from irvision.settings import TrainSettings
+from irvision.settings.train import TrainSettings
 
 # What torch says in errors that have no type of their own: the host's allocator, CUDA, its
 # libraries, and cuDNN where no algorithm fits into what memory is left.

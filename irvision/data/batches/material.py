@@ -15,7 +15,7 @@ from irvision.data.batches.pictures import Pictures, place_pictures
 from irvision.data.examples import Examples, Part
 from irvision.data.pixels.cache import PixelCache, prepare
 from irvision.runtime.device import Runtime
-from irvision.settings import TrainSettings
+from irvision.settings.train import TrainSettings
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,8 @@ from irvision.data.beetles.draw import VERSION, draw
 from irvision.data.beetles.species import SPECIES, TRAITS, species
 from irvision.data.beetles.traits import traits
 from irvision.data.datasets.splits import make_parts
-from irvision.data.examples import Attributes, DataOptions, Examples
+from irvision.data.examples import Attributes, Examples
+from irvision.settings.data import DataOptions
 
 # Ten of each species: some of each then fall to every part.
 FEWEST = 10 * len(SPECIES)

@@ -13,9 +13,10 @@ from irvision.data.datasets.counts import compare_counts
 from irvision.data.datasets.layout import Needed, find_root, require
 from irvision.data.datasets.lines import read_numbered
 from irvision.data.datasets.splits import make_parts
-from irvision.data.examples import Attributes, DataOptions, Examples
+from irvision.data.examples import Attributes, Examples
 from irvision.data.pixels.image_files import Listing, list_images, name_passed
 from irvision.data.pixels.photographs import Photographs
+from irvision.settings.data import DataOptions
 
 NAME = "AwA2"
 FOLDERS = ("Animals_with_Attributes2", "AwA2", "awa2")

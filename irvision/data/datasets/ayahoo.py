@@ -18,7 +18,8 @@ from irvision.data.datasets.farhadi import (
 from irvision.data.datasets.layout import Needed, find_images, find_root, require
 from irvision.data.datasets.lines import read_names
 from irvision.data.datasets.splits import make_parts
-from irvision.data.examples import Attributes, DataOptions, Examples
+from irvision.data.examples import Attributes, Examples
+from irvision.settings.data import DataOptions
 
 NAME = "aYahoo"
 FOLDERS = ("aYahoo", "ayahoo", "aPascal-aYahoo", "aPascal_aYahoo", "aPY")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import UInt8
 
-from irvision.data.examples import PARTS, Unit
+from irvision.data.examples import PARTS
+from irvision.settings.data import Unit
 
 # Samples to train on (validation included) and to test on.
 PAPER: dict[str, tuple[int, int]] = {

@@ -16,8 +16,9 @@ from irvision.data.datasets.counts import compare_counts, name_empty
 from irvision.data.datasets.layout import Needed, find_images, find_root, require
 from irvision.data.datasets.lines import numbered_lines, read_entries, read_numbered
 from irvision.data.datasets.splits import make_parts
-from irvision.data.examples import Attributes, DataOptions, Examples
+from irvision.data.examples import Attributes, Examples
 from irvision.data.pixels.photographs import Photographs, check_same
+from irvision.settings.data import DataOptions
 
 NAME = "CUB"
 FOLDERS = ("CUB_200_2011", "CUB-200-2011", "CUB", "cub")

@@ -18,8 +18,9 @@ from irtheory.runs.files import InputError
 from irvision.data.datasets import annotations
 from irvision.data.datasets.layout import Needed
 from irvision.data.datasets.lines import bad_line, is_inside, is_number, numbered_lines, read_names
-from irvision.data.examples import Attributes, Examples, Unit
+from irvision.data.examples import Attributes, Examples
 from irvision.data.pixels.photographs import Photographs, check_same
+from irvision.settings.data import Unit
 
 CLASS_NAMES = Needed(("attribute_data/class_names.txt", "class_names.txt"), "names of classes")
 ATTRIBUTE_NAMES = Needed(

@@ -21,7 +21,7 @@ from irtheory.runs.files import InputError
 from irvision.data.datasets import annotations
 from irvision.data.datasets.layout import Needed
 from irvision.data.datasets.splits import check_split, make_parts
-from irvision.data.examples import PARTS, Attributes, DataOptions, Examples, Part
+from irvision.data.examples import PARTS, Attributes, Examples, Part
 from irvision.data.pixels.image_files import (
     SUFFIXES,
     Listing,
@@ -30,6 +30,7 @@ from irvision.data.pixels.image_files import (
     name_passed,
 )
 from irvision.data.pixels.photographs import Photographs, check_same
+from irvision.settings.data import DataOptions
 
 ATTRIBUTES = Needed(("attributes.csv",), "a table of attributes", "evaluation")
 FILES = (ATTRIBUTES,)

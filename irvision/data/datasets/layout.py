@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from irtheory.runs.files import InputError
-from irvision.data.examples import DataOptions
+from irvision.settings.data import DataOptions
 
 Use = Literal["training", "evaluation"]
 

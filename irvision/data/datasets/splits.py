@@ -17,7 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from irtheory.runs.files import InputError
-from irvision.data.examples import PARTS, DataOptions
+from irvision.data.examples import PARTS
+from irvision.settings.data import DataOptions
 
 TEST_SHARE = 0.3
 # Each draw has its own stream, so that one does not repeat the other.

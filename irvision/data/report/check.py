@@ -17,10 +17,11 @@ from irtheory.runs.files import InputError
 from irvision.data.datasets.counts import OFFICIAL, PAPER, fewer_than_official
 from irvision.data.datasets.layout import Needed, missing
 from irvision.data.datasets.lines import readable
-from irvision.data.examples import PARTS, DataOptions, Examples
+from irvision.data.examples import PARTS, Examples
 from irvision.data.pixels.decode import Progress, check_processes, decode
 from irvision.data.pixels.photographs import FORMATS, Photographs
 from irvision.data.registry import FOLDER, load_attributes, load_examples, resolve
+from irvision.settings.data import DataOptions
 
 
 @dataclass(frozen=True)

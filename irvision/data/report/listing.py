@@ -12,9 +12,9 @@ from rich.table import Table
 
 from irtheory.runs.console import print_plain
 from irtheory.runs.files import InputError
-from irvision.data.examples import DataOptions
 from irvision.data.pixels.pixel_file import Damaged, read_contents
 from irvision.data.registry import DATASETS, load_examples
+from irvision.settings.data import DataOptions
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from typer.testing import CliRunner, Result
 
 from irvision.commands import data as data_work
 from irvision.commands.data_options import data_app
-from irvision.data.examples import DataOptions
 from irvision.data.pixels import decode
 from irvision.data.pixels.pixel_file import map_pixels, read_contents
 from irvision.data.registry import DATASETS, load_examples
 from irvision.data.report.check import check_dataset
 from irvision.recipes import resolve
+from irvision.settings.data import DataOptions
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -27,7 +27,7 @@ from irvision.runs import tensorboard as board_module
 from irvision.runs.tensorboard import Board
 from irvision.runs.writer import Writer
 from irvision.runtime.device import Runtime
-from irvision.settings import TrainSettings
+from irvision.settings.train import TrainSettings
 
 CPU = Runtime(torch.device("cpu"))
 

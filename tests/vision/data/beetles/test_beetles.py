@@ -22,7 +22,8 @@ from irvision.data.beetles import (
 )
 from irvision.data.beetles.hashing import uniforms, words
 from irvision.data.beetles.species import FIXED, Trait
-from irvision.data.examples import PARTS, DataOptions, Examples
+from irvision.data.examples import PARTS, Examples
+from irvision.settings.data import DataOptions
 
 OPTIONS = DataOptions(beetles=1200, split_seed=3)
 

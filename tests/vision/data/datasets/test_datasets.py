@@ -11,9 +11,10 @@ from PIL import Image
 
 from irtheory.runs.files import InputError
 from irvision.data.datasets import annotations, apascal, awa2, ayahoo, cub
-from irvision.data.examples import PARTS, DataOptions, Examples
+from irvision.data.examples import PARTS, Examples
 from irvision.data.pixels.photographs import Photographs
 from irvision.data.registry import load_attributes, load_examples, resolve
+from irvision.settings.data import DataOptions
 
 
 def draw(path: Path) -> None:

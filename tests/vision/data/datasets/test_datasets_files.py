@@ -18,8 +18,8 @@ from irvision.data.datasets.counts import PAPER, compare_counts, fewer_than_offi
 from irvision.data.datasets.farhadi import read_objects
 from irvision.data.datasets.layout import Needed, find_images, find_root, missing
 from irvision.data.datasets.lines import read_entries, read_names, read_numbered
-from irvision.data.examples import DataOptions
 from irvision.data.registry import load_examples
+from irvision.settings.data import DataOptions
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from irtheory.runs.files import InputError
-from irvision.data.examples import DataOptions
 from irvision.data.registry import load_attributes, load_examples
+from irvision.settings.data import DataOptions
 
 
 def draw(path: Path, colour: str = "red") -> None:

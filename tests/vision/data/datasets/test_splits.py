@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from irtheory.runs.files import InputError
 from irvision.data.datasets.splits import check_disjoint, draw_share, make_parts, share_of
-from irvision.data.examples import DataOptions
+from irvision.settings.data import DataOptions
 
 TRAIN, VALIDATION, TEST = range(3)
 

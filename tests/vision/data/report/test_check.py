@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from irvision.data.examples import DataOptions
 from irvision.data.report import listing
 from irvision.data.report.check import check_dataset
 from irvision.data.report.listing import list_datasets
+from irvision.settings.data import DataOptions
 
 ROOT = Path(__file__).resolve().parents[4]
 

@@ -13,7 +13,7 @@ from irtheory.intersection.losses import Weights
 from irtheory.intersection.quantize import check_bits
 from irtheory.runs.files import InputError
 from irtheory.trees.cart.fit import Criterion
-from irvision.data.examples import DataOptions, Unit
+from irvision.settings.data import DataOptions, Unit
 
 Features = Literal["plain", "pmg"]
 Optimiser = Literal["adamw", "sgd"]

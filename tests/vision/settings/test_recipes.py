@@ -6,7 +6,7 @@ import pytest
 
 from irtheory.runs.files import InputError
 from irvision.recipes import resolve
-from irvision.settings import Recipe
+from irvision.settings.train import Recipe
 
 
 @pytest.mark.parametrize(

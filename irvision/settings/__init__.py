@@ -1,0 +1,1 @@
+"""Settings of the image pipeline; loads no torch."""
