@@ -26,11 +26,11 @@ from gpu_squares import CLASSES
 from rich.console import Console
 
 from irvision.data.batches.material import Material
-from irvision.preparation import Setup, set_up
 from irvision.runs.checkpoint import save_checkpoint
 from irvision.runs.writer import Writer
 from irvision.runtime.device import Runtime
 from irvision.settings.train import TrainSettings
+from irvision.training.setup import Setup, set_up
 
 
 def measure(

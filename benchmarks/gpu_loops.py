@@ -26,9 +26,10 @@ from irtheory.intersection.engine import Batches, Intersection
 from irtheory.intersection.epoch import Progress
 from irtheory.intersection.network import Collected, Network
 from irtheory.trees.tree import Tree
-from irvision.models.network import compile_f, make_network, optimisers
+from irvision.models.network import compile_f, make_network
 from irvision.runtime.device import Runtime, autocast
 from irvision.settings.train import TrainSettings
+from irvision.training.optimisers import optimisers
 
 # Parts of an epoch: pixels to batches; passes of F and G with losses and routing; both
 # optimisers; T; and what is left, that is collecting codes and summing up.

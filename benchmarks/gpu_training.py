@@ -30,9 +30,9 @@ from irtheory.runs.environment import environment
 from irtheory.runs.files import InputError, write_json, write_text
 from irtheory.trees.cart import fit as cart
 from irvision.data.batches.material import Material
-from irvision.recipes import resolve
 from irvision.runtime.device import Runtime, start_runtime
 from irvision.settings.train import TrainSettings
+from irvision.training.recipes import resolve
 
 ROOT = Path(__file__).resolve().parents[1]
 # Sizes of aYahoo and the paper, and what --quick sets; below, what else is small then.

@@ -150,8 +150,8 @@ def prepare_work(
     """Make the pixel cache of a data set, or look whether all of it is right."""
     import torch
 
-    from irvision import recipes
     from irvision.data.pixels.cache import prepare
+    from irvision.training import recipes
 
     console = make_console()
     # What `ira train` takes by itself on this machine.

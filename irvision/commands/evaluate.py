@@ -25,10 +25,10 @@ from irvision.evaluation.results import Evaluation
 from irvision.evaluation.scores import Predictions, evaluate
 from irvision.models.frozen import features_in_order, features_of
 from irvision.models.network import view_of
-from irvision.preparation import EVALUATION_ROWS
 from irvision.runs.trained import Trained, load_trained, moved
 from irvision.runtime.device import autocast, start_runtime
 from irvision.runtime.memory import memory_in_one_line
+from irvision.training.setup import EVALUATION_ROWS
 
 
 def evaluate_command(

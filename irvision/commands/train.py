@@ -25,8 +25,6 @@ from irvision.data.examples import samples_digest
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import is_known, load_examples
 from irvision.models.network import make_backbone
-from irvision.preparation import set_up
-from irvision.recipes import BEETLES, resolve
 from irvision.runs.checkpoint import load_checkpoint
 from irvision.runs.epoch_codes import CODES
 from irvision.runs.tensorboard import Board, summary_writer
@@ -39,9 +37,11 @@ from irvision.runs.trained import (
     write_settings,
 )
 from irvision.runtime.device import Runtime, device_name, running, start_runtime
-from irvision.runtime.memory import memory_in_one_line, training_advice
-from irvision.session import CHECKPOINTS, METRICS, Session
+from irvision.runtime.memory import memory_in_one_line
 from irvision.settings.train import MOVABLE, TrainSettings, option
+from irvision.training.recipes import BEETLES, resolve
+from irvision.training.session import CHECKPOINTS, METRICS, Session, training_advice
+from irvision.training.setup import set_up
 
 
 @dataclass(frozen=True)

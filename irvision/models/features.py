@@ -62,7 +62,7 @@ class PmgFeatures(nn.Module):
         classes: k.
         activation: of the fused block, "relu" or "sigmoid".
         stage_heads: make a classifier for each stage, to be trained on shuffled patches
-            (`irvision.jigsaw`).
+            (`irvision.training.jigsaw`).
         width: channels of each stage after its convolutions; PMG has 1024.
 
     Raises:

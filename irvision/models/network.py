@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
 from irtheory.intersection.layers import Standardise, representation
 from irtheory.intersection.network import Network
@@ -14,7 +12,7 @@ from irvision.methods.contract import image_method
 from irvision.models.backbones.backbone import Backbone
 from irvision.models.backbones.registry import BACKBONES, build_backbone
 from irvision.models.backbones.weights import load_weights
-from irvision.models.features import PlainFeatures, PmgFeatures, parameter_groups
+from irvision.models.features import PlainFeatures, PmgFeatures
 from irvision.settings.train import TrainSettings
 
 HALF = (0.5, 0.5, 0.5)
@@ -111,37 +109,3 @@ def compile_f(network: Network) -> None:
 
     dynamo_config.recompile_limit = max(dynamo_config.recompile_limit, GRAPHS)
     network.represent.compile(dynamic=False)
-
-
-def optimisers(network: Network, settings: TrainSettings) -> tuple[Optimizer, Optimizer]:
-    """Of F, whose backbone may have a rate of its own, and of G."""
-    represent, rate = network.represent, settings.learning_rate
-    if settings.freeze_backbone:
-        groups: list[dict] = [{"params": list(represent.parameters()), "lr": rate}]
-    else:
-        groups = parameter_groups(represent, settings.backbone_factor, rate)
-    head = [{"params": list(network.classify.parameters()), "lr": rate}]
-    return _optimiser(groups, settings), _optimiser(head, settings)
-
-
-def _optimiser(groups: list[dict], settings: TrainSettings) -> Optimizer:
-    fused = _on_gpu(groups)
-    rate, decay = settings.learning_rate, settings.weight_decay
-    if settings.optimiser == "adamw":
-        return AdamW(groups, lr=rate, weight_decay=decay, fused=fused)
-    # Fused, SGD wants all parameters to take part in its first step; of PMG's stages few do.
-    fused = fused and not settings.progressive
-    return SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=fused)
-
-
-def _on_gpu(groups: list[dict]) -> bool:
-    return groups[-1]["params"][0].is_cuda
-
-
-def schedulers(
-    made: tuple[Optimizer, Optimizer], settings: TrainSettings, steps: int
-) -> list[LRScheduler]:
-    """Along a cosine to 0 over `steps` batches, or none."""
-    if settings.schedule == "constant":
-        return []
-    return [CosineAnnealingLR(optimiser, steps) for optimiser in made]

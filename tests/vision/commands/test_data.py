@@ -18,8 +18,8 @@ from irvision.data.pixels import decode
 from irvision.data.pixels.pixel_file import map_pixels, read_contents
 from irvision.data.registry import DATASETS, load_examples
 from irvision.data.report.check import check_dataset
-from irvision.recipes import resolve
 from irvision.settings.data import DataOptions
+from irvision.training.recipes import resolve
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -21,8 +21,8 @@ OPTIONS = [
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-import irvision.runs.checkpoint, irvision.session
-from irvision.session import Watch
+import irvision.runs.checkpoint, irvision.training.session
+from irvision.training.session import Watch
 where, count = sys.argv.pop(1), int(sys.argv.pop(1))
 number = getattr(signal, sys.argv.pop(1))
 calls = 0

@@ -26,7 +26,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 # The second process is sent SIGTERM after so many batches.
 STRUCK = """
 import os, signal
-from irvision.session import Watch
+from irvision.training.session import Watch
 before, calls = Watch.__call__, 0
 def watched(self, progress):
     global calls

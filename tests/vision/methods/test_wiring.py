@@ -16,18 +16,19 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.processes import Alone
 from irtheory.runs.files import InputError
-from irvision import interrupt, preparation
 from irvision.data.batches.material import gather_material
 from irvision.data.registry import load_examples
-from irvision.interrupt import heeding_signals
 from irvision.models import network as models
-from irvision.preparation import Setup, set_up
-from irvision.recipes import resolve
 from irvision.runs import tensorboard as board_module
 from irvision.runs.tensorboard import Board
 from irvision.runs.writer import Writer
 from irvision.runtime.device import Runtime
 from irvision.settings.train import TrainSettings
+from irvision.training import setup as preparation
+from irvision.training import signals as interrupt
+from irvision.training.recipes import resolve
+from irvision.training.setup import Setup, set_up
+from irvision.training.signals import heeding_signals
 
 CPU = Runtime(torch.device("cpu"))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from irtheory.runs.files import InputError
-from irvision.recipes import resolve
 from irvision.settings.train import Recipe
+from irvision.training.recipes import resolve
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from irvision.jigsaw import cycle, jigsaw, progressive_steps
 from irvision.models import network as models
 from irvision.models.backbones.registry import build_backbone
 from irvision.models.features import PmgFeatures, parameter_groups
-from irvision.recipes import resolve
+from irvision.training.jigsaw import cycle, jigsaw, progressive_steps
+from irvision.training.recipes import resolve
 
 
 def numbered(n: int, tall: int, wide: int, margin: tuple[int, int] = (0, 0)) -> Tensor:

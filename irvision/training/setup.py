@@ -18,7 +18,6 @@ from irtheory.intersection.network import Network
 from irtheory.runs.files import InputError
 from irvision.data.batches.loader import batch_bounds, evaluation_batches, training_batches
 from irvision.data.batches.material import Material
-from irvision.jigsaw import progressive_steps
 from irvision.methods.contract import image_method
 from irvision.models.frozen import (
     feature_batches,
@@ -33,13 +32,13 @@ from irvision.models.network import (
     make_backbone,
     make_neck,
     make_network,
-    optimisers,
-    schedulers,
     view_of,
 )
 from irvision.runtime.device import Runtime, autocast
 from irvision.runtime.processes import averaged_f, parallelise
 from irvision.settings.train import TrainSettings
+from irvision.training.jigsaw import progressive_steps
+from irvision.training.optimisers import optimisers, schedulers
 
 # Rows of frozen features that pass through the network at once when nothing is learned.
 EVALUATION_ROWS = 256

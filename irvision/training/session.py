@@ -20,16 +20,17 @@ from irtheory.runs.folder import CONFIG
 from irtheory.trees.export import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.data.examples import check_samples
-from irvision.interrupt import Interruption, heeding_signals
 from irvision.methods.contract import image_method
-from irvision.preparation import Setup
 from irvision.runs.checkpoint import Misfit, check_moments, check_shapes
 from irvision.runs.epoch_codes import write_epoch_codes
 from irvision.runs.tensorboard import Board
 from irvision.runs.trained import Result, save_trained
 from irvision.runs.writer import Writer
+from irvision.runtime.device import Runtime
 from irvision.runtime.memory import lacks_memory
 from irvision.settings.train import MOVABLE, TrainSettings
+from irvision.training.setup import Setup
+from irvision.training.signals import Interruption, heeding_signals
 
 METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"
 # Paths may move; digests say whether what they lead to is still the same.
@@ -256,4 +257,13 @@ def epoch_line(record: Epoch, epochs: int) -> str:
         f"epoch {record.epoch:3d}/{epochs}: loss {record.total:.3f}, "
         f"train G {record.accuracy_g:.3f} T {record.accuracy_t:.3f}{held}; "
         f"{record.samples / record.seconds:.0f} images/s"
+    )
+
+
+def training_advice(settings: TrainSettings, runtime: Runtime) -> str:
+    """What to try where training needs more memory than there is."""
+    return (
+        f"out of memory on {runtime.device} with --batch-size {settings.batch_size} at --crop "
+        f"{settings.crop}: try --accumulate {2 * settings.accumulate} (now {settings.accumulate}; "
+        "also with --resume), a smaller --crop or another --backbone"
     )

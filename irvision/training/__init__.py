@@ -1,0 +1,1 @@
+"""`ira train`: set-up, the training loop, optimisers, signals."""
