@@ -26,7 +26,8 @@ from irtheory.intersection.engine import Batches, Intersection
 from irtheory.intersection.epoch import Progress
 from irtheory.intersection.network import Collected, Network
 from irtheory.trees.tree import Tree
-from irvision.models.network import compile_f, make_network
+from irvision.methods.contract import make_network
+from irvision.models.network import compile_f
 from irvision.runtime.device import Runtime, autocast
 from irvision.settings.train import TrainSettings
 from irvision.training.optimisers import optimisers

@@ -15,68 +15,58 @@ from pathlib import Path
 import numpy as np
 
 from irtheory.trees.cart import codes as _cart_codes
-from irtheory.trees.cart import entropy as _cart_entropy
-from irtheory.trees.cart import held as _cart_held
-from irtheory.trees.cart import plan as _cart_plan
-from irtheory.trees.cart import rows as _cart_rows
-from irtheory.trees.cart import scatter as _cart_scatter
-from irtheory.trees.cart import split as _cart_grow
-from irtheory.trees.cart import sums as _cart_sums
+from irtheory.trees.cart import entropy, held, plan, rows, scatter, split, sums
 from irtheory.trees.cart.fit import warm_up as warm_up_cart
-from irtheory.trees.exact import lattice as _lattice
-from irtheory.trees.exact import nodes as _nodes
-from irtheory.trees.exact import select as _select
-from irtheory.trees.exact import statistics as _statistics
-from irtheory.trees.exact import targets as _targets
+from irtheory.trees.exact import lattice, nodes, select, statistics, targets
 from irtheory.trees.exact.solver import ExactTreeSolver
-from irtheory.trees.kernels import lanes as _lanes
-from irtheory.trees.refine import sweep as _refine
+from irtheory.trees.kernels import lanes
+from irtheory.trees.refine import sweep
 from irtheory.trees.refine.fit import warm_up_refine
 
 _ENTRIES = (
-    _statistics.collect,
-    _nodes.write_small,
-    _nodes.route,
-    _nodes.cost_of_partition,
-    _lattice.mark_feasible,
-    _lattice.collect_on,
-    _lattice.fill_depth3,
-    _lattice.fill_depth4,
-    _select.shift,
-    _select.leaf_costs,
-    _select.search_roots,
-    _select.write_tree,
-    _targets.sum_squares_rows,
-    _targets.leaf_values,
+    statistics.collect,
+    nodes.write_small,
+    nodes.route,
+    nodes.cost_of_partition,
+    lattice.mark_feasible,
+    lattice.collect_on,
+    lattice.fill_depth3,
+    lattice.fill_depth4,
+    select.shift,
+    select.leaf_costs,
+    select.search_roots,
+    select.write_tree,
+    targets.sum_squares_rows,
+    targets.leaf_values,
     _cart_codes.transpose,
     _cart_codes.rank_codes,
     _cart_codes.reorder,
-    _cart_entropy.row_entropies,
-    _cart_grow.describe,
-    _cart_grow.split_nodes,
-    _cart_plan.choose_ways,
-    _refine.place,
-    _refine.refit,
-    _refine.squared_error,
-    _refine.sweep,
-    _refine.hand_over,
+    entropy.row_entropies,
+    split.describe,
+    split.split_nodes,
+    plan.choose_ways,
+    sweep.place,
+    sweep.refit,
+    sweep.squared_error,
+    sweep.sweep,
+    sweep.hand_over,
 )
 _SOURCES = (
     _cart_codes,
-    _cart_entropy,
-    _cart_grow,
-    _cart_held,
-    _cart_plan,
-    _cart_rows,
-    _cart_scatter,
-    _cart_sums,
-    _lanes,
-    _lattice,
-    _nodes,
-    _refine,
-    _select,
-    _statistics,
-    _targets,
+    entropy,
+    split,
+    held,
+    plan,
+    rows,
+    scatter,
+    sums,
+    lanes,
+    lattice,
+    nodes,
+    sweep,
+    select,
+    statistics,
+    targets,
 )
 
 
@@ -110,7 +100,7 @@ def _indexed(kernel) -> bool:
 
 
 # On import, before any kernel can be loaded from the cache.
-discard_stale(Path(str(_statistics.collect.stats.cache_path)), _newest_source())
+discard_stale(Path(str(statistics.collect.stats.cache_path)), _newest_source())
 
 
 def warm_up() -> float:

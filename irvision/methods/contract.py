@@ -18,6 +18,7 @@ from irtheory.intersection.methods import Method
 from irtheory.intersection.network import Network
 from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.runs.files import InputError
+from irvision.models.network import make_represent
 from irvision.settings.train import TrainSettings
 
 Assemble = Callable[[nn.Module, int, Method, TrainSettings], Network]
@@ -75,3 +76,14 @@ def image_method(name: str) -> ImageMethod:
     if name not in methods:
         raise InputError(f"--method: expected one of {', '.join(methods)}, found {name!r}")
     return methods[name]
+
+
+def make_network(settings: TrainSettings, classes: int, weights: str) -> Network:
+    """G∘q∘F as the method assembles it; initial weights are drawn from torch's random state."""
+    return assemble(make_represent(settings, classes, weights), settings, classes)
+
+
+def assemble(represent: nn.Module, settings: TrainSettings, classes: int) -> Network:
+    """The method's quantiser and G around an F."""
+    method = image_method(settings.method)
+    return method.assemble(represent, classes, method.training, settings)

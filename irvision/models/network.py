@@ -1,4 +1,4 @@
-"""F, q and G for images, from settings."""
+"""The backbone and F for images, from settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from irtheory.intersection.layers import Standardise, representation
 from irtheory.intersection.network import Network
 from irvision.data.batches.augment import View
-from irvision.methods.contract import image_method
 from irvision.models.backbones.backbone import Backbone
 from irvision.models.backbones.registry import BACKBONES, build_backbone
 from irvision.models.backbones.weights import load_weights
@@ -84,18 +83,6 @@ def make_neck(settings: TrainSettings, features: Tensor) -> nn.Sequential:
         features.shape[1], (settings.hidden,), settings.dim, settings.activation, settings.dropout
     )
     return nn.Sequential(Standardise.of(features), layers)
-
-
-def make_network(settings: TrainSettings, classes: int, weights: str) -> Network:
-    """G∘q∘F as the method assembles it. Draws from torch's state."""
-    represent = make_represent(settings, classes, weights)
-    return assemble(represent, settings, classes)
-
-
-def assemble(represent: nn.Module, settings: TrainSettings, classes: int) -> Network:
-    """Q and G around an F."""
-    method = image_method(settings.method)
-    return method.assemble(represent, classes, method.training, settings)
 
 
 def compile_f(network: Network) -> None:

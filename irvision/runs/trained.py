@@ -21,9 +21,8 @@ from irtheory.runs.folder import CONFIG
 from irtheory.trees.export import merge_same_class, to_key
 from irtheory.trees.tree import Tree
 from irvision.data.registry import is_known
-from irvision.methods.contract import image_methods
+from irvision.methods.contract import image_methods, make_network
 from irvision.models.backbones.registry import BACKBONES
-from irvision.models.network import make_network
 from irvision.runs.checkpoint import check_shapes
 from irvision.settings.train import TrainSettings, settings_from
 

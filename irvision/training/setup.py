@@ -18,7 +18,7 @@ from irtheory.intersection.network import Network
 from irtheory.runs.files import InputError
 from irvision.data.batches.loader import batch_bounds, evaluation_batches, training_batches
 from irvision.data.batches.material import Material
-from irvision.methods.contract import image_method
+from irvision.methods.contract import assemble, image_method, make_network
 from irvision.models.frozen import (
     feature_batches,
     features_in_order,
@@ -27,11 +27,9 @@ from irvision.models.frozen import (
 )
 from irvision.models.network import (
     Frozen,
-    assemble,
     compile_f,
     make_backbone,
     make_neck,
-    make_network,
     view_of,
 )
 from irvision.runtime.device import Runtime, autocast

@@ -1,4 +1,4 @@
-"""What a run records of its surroundings."""
+"""What a run records of its environment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from irtheory.runs import environment as surroundings
+from irtheory.runs import environment
 
 
 def _fail() -> None:
@@ -19,6 +19,6 @@ def _fail() -> None:
 def test_the_environment_is_told_without_git(
     monkeypatch: pytest.MonkeyPatch, broken: Callable[..., object]
 ) -> None:
-    monkeypatch.setattr(surroundings.subprocess, "run", broken)
-    found = surroundings.environment(3)
+    monkeypatch.setattr(environment.subprocess, "run", broken)
+    found = environment.environment(3)
     assert found["git"] is None and found["seed"] == 3

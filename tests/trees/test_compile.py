@@ -5,7 +5,7 @@ from pathlib import Path
 
 from numba import njit
 
-from irtheory.trees import compile as _compiled
+from irtheory.trees import compile
 from irtheory.trees.compile import kernels_compiled, warm_up
 
 
@@ -20,13 +20,13 @@ def test_warm_up_leaves_nothing_to_compile():
 
 
 def test_a_kernel_that_was_never_called_is_not_compiled(monkeypatch):
-    monkeypatch.setattr(_compiled, "_ENTRIES", (never_called,))
+    monkeypatch.setattr(compile, "_ENTRIES", (never_called,))
     assert not kernels_compiled()
 
 
 def test_an_index_on_disk_counts():
     warm_up()
-    assert all(_compiled._indexed(kernel) for kernel in _compiled._ENTRIES)
+    assert all(compile._indexed(kernel) for kernel in compile._ENTRIES)
 
 
 def test_only_kernels_older_than_their_sources_are_discarded(tmp_path):
@@ -34,12 +34,12 @@ def test_only_kernels_older_than_their_sources_are_discarded(tmp_path):
     for name, age in zip(names, (100, 300, 100), strict=True):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (age, age))
-    _compiled.discard_stale(tmp_path, newest=200)
+    compile.discard_stale(tmp_path, newest=200)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
 
 
 def test_an_index_that_another_process_removes_first_is_no_error(tmp_path, monkeypatch):
     ghost = tmp_path / "_lattice.f-1.py311.nbi"
     monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([ghost]))
-    _compiled.discard_stale(tmp_path, newest=200)
+    compile.discard_stale(tmp_path, newest=200)
     assert not ghost.exists()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from irvision.models.network import make_network
+from irvision.methods.contract import make_network
 from irvision.runtime.device import Runtime
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -19,9 +19,7 @@ from irtheory.propositions.objectives import LinearisedObjective
 from irtheory.propositions.solvers import Stopped
 from irtheory.propositions.tangent import admissible, empirical_kernel, network_outputs
 from irtheory.runs.files import InputError
-from irtheory.studies.simulate import command as simulate_command
-from irtheory.studies.simulate import linearise as networks
-from irtheory.studies.simulate import proposition1
+from irtheory.studies.simulate import command, linearise, proposition1
 from irtheory.studies.simulate.linearise import make_network, network_inputs
 from irtheory.studies.simulate.settings import Settings
 from irtheory.studies.simulate.setup import make_problem, prepare
@@ -244,8 +242,8 @@ def test_a_used_folder_is_refused_before_any_work(tmp_path, monkeypatch) -> None
     def never(*_):
         raise AssertionError("worked before it looked at the folder")
 
-    monkeypatch.setattr(simulate_command, "prepare", never)
-    monkeypatch.setattr(simulate_command, "width_command", never)
+    monkeypatch.setattr(command, "prepare", never)
+    monkeypatch.setattr(command, "width_command", never)
     for options in ([], ["--widths", "8,16"]):
         done = invoke("--setting", "ntk", *options, "--out", str(tmp_path))
         assert done.exit_code == 2 and "not empty" in done.output
@@ -260,13 +258,13 @@ def test_when_the_steps_run_out_leaps_are_pointed_out() -> None:
 def test_a_kernel_that_takes_long_says_how_far_it_is(monkeypatch) -> None:
     images = {"network": "cnn", "attributes": None, "samples": 40, "width": 8, "max_memory": 0.003}
     settings, said = replace(SMALL, **images), []
-    monkeypatch.setattr(networks, "TELL_EVERY", 0.0)
+    monkeypatch.setattr(linearise, "TELL_EVERY", 0.0)
     prepare(settings, said.append)
     assert said[0].startswith("kernel: 120 × 120") and "blocks of 40" not in said[0]
     assert said[1].startswith("kernel: 1 of ") and len(said) > 2
     done, blocks = said[-1].split()[1:4:2]
     assert done == blocks
-    monkeypatch.setattr(networks, "TELL_EVERY", 60.0)
+    monkeypatch.setattr(linearise, "TELL_EVERY", 60.0)
     said.clear()
     prepare(settings, said.append)
     assert len(said) == 1
@@ -283,15 +281,15 @@ def test_several_seeds_by_leaps(tmp_path) -> None:
 
 def test_a_module_that_draws_is_refused(monkeypatch) -> None:
     dropping = nn.Sequential(nn.Linear(5, 4), nn.Dropout(0.5), nn.Linear(4, 3))
-    monkeypatch.setattr(networks, "make_network", lambda *_: dropping)
+    monkeypatch.setattr(linearise, "make_network", lambda *_: dropping)
     with pytest.raises(ValueError, match="Dropout at '1' is in train mode"):
         simulated()
 
 
 def test_the_budget_is_that_of_the_network_which_is_made() -> None:
     with pytest.raises(InputError, match=r"a network of width 20000 need about 11\.9"):
-        networks.check_budget(replace(SMALL.resolved(), layers=2), 20_000)
-    networks.check_budget(replace(SMALL.resolved(), layers=1), 20_000)
+        linearise.check_budget(replace(SMALL.resolved(), layers=2), 20_000)
+    linearise.check_budget(replace(SMALL.resolved(), layers=1), 20_000)
 
 
 def test_a_tree_that_another_will_beat_is_not_called_frozen(monkeypatch) -> None:

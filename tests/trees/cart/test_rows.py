@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeRegressor
 
 from irtheory.trees import fit_cart
-from irtheory.trees.cart import plan as _cart_plan
+from irtheory.trees.cart import plan
 from irtheory.trees.cart import rows as _cart_rows
 from irtheory.trees.kernels.lanes import LANES, aligned_zeros
 
@@ -65,8 +65,8 @@ def test_every_way_is_taken_and_finds_the_same_loss(levels):
     targets = rng.normal(size=(1500, 70)) + codes[:, :1] - codes[:, 1:2] ** 2 * codes[:, 2:3]
     joints = (np.ascontiguousarray(codes.T, dtype=np.uint8),) + (np.zeros((0, 1500), np.uint8),) * 3
     sizes = (6, 40, 200, 10**5)
-    taken = [_cart_plan.choose_way(n, levels, joints, 9, False, 4096, 70)[0] for n in sizes]
-    assert taken[0] == _cart_plan.ROTATED and taken[2] == _cart_plan.ROWS and taken[3] == 0
+    taken = [plan.choose_way(n, levels, joints, 9, False, 4096, 70)[0] for n in sizes]
+    assert taken[0] == plan.ROTATED and taken[2] == plan.ROWS and taken[3] == 0
     tree = fit_cart(codes, targets, 9, criterion="squared_error")
     peer = DecisionTreeRegressor(max_depth=9, random_state=0).fit(codes, targets)
     losses = [((one.predict(codes) - targets) ** 2).sum() for one in (tree, peer)]

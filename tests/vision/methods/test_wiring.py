@@ -18,8 +18,9 @@ from irtheory.intersection.processes import Alone
 from irtheory.runs.files import InputError
 from irvision.data.batches.material import gather_material
 from irvision.data.registry import load_examples
+from irvision.methods.contract import make_network
 from irvision.models import network as models
-from irvision.runs import tensorboard as board_module
+from irvision.runs import tensorboard
 from irvision.runs.tensorboard import Board
 from irvision.runs.writer import Writer
 from irvision.runtime.device import Runtime
@@ -100,7 +101,7 @@ def test_graphs_of_every_batch_size_fit(monkeypatch: pytest.MonkeyPatch) -> None
     from torch._dynamo import config
 
     monkeypatch.setattr(config, "recompile_limit", 8)
-    network = models.make_network(settings_of(), 3, "none")
+    network = make_network(settings_of(), 3, "none")
     models.compile_f(network)
     assert config.recompile_limit == models.GRAPHS >= 4 * 2 * 2
 
@@ -123,7 +124,7 @@ def test_every_number_of_an_epoch_goes_to_the_board(
         flush=lambda: None,
         close=lambda: None,
     )
-    monkeypatch.setattr(board_module, "summary_writer", lambda: lambda folder: fake)
+    monkeypatch.setattr(tensorboard, "summary_writer", lambda: lambda folder: fake)
     board = Board(tmp_path)
     board.add({"epoch": 3, "losses": {"label": 0.5}, "accuracy_g": 0.25, "validation_g": None})
     board.close()

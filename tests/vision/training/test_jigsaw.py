@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
+from irvision.methods.contract import make_network
 from irvision.models import network as models
 from irvision.models.backbones.registry import build_backbone
 from irvision.models.features import PmgFeatures, parameter_groups
@@ -216,7 +217,7 @@ def test_progressive_steps_run_with_the_optimiser_of_a_gpu(monkeypatch) -> None:
         {"dataset": "beetles", "recipe": "pmg", "backbone": "resnet10", "dim": 8, "crop": 64},
         on_gpu=False,
     )
-    network = models.make_network(settings, 3, "none")
+    network = make_network(settings, 3, "none")
     optimise_f, _ = models.optimisers(network, settings)
     steps = progressive_steps(network.represent, optimise_f)
     for _ in range(2):

@@ -10,8 +10,7 @@ import pytest
 
 from irtheory.runs.files import InputError
 from irvision.data.examples import BadImage, Examples
-from irvision.data.pixels import cache_folder as folders
-from irvision.data.pixels import decode
+from irvision.data.pixels import cache_folder, decode
 from irvision.data.pixels.cache import PixelCache, prepare
 from irvision.data.pixels.pixel_file import rows_in_block
 from irvision.data.report.listing import list_datasets
@@ -259,7 +258,7 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_a_disk_too_small_is_told_before(tmp_path: Path, monkeypatch) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(folders.shutil, "disk_usage", lambda _: usage._replace(free=100))
+    monkeypatch.setattr(cache_folder.shutil, "disk_usage", lambda _: usage._replace(free=100))
     with pytest.raises(InputError, match=r"needs .* GiB there, found 0\.00 GiB free"):
         prepared(Numbered(3), tmp_path)
     assert files(tmp_path) == {".lock"}
@@ -279,9 +278,9 @@ def test_where_caches_go(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("IRA_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/ignored")
-    assert folders.cache_folder() == tmp_path / ".cache/ira/pixels"
+    assert cache_folder.cache_folder() == tmp_path / ".cache/ira/pixels"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert folders.cache_folder() == tmp_path / "xdg/ira/pixels"
+    assert cache_folder.cache_folder() == tmp_path / "xdg/ira/pixels"
     monkeypatch.setenv("IRA_CACHE", "~/mine")
-    assert folders.cache_folder() == tmp_path / "mine/pixels"
+    assert cache_folder.cache_folder() == tmp_path / "mine/pixels"
     assert prepare(examples(Numbered(2)), SIZE).path.parent == tmp_path / "mine/pixels"
