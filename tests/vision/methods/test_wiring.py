@@ -19,7 +19,7 @@ from irtheory.runs.files import InputError
 from irvision.data.batches.material import gather_material
 from irvision.data.registry import load_examples
 from irvision.methods.contract import make_network
-from irvision.models import network as models
+from irvision.models.network import GRAPHS, compile_f
 from irvision.runs import tensorboard
 from irvision.runs.tensorboard import Board
 from irvision.runs.writer import Writer
@@ -102,8 +102,8 @@ def test_graphs_of_every_batch_size_fit(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(config, "recompile_limit", 8)
     network = make_network(settings_of(), 3, "none")
-    models.compile_f(network)
-    assert config.recompile_limit == models.GRAPHS >= 4 * 2 * 2
+    compile_f(network)
+    assert config.recompile_limit == GRAPHS >= 4 * 2 * 2
 
 
 def test_processes_draw_their_own_dropout(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

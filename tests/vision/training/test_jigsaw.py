@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from irvision.methods.contract import make_network
-from irvision.models import network as models
 from irvision.models.backbones.registry import build_backbone
 from irvision.models.features import PmgFeatures, parameter_groups
 from irvision.training.jigsaw import cycle, jigsaw, progressive_steps
+from irvision.training.optimisers import optimisers
 from irvision.training.recipes import resolve
 
 
@@ -218,9 +218,9 @@ def test_progressive_steps_run_with_the_optimiser_of_a_gpu(monkeypatch) -> None:
         on_gpu=False,
     )
     network = make_network(settings, 3, "none")
-    optimise_f, _ = models.optimisers(network, settings)
+    optimise_f, _ = optimisers(network, settings)
     steps = progressive_steps(network.represent, optimise_f)
     for _ in range(2):
         steps(torch.randn(6, 3, 64, 64), torch.arange(6) % 3)
-    plain = models.optimisers(network, replace(settings, progressive=False))
+    plain = optimisers(network, replace(settings, progressive=False))
     assert all(each.param_groups[0]["fused"] for each in plain)
