@@ -13,6 +13,7 @@ from torch.nn import functional
 from irvision.methods.contract import make_network
 from irvision.models.backbones.registry import build_backbone
 from irvision.models.features import PmgFeatures, parameter_groups
+from irvision.training import optimisers as optimisers_module
 from irvision.training.jigsaw import cycle, jigsaw, progressive_steps
 from irvision.training.optimisers import optimisers
 from irvision.training.recipes import resolve
@@ -212,7 +213,7 @@ def test_losses_fall() -> None:
 
 def test_progressive_steps_run_with_the_optimiser_of_a_gpu(monkeypatch) -> None:
     """Fused SGD, which a CPU has too, fails where only some parameters have taken part."""
-    monkeypatch.setattr(models, "_on_gpu", lambda groups: True)
+    monkeypatch.setattr(optimisers_module, "_on_gpu", lambda groups: True)
     settings = resolve(
         {"dataset": "beetles", "recipe": "pmg", "backbone": "resnet10", "dim": 8, "crop": 64},
         on_gpu=False,
