@@ -26,7 +26,7 @@ from irtheory.intersection.epoch import Epoch
 from irtheory.intersection.methods import Method, method_named
 from irtheory.intersection.step import TERMS
 from irtheory.runs.console import Pulse, make_console, progress_bar
-from irtheory.trees.cart.fit import Criterion
+from irtheory.trees.choices import Criterion
 from irtheory.trees.export import merge_same_class, to_key
 
 # Its annotations know neither array-likes nor that it returns a pair where y is given.
@@ -51,7 +51,7 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         method: a name of `irtheory.intersection.methods.METHODS`; "paper" is Algorithm 1 as
             printed.
         lambda_label, lambda_tree, lambda_sparsity, lambda_route: λ1 … λ4, the weights of the
-            four losses (`irtheory.intersection.losses.Weights`); None is the method's own.
+            four losses (`irtheory.intersection.weights.Weights`); None is the method's own.
         hidden: widths of the hidden layers of F; () makes every code a cut of one linear
             function of the columns.
         epochs: passes over the data; None is enough for about 1500 steps, at least 20.

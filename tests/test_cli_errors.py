@@ -51,7 +51,7 @@ def invoke(*arguments: str):
             for option in ("--samples", "--attributes", "--classes", "--noise")
         ),
         (["--attributes", "0"], "--attributes"),
-        (["--depth", "40"], "--depth: expected at most 8, found 40"),
+        (["--depth", "40"], "--depth: expected 0 … 8, found 40"),
         (["--ridge", "inf"], "--ridge"),
     ],
 )

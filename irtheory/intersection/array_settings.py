@@ -8,10 +8,10 @@ from typing import get_args
 
 import numpy as np
 
-from irtheory.intersection.layers import Activation
-from irtheory.intersection.quantize import Range, check_bits
+from irtheory.intersection.choices import Activation, Range
+from irtheory.intersection.quantize import check_bits
 from irtheory.runs.devices import check_device
-from irtheory.trees.cart.fit import Criterion
+from irtheory.trees.choices import Criterion
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from irtheory.intersection.epoch import Epoch, Progress, epoch_record
-from irtheory.intersection.losses import Weights
 from irtheory.intersection.network import Collected, Network, collect
 from irtheory.intersection.processes import Alone, Peers, random_states, set_random_states
 from irtheory.intersection.step import TERMS, Descent, weigh
+from irtheory.intersection.weights import Weights
 from irtheory.trees.routing import Routing
 from irtheory.trees.tree import Tree
 

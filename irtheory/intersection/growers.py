@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from irtheory.intersection.choices import Search
 from irtheory.intersection.network import Collected
-from irtheory.trees.cart.fit import Criterion, fit_cart
+from irtheory.trees.cart.fit import fit_cart
+from irtheory.trees.choices import Criterion
 from irtheory.trees.exact.solver import ExactFit, fit_exact_tree
 from irtheory.trees.refine.fit import refine_tree
 from irtheory.trees.tree import Tree
 
-Search = Literal["greedy", "refined", "best"]
 # The exact search answers within a fraction of a second up to so many tests and levels.
 EXACT_TESTS, EXACT_DEPTH = 48, 3
 # What a tree on fewer codes may cost more, as a share of Σ‖y − mean‖².

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-Activation = Literal["relu", "sigmoid"]
-HeadKind = Literal["two-layer", "linear", "summed", "soft-tree"]
+from irtheory.intersection.choices import Activation, HeadKind
 
 
 def representation(

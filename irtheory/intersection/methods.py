@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from irtheory.intersection.growers import Search
-from irtheory.intersection.layers import HeadKind
-from irtheory.intersection.losses import Weights
+from irtheory.intersection.choices import HeadKind, Search
+from irtheory.intersection.weights import Weights
 
 
 @dataclass(frozen=True)

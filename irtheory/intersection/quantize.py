@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Literal, get_args, overload
+from typing import get_args, overload
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
-Range = Literal["running", "batch", "unit"]
+from irtheory.intersection.choices import Range
+
 MOST_BITS = 8
 # Above this share of codes without variation in a batch the features are likely dead.
 CONSTANT_SHARE = 0.95

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from irtheory.intersection.losses import Weights, label_loss, route_loss, sparsity_loss, tree_loss
+from irtheory.intersection.losses import label_loss, route_loss, sparsity_loss, tree_loss
 from irtheory.intersection.network import Network
+from irtheory.intersection.weights import Weights
 from irtheory.trees.routing import Routing
 
 TERMS = ("label", "tree", "sparsity", "route")

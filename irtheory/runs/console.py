@@ -12,8 +12,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 # Progress is drawn at most so often, in seconds; off a terminal it is a line.
 REFRESH = 0.25
-# Exit code after Ctrl-C.
-INTERRUPTED = 130
 LINE_EVERY = 10.0
 
 

@@ -13,7 +13,7 @@ from typing import Any
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "numba", "cvxpy", "clarabel", "matplotlib")
 
 
-def environment(seed: int) -> dict[str, Any]:
+def environment(seed: int | None) -> dict[str, Any]:
     """Versions, hardware, seed and git state: what a result depends on beside its settings."""
     return {
         "python": sys.version.split()[0],

@@ -1,26 +1,43 @@
-"""Decision trees: the class T, its globally optimal members, and their written forms."""
+"""Decision trees: the class T, its globally optimal members, greedy ones, and written forms.
+
+Each public name is imported when it is first used.
+"""
 
 from __future__ import annotations
 
-from irtheory.trees.cart.fit import fit_cart
-from irtheory.trees.compile import kernels_compiled, warm_up
-from irtheory.trees.exact.design import Pruning
-from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver, fit_exact_tree
-from irtheory.trees.export import to_dot, to_key, to_text
-from irtheory.trees.refine.fit import refine_tree
-from irtheory.trees.tree import Tree
+from typing import TYPE_CHECKING
+
+from irtheory.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from irtheory.trees.cart.fit import fit_cart
+    from irtheory.trees.compile import kernels_compiled, warm_up
+    from irtheory.trees.estimators import CodeTreeRegressor, OptimalTreeRegressor
+    from irtheory.trees.exact.design import Pruning
+    from irtheory.trees.exact.greedy import fit_greedy_tree
+    from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver, fit_exact_tree
+    from irtheory.trees.export import merge_same_class, to_dot, to_key, to_text
+    from irtheory.trees.refine.fit import refine_tree
+    from irtheory.trees.routing import Routing
+    from irtheory.trees.tree import Tree
 
 __all__ = [
-    "ExactFit",
-    "ExactTreeSolver",
-    "Pruning",
-    "Tree",
-    "fit_cart",
-    "fit_exact_tree",
-    "kernels_compiled",
-    "refine_tree",
-    "to_dot",
-    "to_key",
-    "to_text",
-    "warm_up",
-]
+    "CodeTreeRegressor", "ExactFit", "ExactTreeSolver", "OptimalTreeRegressor", "Pruning",
+    "Routing", "Tree", "fit_cart", "fit_exact_tree", "fit_greedy_tree", "kernels_compiled",
+    "merge_same_class", "refine_tree", "to_dot", "to_key", "to_text", "warm_up",
+]  # fmt: skip
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "irtheory.trees.cart.fit": ["fit_cart"],
+        "irtheory.trees.compile": ["kernels_compiled", "warm_up"],
+        "irtheory.trees.estimators": ["CodeTreeRegressor", "OptimalTreeRegressor"],
+        "irtheory.trees.exact.design": ["Pruning"],
+        "irtheory.trees.exact.greedy": ["fit_greedy_tree"],
+        "irtheory.trees.exact.solver": ["ExactFit", "ExactTreeSolver", "fit_exact_tree"],
+        "irtheory.trees.export": ["merge_same_class", "to_dot", "to_key", "to_text"],
+        "irtheory.trees.refine.fit": ["refine_tree"],
+        "irtheory.trees.routing": ["Routing"],
+        "irtheory.trees.tree": ["Tree"],
+    },
+)

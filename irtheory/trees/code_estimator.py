@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from irtheory.trees.cart.codes import LEVELS
-from irtheory.trees.cart.fit import Criterion, fit_cart
+from irtheory.trees.cart.fit import fit_cart
+from irtheory.trees.choices import Criterion
 from irtheory.trees.estimators import codes_of, cut_points, in_units_of_x
 
 # Its annotations know neither array-likes nor that it returns a pair where y is given.

@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from irtheory.trees.exact.solver import Cost, fit_exact_tree
+from irtheory.trees.choices import Cost
+from irtheory.trees.exact.solver import fit_exact_tree
 from irtheory.trees.tree import Tree
 
 # Its annotations know neither array-likes nor that it returns a pair where y is given.

@@ -1,42 +1,75 @@
-"""The commands `ira data check|download|prepare|show` behind the command line."""
+"""`ira data`: list, check, download, prepare and show data sets."""
 
 from __future__ import annotations
 
 import math
+import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from irtheory.runs.console import Pulse, make_console, print_plain, progress_bar
+from irtheory.runs.exits import BROKEN, DONE
 from irtheory.runs.files import InputError, json_text
+from irtheory.runs.options import take
 from irvision.data.download.published import PUBLISHED, Archive
+from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import load_examples, resolve
 from irvision.settings.data import DataOptions, Unit
+from irvision.settings.requests import (
+    CheckRequest,
+    DownloadRequest,
+    ListRequest,
+    PrepareRequest,
+    ShowRequest,
+)
 
 COLUMNS, SIDE = 10, 96
 MIB, GIB = 2**20, 2**30
 
 
-def check_work(name: str, data_dir: Path, unit: Unit, processes: int | None, as_json: bool) -> int:
+def list_command(given: Mapping[str, Any]) -> None:
+    """Print which data sets are there, how large, and which are decoded already."""
+    from irvision.data.report.listing import list_datasets, print_list
+
+    request, console = take(ListRequest, given), make_console()
+    data_dir = _data_dir(request.data_dir)
+    caches = request.cache_dir / "pixels" if request.cache_dir else cache_folder()
+    print_list(console, list_datasets(data_dir, caches))
+    print_plain(console, f"next: ira data check NAME --data-dir {data_dir}")
+
+
+def _data_dir(given: Path | None) -> Path:
+    """The folder of data sets; one that was given must be there."""
+    if given is None:
+        return Path(os.environ.get("IRA_DATA") or "data")
+    if not given.is_dir():
+        raise InputError(f"--data-dir {given}: expected a folder, found none")
+    return given
+
+
+def check_command(given: Mapping[str, Any]) -> int:
     """Check a data set and print what was found; 0 if it is whole, else 1."""
     from irvision.data.report.check import check_dataset
     from irvision.data.report.check_report import print_findings
 
-    console = make_console(quiet=as_json)
-    options = DataOptions(data_dir=data_dir, unit=unit)
+    request = take(CheckRequest, given)
+    data_dir, console = _data_dir(request.data_dir), make_console(quiet=request.as_json)
+    options = DataOptions(data_dir=data_dir, unit=request.unit)
     with _counting(console, "images") as tell:
-        found = check_dataset(name, options, processes, tell)
-    if as_json:
+        found = check_dataset(request.name, options, request.processes, tell)
+    if request.as_json:
         print(json_text(asdict(found) | {"whole": found.whole}))
     else:
         print_findings(console, found)
-        after = _after_check(found.dataset, name, data_dir, unit, found.whole)
+        after = _after_check(found.dataset, request.name, data_dir, request.unit, found.whole)
         print_plain(console, f"next: {after}")
-    return 0 if found.whole else 1
+    return DONE if found.whole else BROKEN
 
 
 def _after_check(dataset: str, name: str, data_dir: Path, unit: Unit, whole: bool) -> str:
@@ -73,9 +106,12 @@ def _drawn(name: str) -> bool:
     return name.casefold() == "beetles"
 
 
-def download_work(name: str, data_dir: Path) -> None:
+def download_command(given: Mapping[str, Any]) -> None:
     """Fetch and unpack the archives of a data set."""
-    console = make_console()
+    request, console = take(DownloadRequest, given), make_console()
+    name = request.name
+    # A folder that is not there yet is made.
+    data_dir = request.data_dir or _data_dir(None)
     known = next((known for known in PUBLISHED if known.casefold() == name.casefold()), None)
     if known is None:
         raise InputError(f"{name}: expected a data set to fetch ({', '.join(PUBLISHED)})")
@@ -138,61 +174,54 @@ def _bring(console: Console, archive: Archive, data_dir: Path, folder: Path) -> 
     print_plain(console, f"wrote {folder}: {', '.join(names)}")
 
 
-def prepare_work(
-    name: str,
-    data_dir: Path,
-    unit: Unit,
-    size: int | None,
-    cache_dir: Path | None,
-    processes: int | None,
-    max_bad: float | None,
-) -> None:
-    """Make the pixel cache of a data set, or look whether all of it is right."""
+def prepare_command(given: Mapping[str, Any]) -> None:
+    """Make the pixel cache of a data set, or check that all of it is right."""
     import torch
 
     from irvision.data.pixels.cache import prepare
     from irvision.training import recipes
 
-    console = make_console()
-    # What `ira train` takes by itself on this machine.
-    usual = recipes.resolve({"dataset": name}, torch.cuda.is_available())
+    request, console = take(PrepareRequest, given), make_console()
+    name, unit, data_dir = request.name, request.unit, _data_dir(request.data_dir)
     examples = load_examples(name, DataOptions(data_dir=data_dir, unit=unit))
+    # What `ira train` takes by itself on this machine.
+    usual = recipes.resolve({"dataset": name}, torch.cuda.is_available(), len(examples.classes))
     with _counting(console, "images") as tell:
         cache = prepare(
             examples,
-            usual.resize if size is None else size,
-            None if cache_dir is None else cache_dir / "pixels",
-            processes=processes,
-            max_bad=usual.max_bad if max_bad is None else max_bad,
+            usual.resize if request.size is None else request.size,
+            None if request.cache_dir is None else request.cache_dir / "pixels",
+            processes=request.processes,
+            max_bad=usual.max_bad if request.max_bad is None else request.max_bad,
             on_progress=tell,
             on_message=lambda line: print_plain(console, line),
             checked=math.inf,
         )
     for _, image, why in cache.bad:
-        print_plain(console, f"cannot be had: {image}: {why}")
+        print_plain(console, f"cannot be read: {image}: {why}")
     size_gib = cache.pixels.nbytes / GIB
     print_plain(
         console,
         f"{'wrote' if cache.made else 'there already, and whole:'} {cache.path} "
         f"({len(cache.pixels)} samples, {size_gib:.2f} GiB, {len(cache.bad)} bad)",
     )
-    more = {"resize": size, "cache_dir": cache_dir, "max_bad": max_bad}
+    more = {"resize": request.size, "cache_dir": request.cache_dir, "max_bad": request.max_bad}
     print_plain(console, f"next: {_train_line(name, data_dir, unit, **more)}")
 
 
-def show_work(name: str, data_dir: Path, unit: Unit, out: Path | None, seed: int) -> None:
+def show_command(given: Mapping[str, Any]) -> None:
     """Write a picture of a data set."""
     from irvision.data.report.beetle_sheet import contact_sheet
     from irvision.data.report.show import sample_grid, write_png
 
-    if seed < 0:
-        raise InputError(f"--seed: expected a number ≥ 0, found {seed}")
-    path = out or Path(f"{Path(name).resolve().name}.png")
+    request = take(ShowRequest, given)
+    name, unit, data_dir = request.name, request.unit, _data_dir(request.data_dir)
+    path = request.out or Path(f"{Path(name).resolve().name}.png")
     if _drawn(name):
-        contact_sheet(path, seed=seed)
+        contact_sheet(path, seed=request.seed)
     else:
         examples = load_examples(name, DataOptions(data_dir=data_dir, unit=unit))
-        write_png(sample_grid(examples, COLUMNS, SIDE, seed), path)
+        write_png(sample_grid(examples, COLUMNS, SIDE, request.seed), path)
     print_plain(console := make_console(), f"wrote {path}")
     print_plain(console, f"next: open it, then {_train_line(name, data_dir, unit)}")
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from irtheory.runs.console import print_plain
+from irtheory.runs.console import make_console, print_plain
 from irtheory.runs.files import json_text
+from irtheory.runs.options import take
 from irvision.commands.probes import PROBES, Finding, examine
+from irvision.settings.requests import DoctorRequest
 
 COLOURS = {"ok": "green", "note": "yellow", "missing": "bold red"}
 
@@ -21,16 +23,15 @@ def diagnose() -> list[Finding]:
     return [examine(probe) for probe in PROBES]
 
 
-def doctor_command(console: Console, as_json: bool) -> int:
-    """Print the findings as a table, or as JSON and nothing else; the exit code is always 0."""
-    findings = diagnose()
-    if as_json:
+def doctor_command(given: Mapping[str, Any]) -> None:
+    """Print the findings as a table, or as JSON and nothing else."""
+    findings, console = diagnose(), make_console()
+    if take(DoctorRequest, given).as_json:
         print(json_text([asdict(finding) for finding in findings]))
-        return 0
+        return
     console.print(_table(findings))
     console.print()
     print_plain(console, verdict(findings))
-    return 0
 
 
 def verdict(findings: Sequence[Finding]) -> str:

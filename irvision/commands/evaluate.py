@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,15 +14,16 @@ from rich.console import Console
 from torch import nn
 
 from irtheory.intersection.network import Network, collect
-from irtheory.runs.console import print_plain, print_written
+from irtheory.runs.console import make_console, print_plain, print_written
 from irtheory.runs.files import InputError
+from irtheory.runs.options import take
 from irvision.data.batches.loader import evaluation_batches
 from irvision.data.batches.material import Material, gather_material
 from irvision.data.examples import Attributes, Part, check_samples, samples_digest
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import load_attributes, load_examples
 from irvision.evaluation.epoch_fidelity import EpochFidelity, fidelity_by_epoch
-from irvision.evaluation.report import print_evaluation, write_evaluation
+from irvision.evaluation.report import EVALUATION, print_evaluation, write_evaluation
 from irvision.evaluation.results import Evaluation
 from irvision.evaluation.scores import Predictions, evaluate
 from irvision.models.frozen import features_in_order, features_of
@@ -28,32 +31,33 @@ from irvision.models.network import view_of
 from irvision.runs.trained import Trained, load_trained, moved
 from irvision.runtime.device import autocast, start_runtime
 from irvision.runtime.memory import memory_in_one_line
+from irvision.settings.requests import EvaluateRequest
 from irvision.training.setup import EVALUATION_ROWS
 
 
-def evaluate_command(
-    run: Path,
-    data_dir: Path | None,
-    device: str | None,
-    cache_dir: Path | None,
-    null_draws: int,
-    bootstrap: int,
-    seed: int,
-    console: Console,
-) -> None:
+def evaluate_command(given: Mapping[str, Any]) -> None:
     """Score a finished run on its test images; print and write what was found.
+
+    Args:
+        given: options of the command line, by the names of `EvaluateRequest`.
 
     Raises:
         InputError: a run that is not finished, or a data set that is not that of the run.
     """
-    for name, found in (("null-draws", null_draws), ("bootstrap", bootstrap), ("seed", seed)):
-        if found < 0:
-            raise InputError(f"--{name}: expected a whole number ≥ 0, found {found}")
+    request = take(EvaluateRequest, given)
+    console = make_console(quiet=request.as_json)
+    _evaluate(request, console)
+    if request.as_json:
+        print((request.folder / EVALUATION).read_text(encoding="utf-8"), end="")
+
+
+def _evaluate(request: EvaluateRequest, console: Console) -> None:
+    run, null_draws, seed = request.folder, request.null_draws, request.seed
     trained = load_trained(run)
-    settings = moved(trained.settings, data_dir)
+    settings = moved(trained.settings, request.data_dir)
     # A run of bf16 is scored so where the device is made for it, else in fp32.
-    runtime = start_runtime(device, "fp32" if settings.precision == "fp32" else None)
-    cache_dir = cache_dir or cache_folder().parent
+    runtime = start_runtime(request.device, "fp32" if settings.precision == "fp32" else None)
+    cache_dir = request.cache_dir or cache_folder().parent
     examples = load_examples(settings.dataset, settings.data)
     check_samples(samples_digest(examples), trained.samples, settings.dataset)
     parts: tuple[Part, ...] = ("test", "train")
@@ -68,7 +72,7 @@ def evaluate_command(
     attributes, note = load_attributes(settings.dataset, settings.data, examples), ""
     with console.status("scoring codes against attributes …"):
         evaluation = _scored(
-            trained, test, train, attributes, material, null_draws, bootstrap, seed
+            trained, test, train, attributes, material, null_draws, request.bootstrap, seed
         )
         held = _of(attributes, material.rows("validation"))
         if held is not None:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from irtheory.intersection.array_settings import default_depth
 from irtheory.runs.console import make_console, print_plain, print_written
 from irtheory.runs.environment import environment
-from irtheory.runs.files import InputError, write_json
+from irtheory.runs.files import InputError, json_text, write_json
 from irtheory.runs.folder import CONFIG, ENVIRONMENT, default_folder, open_run, refuse_used
 from irtheory.runs.lock import alone_in
+from irtheory.runs.options import declared, take
 from irtheory.trees.compile import kernels_compiled, warm_up
-from irvision.data.batches.material import gather_material
-from irvision.data.examples import samples_digest
+from irvision.data.batches.material import Material, gather_material
+from irvision.data.examples import Examples, samples_digest
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import is_known, load_examples
 from irvision.models.network import make_backbone
@@ -38,96 +39,105 @@ from irvision.runs.trained import (
 )
 from irvision.runtime.device import Runtime, device_name, running, start_runtime
 from irvision.runtime.memory import memory_in_one_line
-from irvision.settings.train import MOVABLE, TrainSettings, option
+from irvision.settings.requests import TrainRequest
+from irvision.settings.train import MOVABLE, TrainSettings, data_options, option
 from irvision.training.recipes import BEETLES, resolve
 from irvision.training.session import CHECKPOINTS, METRICS, Session, training_advice
 from irvision.training.setup import set_up
 
 
-@dataclass(frozen=True)
-class Request:
-    """What `ira train` was asked beside the settings of the run.
-
-    Attributes:
-        out: run folder; None is runs/train-<data set>-<method>-<time>.
-        overwrite: replace an earlier run there.
-        resume: folder of a run to go on with; its settings hold.
-        device: see `start_runtime`.
-        data_dir: as it was given.
-        cache_dir: where decoded images and frozen features are kept.
-        tensorboard: write metrics for TensorBoard too.
-        as_json: print nothing but the result.
-    """
-
-    out: Path | None = None
-    overwrite: bool = False
-    resume: Path | None = None
-    device: str | None = None
-    data_dir: Path | None = None
-    cache_dir: Path | None = None
-    tensorboard: bool = False
-    as_json: bool = False
-
-
-def train_command(options: Mapping[str, Any]) -> tuple[int, Path]:
-    """Train, or go on training; exit code (0, or 128 + signal) and folder.
+def train_command(given: Mapping[str, Any]) -> int:
+    """Train, or go on training; the exit code is 0, or 128 + signal.
 
     Args:
-        options: of the command line, by the names of `TrainSettings` and `Request`; None where
-            one was not given.
+        given: options of the command line, by the names of `TrainSettings` and `TrainRequest`.
 
     Raises:
         InputError: whatever cannot be used, a full disk, too little memory.
     """
-    request = Request(**{field.name: options[field.name] for field in fields(Request)})
+    request = take(TrainRequest, given)
     before = None if request.resume is None else read_settings(request.resume)
-    asked = _asked(options)
+    asked = _asked(given)
     precision = asked.get("precision") or (before.precision if before else None)
     exactly = bool(asked.get("deterministic") or (before and before.deterministic))
     runtime = start_runtime(request.device, precision, exactly)
     asked["precision"] = runtime.precision
     with running(runtime):
         if before is None:
-            settings, folder = _new(asked, request, runtime)
+            settings, examples, folder = _new(asked, request, runtime)
         else:
-            settings, folder = _earlier(before, options, asked, request)
+            settings, folder = _earlier(before, asked, request)
+            examples = load_examples(settings.dataset, settings.data)
         console = make_console(quiet=request.as_json or runtime.rank > 0)
-        with alone_in(folder, runtime.rank), _one_line(settings, folder, request, runtime):
+        job = Job(settings, examples, folder, request, runtime, console, given.get("data_dir"))
+        with alone_in(folder, runtime.rank), _advice(job):
             if before is not None and not runtime.rank and read_settings(folder) != before:
                 raise InputError(f"{folder}: {CONFIG} changed while this began; run it again")
-            return _train(settings, folder, request, runtime, console), folder
+            code = _train(job)
+    # Of several processes the first one speaks.
+    if request.as_json and not code and not runtime.rank:
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        print(json_text({"run": str(folder), **result}))
+    return code
 
 
-def _asked(options: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One run of `ira train`, new or resumed.
+
+    Attributes:
+        settings: resolved.
+        examples: the data set.
+        folder: of the run.
+        request: what was asked for beside the settings.
+        runtime: device and place among the processes.
+        console: what is printed to.
+        data_dir: the folder of the data set as it was given, for the command to run next.
+    """
+
+    settings: TrainSettings
+    examples: Examples
+    folder: Path
+    request: TrainRequest
+    runtime: Runtime
+    console: Console
+    data_dir: str | None
+
+
+def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that were given, ready to be written down: folders as absolute paths."""
-    asked = {field.name: options.get(field.name) for field in fields(TrainSettings)}
-    asked |= {"compile": options["compile_"], "deterministic": options["deterministic"] or None}
-    dataset, weights, data_dir = asked["dataset"], asked["weights"], asked["data_dir"]
+    asked = {name: given[name] for name in declared(TrainSettings) if name in given}
+    dataset, weights = asked.get("dataset"), asked.get("weights", "none")
     if dataset is not None and not is_known(dataset) and Path(dataset).is_dir():
         asked["dataset"] = str(Path(dataset).resolve())
-    if weights not in (None, "none", "imagenet"):
+    if weights not in ("none", "imagenet"):
         asked["weights"] = str(Path(weights).resolve())
-    if data_dir is not None:
-        asked["data_dir"] = str(Path(data_dir).resolve())
-    return {name: value for name, value in asked.items() if value is not None}
+    if "data_dir" in asked:
+        asked["data_dir"] = str(Path(asked["data_dir"]).resolve())
+    return asked
 
 
-def _new(asked: dict[str, Any], request: Request, runtime: Runtime) -> tuple[TrainSettings, Path]:
-    """Settings and folder of a new run."""
+def _new(
+    asked: dict[str, Any], request: TrainRequest, runtime: Runtime
+) -> tuple[TrainSettings, Examples, Path]:
+    """Settings, data set and folder of a new run."""
     if "dataset" not in asked:
         raise InputError("--dataset: expected a data set or a folder, found none")
-    if request.data_dir is not None and not request.data_dir.is_dir():
-        raise InputError(f"--data-dir {request.data_dir}: expected a folder, found none")
-    if "data_dir" not in asked and asked["dataset"].casefold() != BEETLES:
-        asked["data_dir"] = _usual_data(asked["dataset"])
-    settings = resolve(asked, runtime.device.type == "cuda")
+    dataset = asked["dataset"]
+    if "data_dir" in asked:
+        if not Path(asked["data_dir"]).is_dir():
+            raise InputError(f"--data-dir {asked['data_dir']}: expected a folder, found none")
+    elif dataset.casefold() != BEETLES:
+        asked["data_dir"] = _usual_data(dataset)
+    examples = load_examples(dataset, data_options(asked))
+    settings = resolve(asked, runtime.device.type == "cuda", len(examples.classes))
     name = Path(settings.dataset)
     folder = request.out or default_folder("train", f"{name.name}-{settings.method}")
     if not is_known(settings.dataset) and name in folder.resolve().parents:
         raise InputError(f"--out {folder}: expected a folder outside the data set {name}")
     if not runtime.rank:
         refuse_used(folder, "train", request.overwrite)
-    return settings, folder
+    return settings, examples, folder
 
 
 def _usual_data(dataset: str) -> str | None:
@@ -140,7 +150,7 @@ def _usual_data(dataset: str) -> str | None:
 
 
 def _earlier(
-    before: TrainSettings, options: Mapping[str, Any], asked: dict[str, Any], request: Request
+    before: TrainSettings, asked: dict[str, Any], request: TrainRequest
 ) -> tuple[TrainSettings, Path]:
     """Settings and folder of a run to go on with."""
     assert request.resume is not None
@@ -156,31 +166,27 @@ def _earlier(
             f"--weights: has no effect on {request.resume}, whose checkpoints hold all weights"
         )
     kept = {name: value for name, value in asked.items() if name != "data_dir"}
-    return replace(moved(before, options["data_dir"]), **kept), request.resume
+    folder = Path(asked["data_dir"]) if "data_dir" in asked else None
+    return replace(moved(before, folder), **kept), request.resume
 
 
-def _train(
-    settings: TrainSettings, folder: Path, request: Request, runtime: Runtime, console: Console
-) -> int:
+def _train(job: Job) -> int:
+    request, settings, examples, runtime = job.request, job.settings, job.examples, job.runtime
+    console, folder = job.console, job.folder
     if request.resume is not None and (folder / RESULT).is_file():
-        there = [] if request.data_dir is None else ["--data-dir", str(request.data_dir)]
+        there = [] if job.data_dir is None else ["--data-dir", job.data_dir]
         print_plain(console, f"{folder}: is finished")
         print_plain(console, f"next: {shlex.join(['ira', 'evaluate', str(folder), *there])}")
         return 0
     if settings.freeze_backbone and runtime.world > 1:
         raise InputError(f"--freeze-backbone: expected one process, found {runtime.world}")
     if request.tensorboard:
-        # Found now, what is missing costs no decoding and no earlier run.
+        # Checked before images are decoded or an earlier run is removed.
         summary_writer()
-    for sentence in runtime.reason:
+    for sentence in (*runtime.reason, *examples.notes):
         print_plain(console, f"· {sentence}")
-    examples = load_examples(settings.dataset, settings.data)
-    for note in examples.notes:
-        print_plain(console, f"· {note}")
     if request.resume is None:
-        settings = replace(settings, depth=settings.depth or default_depth(len(examples.classes)))
-    if request.resume is None:
-        # So does what is wrong with the weights.
+        # Weights that cannot be loaded are found before images are decoded, too.
         make_backbone(settings, settings.weights)
     if not kernels_compiled():
         print_plain(console, "compiling tree kernels (once, about a minute) …")
@@ -188,30 +194,35 @@ def _train(
     cache_dir = request.cache_dir or cache_folder().parent
     material = gather_material(examples, settings, runtime, cache_dir, console)
     print_plain(console, _headline(settings, examples.classes, material.rows("train")))
-    holds = request.resume is not None and _saved(folder)
-    # A checkpoint holds every weight but those of a frozen backbone.
-    begins = "none" if holds and not settings.freeze_backbone else settings.weights
-    setup = set_up(replace(settings, weights=begins), material, runtime, cache_dir, console)
-    if request.resume is None and not runtime.rank:
-        open_run(folder, settings_content(settings), request.overwrite, settings.seed)
-    board = Board(folder if request.tensorboard and not runtime.rank else None)
-    session = Session(
-        settings,
-        setup,
-        folder,
-        examples.classes,
-        samples_digest(examples),
-        sorted(index for index, _, _ in material.cache.bad),
-        not runtime.rank,
-        console,
-        board,
-    )
+    session = _session(job, material, cache_dir)
     if request.resume is not None:
         _go_on(session, console)
     if session.writes:
         place = {"device": device_name(runtime), "processes": runtime.world}
         write_json(folder / ENVIRONMENT, environment(settings.seed) | place)
     return _finish(session)
+
+
+def _session(job: Job, material: Material, cache_dir: Path) -> Session:
+    """Network, engine and batches of the run; makes the folder of a new one."""
+    settings, request, first = job.settings, job.request, not job.runtime.rank
+    holds = request.resume is not None and _saved(job.folder)
+    # A checkpoint holds every weight but those of a frozen backbone.
+    begins = "none" if holds and not settings.freeze_backbone else settings.weights
+    setup = set_up(replace(settings, weights=begins), material, job.runtime, cache_dir, job.console)
+    if request.resume is None and first:
+        open_run(job.folder, settings_content(settings), request.overwrite, settings.seed)
+    return Session(
+        settings,
+        setup,
+        job.folder,
+        job.examples.classes,
+        samples_digest(job.examples),
+        sorted(index for index, _, _ in material.cache.bad),
+        first,
+        job.console,
+        Board(job.folder if request.tensorboard and first else None),
+    )
 
 
 def _saved(run: Path) -> bool:
@@ -258,19 +269,18 @@ def _finish(session: Session) -> int:
 
 
 @contextmanager
-def _one_line(
-    settings: TrainSettings, folder: Path, request: Request, runtime: Runtime
-) -> Iterator[None]:
-    """Turn what the machine may lack into one line that says what to do."""
+def _advice(job: Job) -> Iterator[None]:
+    """Turn what the machine may lack into an InputError that says what to do."""
+    settings, folder = job.settings, job.folder
     try:
-        with memory_in_one_line(training_advice(settings, runtime)):
+        with memory_in_one_line(training_advice(settings, job.runtime)):
             yield
     except FloatingPointError as error:
         raise InputError(f"--learning-rate {settings.learning_rate:g}: {error}") from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        begun = request.resume is not None or _begun(folder, settings)
+        begun = job.request.resume is not None or _begun(folder, settings)
         again = f"`ira train --resume {folder}`" if begun else "this again"
         raise InputError(
             f"{error.filename or folder}: the disk is full; free some of it, then run {again}"
@@ -280,8 +290,6 @@ def _one_line(
 def _begun(folder: Path, settings: TrainSettings) -> bool:
     """Whether the folder is already that of this run, not empty or of an earlier one."""
     try:
-        # The depth is resolved once the classes are known.
-        found = replace(read_settings(folder), depth=settings.depth)
-        return found == settings and not (folder / RESULT).is_file()
+        return read_settings(folder) == settings and not (folder / RESULT).is_file()
     except InputError:
         return False

@@ -11,12 +11,11 @@ from pathlib import Path
 
 from torch import nn
 
-from irtheory.intersection.array_settings import default_depth
 from irtheory.intersection.layers import make_head
-from irtheory.intersection.losses import Weights
 from irtheory.intersection.methods import Method
 from irtheory.intersection.network import Network
 from irtheory.intersection.quantize import UniformQuantizer
+from irtheory.intersection.weights import Weights
 from irtheory.runs.files import InputError
 from irvision.models.network import make_represent
 from irvision.settings.train import TrainSettings
@@ -27,8 +26,8 @@ Assemble = Callable[[nn.Module, int, Method, TrainSettings], Network]
 def around(represent: nn.Module, classes: int, method: Method, settings: TrainSettings) -> Network:
     """G∘q∘F for an F [b, …] → [b, d]: q of r bits, and the head that the method names."""
     q = UniformQuantizer(settings.bits, "unit" if settings.activation == "sigmoid" else "running")
-    depth = settings.depth or default_depth(classes)
-    g = make_head(method.head, settings.dim, classes, q.levels, settings.head_hidden, depth)
+    sizes = (settings.dim, classes, q.levels, settings.head_hidden, settings.depth)
+    g = make_head(method.head, *sizes)
     return Network(represent, q, g)
 
 

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from irtheory.intersection.layers import Activation, representation
+from irtheory.intersection.choices import Activation
+from irtheory.intersection.layers import representation
 from irvision.models.backbones.backbone import STAGES, Backbone
 
 # Of the batch norms in PMG's blocks of convolutions.

@@ -18,13 +18,14 @@ from safetensors.torch import load_file, save
 from irtheory.intersection.network import Network
 from irtheory.runs.files import InputError, write_bytes, write_json, write_text
 from irtheory.runs.folder import CONFIG
+from irtheory.runs.options import from_content
 from irtheory.trees.export import merge_same_class, to_key
 from irtheory.trees.tree import Tree
 from irvision.data.registry import is_known
 from irvision.methods.contract import image_methods, make_network
 from irvision.models.backbones.registry import BACKBONES
 from irvision.runs.checkpoint import check_shapes
-from irvision.settings.train import TrainSettings, settings_from
+from irvision.settings.train import TrainSettings
 
 WEIGHTS, TREE, CLASSES, RESULT = "weights.safetensors", "tree.json", "classes.json", "result.json"
 KEY = "key.txt"
@@ -107,7 +108,7 @@ def read_settings(run: Path) -> TrainSettings:
     command = content.get("command") if isinstance(content, dict) else None
     if command != "train":
         raise InputError(f"{file}: expected a run of ira train, found {command!r}")
-    settings = settings_from(content, str(file))
+    settings = from_content(TrainSettings, content, str(file))
     if settings.backbone not in BACKBONES:
         names = ", ".join(BACKBONES)
         raise InputError(f"{file}: backbone: expected one of {names}, found {settings.backbone!r}")

@@ -1,12 +1,24 @@
-"""Where a data set lies, and how it is divided into parts."""
+"""Which samples of a data set, and how they are split; shared by the commands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from irtheory.runs.options import Option, at_least
 
 Unit = Literal["object", "image"]
+DATA = "Data"
+SampleUnit = Annotated[
+    Unit,
+    Option(
+        "What a sample of aPascal or aYahoo is: each annotated object, or each image (its "
+        "largest object).",
+        DATA,
+    ),
+]
+BeetleCount = Annotated[int, Option("Number of beetles to draw.", DATA, at_least(120))]
 
 
 @dataclass(frozen=True)
@@ -14,10 +26,9 @@ class DataOptions:
     """Which samples of a data set, and how they are split.
 
     Attributes:
-        data_dir: folder of the data set, or a folder that holds it; not for drawn ones.
-        unit: what a sample is where images hold several objects: each annotated "object", or
-            the "image", that is, its largest object.
-        split_seed: of the parts that no official split gives.
+        data_dir: folder of the data set, or a folder that holds it; None for drawn images.
+        unit: what a sample is where an image holds several objects.
+        split_seed: seed of the split, where there is no official one.
         validation: share of the training samples of each class that is held out.
         beetles: number of beetles to draw, all parts together.
     """

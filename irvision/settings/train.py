@@ -1,19 +1,28 @@
-"""All settings of a training run, resolved: what `config.yaml` of its folder holds."""
+"""All settings of a training run: options of `ira train`, and what `config.yaml` holds."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from irtheory.intersection.layers import Activation
-from irtheory.intersection.losses import Weights
-from irtheory.intersection.quantize import check_bits
+from irtheory.intersection.choices import Activation
 from irtheory.runs.files import InputError
-from irtheory.trees.cart.fit import Criterion
-from irvision.settings.data import DataOptions, Unit
+from irtheory.runs.options import (
+    Interval,
+    Option,
+    at_least,
+    between,
+    check_ranges,
+    declared,
+    flag_of,
+)
+from irtheory.trees.choices import Criterion
+from irvision.settings.data import DATA, BeetleCount, DataOptions, SampleUnit
+
+if TYPE_CHECKING:
+    from irtheory.intersection.weights import Weights
 
 Features = Literal["plain", "pmg"]
 Optimiser = Literal["adamw", "sgd"]
@@ -25,118 +34,332 @@ Precision = Literal["bf16", "fp32"]
 MOVABLE = ("data_dir", "weights", "accumulate", "compile", "precision", "deterministic")
 # Patches a side on which PMG's stages 0, 1 and 2 learn: fine ones for the shallow stage.
 GRIDS = (8, 4, 2)
+# Headings of the options in --help.
+TRAINING, NETWORK, IMAGES, MACHINE = "Training", "Network", "Images", "Machine"
+FROZEN = "--recipe fast --freeze-backbone"
+SHARE_BELOW_1 = Interval(0, 1, high_open=True)
 
 
-@dataclass(frozen=True)
+def _by(fast: Any, paper: Any, pmg: Any, **frozen: Any) -> Mapping[str, Any]:
+    """Defaults under the three recipes, and under the fast one with a `frozen` backbone."""
+    behind = {FROZEN: frozen["frozen"]} if frozen else {}
+    return {"--recipe fast": fast, **behind, "--recipe paper": paper, "--recipe pmg": pmg}
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """How to train on images; names are those of the options of `ira train`.
+    """How to train on images. Each field is the option of `ira train` of the same name.
 
-    Attributes:
-        dataset: a known data set, or a folder of class folders.
-        data_dir, unit, validation, split_seed, beetles: see `DataOptions`.
-        method: a file of `irvision.methods`.
-        recipe: where the settings that were not given come from.
-        backbone, weights: network from images to maps, and where its weights come from.
-        freeze_backbone: compute the backbone's features once and train what follows.
-        features: how maps become d numbers, see `irvision.models.features`.
-        dim, bits, depth: d, r and d_max.
-        activation: of F, before q.
-        dropout: in F, before its last layer.
-        hidden: width of the hidden layer of a frozen backbone's F.
-        head_hidden: width of the hidden layer of G.
-        criterion: of the greedy trees.
-        min_samples_leaf: training images a leaf must hold; None is one in 200 of all.
-        lambda_label, lambda_tree, lambda_sparsity, lambda_route: λ of every term.
-        epochs, batch_size: the last batch of an epoch may be smaller.
-        optimiser, learning_rate, weight_decay, momentum, schedule: of F and G.
-        backbone_factor: learning rate of the backbone as a share of the other's.
-        drops: stopping rule of `Intersection`; None trains all epochs.
-        progressive: train PMG's stages on shuffled patches before each step.
-        resize: side of the cached squares, in pixels.
-        crop, padding: side of the random crops, and zeros around the square.
-        flip: probability of a mirrored crop.
-        normalise: mean and sd of the colours: those of the "backbone", or "half" for both.
-        accumulate: parts in which a batch passes through F.
-        compile: F by torch.compile.
-        precision, deterministic: see `irvision.runtime.device.start_runtime`.
-        max_bad: share of images that may fail to decode.
-        seed: of every draw but the split's.
+    None is a value of its own in three fields: no folder, as for drawn images (`data_dir`), one
+    training image in 200 (`min_samples_leaf`), and no stopping rule (`drops`).
     """
 
-    dataset: str
-    data_dir: str | None
-    unit: Unit
-    validation: float
-    split_seed: int
-    beetles: int
-    method: str
-    recipe: Recipe
-    backbone: str
-    weights: str
-    freeze_backbone: bool
-    features: Features
-    dim: int
-    bits: int
-    depth: int | None
-    activation: Activation
-    dropout: float
-    hidden: int
-    head_hidden: int
-    criterion: Criterion
-    min_samples_leaf: int | None
-    lambda_label: float
-    lambda_tree: float
-    lambda_sparsity: float
-    lambda_route: float
-    epochs: int
-    batch_size: int
-    optimiser: Optimiser
-    learning_rate: float
-    weight_decay: float
-    momentum: float
-    schedule: Schedule
-    backbone_factor: float
-    drops: int | None
-    progressive: bool
-    resize: int
-    crop: int
-    padding: int
-    flip: float
-    normalise: Normalise
-    accumulate: int
-    compile: bool
-    precision: Precision
-    deterministic: bool
-    max_bad: float
-    seed: int
+    dataset: Annotated[
+        str,
+        Option(
+            "Data set: beetles, aYahoo, aPascal, AwA2, CUB, or a folder with a folder of images "
+            "for each class.",
+            DATA,
+        ),
+    ]
+    data_dir: Annotated[
+        str | None,
+        Option("Folder that holds the data set.", DATA, default="$IRA_DATA or ./data"),
+    ] = None
+    unit: SampleUnit = DataOptions.unit
+    validation: Annotated[
+        float,
+        Option("Share of the training images held out for validation.", DATA, between(0, 0.5)),
+    ] = DataOptions.validation
+    split_seed: Annotated[
+        int, Option("Seed of the split, where a data set has no official one.", DATA, at_least(0))
+    ] = DataOptions.split_seed
+    beetles: BeetleCount = DataOptions.beetles
+    method: Annotated[
+        str,
+        Option(
+            "Method: quantised, quantised+l1, quantised+dt, paper or ira.",
+            TRAINING,
+            defaults=_by("ira", "paper", "ira"),
+        ),
+    ]
+    recipe: Annotated[
+        Recipe,
+        Option(
+            "Where the settings come from that are not given: a quick schedule (fast), the "
+            "paper's, or that of PMG.",
+            TRAINING,
+        ),
+    ] = "fast"
+    backbone: Annotated[
+        str,
+        Option(
+            "Backbone: resnet50, resnet18, resnet10 or mobilenet_v2.",
+            NETWORK,
+            default="resnet50; resnet10 for beetles or without a GPU",
+            defaults={"--recipe paper": "resnet50", "--recipe pmg": "resnet50"},
+        ),
+    ]
+    weights: Annotated[
+        str,
+        Option(
+            "Initial weights of the backbone: imagenet (published, downloaded once), none, or a "
+            ".pth, .safetensors or .npz file.",
+            NETWORK,
+            default="imagenet where published; none for beetles",
+        ),
+    ]
+    freeze_backbone: Annotated[
+        bool,
+        Option("Compute the backbone's features once and train only what follows it.", NETWORK),
+    ] = False
+    features: Annotated[
+        Features,
+        Option(
+            "Layers of F after the backbone: mean and one linear layer (plain), or three fused "
+            "stages as in PMG.",
+            NETWORK,
+            defaults=_by("plain", "pmg", "pmg"),
+        ),
+    ]
+    dim: Annotated[
+        int, Option("Number of codes d.", NETWORK, at_least(1), defaults=_by(128, 512, 512))
+    ]
+    bits: Annotated[int, Option("Bits r of a code.", NETWORK, between(1, 8), defaults=_by(1, 2, 2))]
+    depth: Annotated[
+        int,
+        Option(
+            "Largest depth d_max of the tree T.",
+            NETWORK,
+            at_least(1),
+            default="⌈log2 k⌉ + 2 for k classes",
+        ),
+    ]
+    activation: Annotated[
+        Activation,
+        Option(
+            "Activation at the end of F, before the quantiser.",
+            NETWORK,
+            defaults=_by("sigmoid", "relu", "relu"),
+        ),
+    ]
+    dropout: Annotated[
+        float,
+        Option(
+            "Dropout rate before the last layer of F.",
+            NETWORK,
+            SHARE_BELOW_1,
+            defaults=_by(0.3, 0.0, 0.0, frozen=0.5),
+        ),
+    ]
+    hidden: Annotated[
+        int,
+        Option(
+            "Units of the hidden layer of F behind a frozen backbone.",
+            NETWORK,
+            at_least(1),
+            defaults=_by(512, 512, 512, frozen=1024),
+        ),
+    ]
+    head_hidden: Annotated[int, Option("Units of the hidden layer of G.", NETWORK, at_least(1))] = (
+        512
+    )
+    criterion: Annotated[
+        Criterion, Option("What a split of a greedy tree improves most.", TRAINING)
+    ] = "entropy"
+    min_samples_leaf: Annotated[
+        int | None,
+        Option(
+            "Fewest training images in a leaf of T.",
+            TRAINING,
+            at_least(1),
+            default="one in 200 of all; 1 with --recipe paper or pmg",
+            defaults=_by(None, 1, 1),
+        ),
+    ]
+    lambda_label: Annotated[
+        float,
+        Option(
+            "Weight λ1 of the label loss L[G, y].",
+            TRAINING,
+            Interval(0, low_open=True),
+            default="the method's",
+        ),
+    ]
+    lambda_tree: Annotated[
+        float,
+        Option(
+            "Weight λ2 of the loss toward the tree, L[G, T].",
+            TRAINING,
+            at_least(0),
+            default="the method's",
+        ),
+    ]
+    lambda_sparsity: Annotated[
+        float,
+        Option(
+            "Weight λ3 of the L1 norm of the codes.",
+            TRAINING,
+            at_least(0),
+            default="the method's",
+        ),
+    ]
+    lambda_route: Annotated[
+        float,
+        Option(
+            "Weight λ4 of L[T, y] with gradients through the tests of T.",
+            TRAINING,
+            at_least(0),
+            default="the method's",
+        ),
+    ]
+    epochs: Annotated[
+        int,
+        Option(
+            "Largest number of epochs.",
+            TRAINING,
+            at_least(1),
+            defaults=_by(24, 100, 200, frozen=14),
+        ),
+    ]
+    batch_size: Annotated[
+        int,
+        Option(
+            "Images in a batch, of all processes together.",
+            TRAINING,
+            at_least(2),
+            defaults=_by(64, 64, 16),
+        ),
+    ]
+    optimiser: Annotated[
+        Optimiser,
+        Option("Optimiser for F and G.", TRAINING, defaults=_by("adamw", "sgd", "sgd")),
+    ]
+    learning_rate: Annotated[
+        float,
+        Option(
+            "Learning rate of everything but the backbone.",
+            TRAINING,
+            at_least(0),
+            defaults=_by(2e-3, 1e-4, 2e-3, frozen=1e-3),
+        ),
+    ]
+    weight_decay: Annotated[
+        float,
+        Option(
+            "Weight decay of the optimiser.",
+            TRAINING,
+            at_least(0),
+            defaults=_by(0.01, 5e-4, 5e-4),
+        ),
+    ]
+    momentum: Annotated[float, Option("Momentum of SGD.", TRAINING, SHARE_BELOW_1)] = 0.9
+    schedule: Annotated[
+        Schedule,
+        Option(
+            "How the learning rates change: not at all, or along a cosine to 0.",
+            TRAINING,
+            defaults=_by("cosine", "constant", "cosine"),
+        ),
+    ]
+    backbone_factor: Annotated[
+        float,
+        Option(
+            "Learning rate of the backbone as a share of --learning-rate.",
+            TRAINING,
+            at_least(0),
+            default="0.1 from trained weights, else 1; 1 with --recipe paper",
+            defaults={"--recipe paper": 1.0, "--recipe pmg": 0.1},
+        ),
+    ]
+    drops: Annotated[
+        int | None,
+        Option(
+            "Stop after this many epochs whose validation accuracy fell.",
+            TRAINING,
+            at_least(1),
+            defaults=_by(None, 2, None),
+        ),
+    ]
+    progressive: Annotated[
+        bool,
+        Option(
+            "Take PMG's three steps on shuffled patches before each step.",
+            TRAINING,
+            defaults=_by(False, False, True),
+            negatable=True,
+        ),
+    ]
+    resize: Annotated[
+        int,
+        Option(
+            "Side in pixels of the squares that images are decoded to.",
+            IMAGES,
+            at_least(1),
+            default="by recipe and machine",
+        ),
+    ]
+    crop: Annotated[
+        int,
+        Option(
+            "Side in pixels of the random crops.",
+            IMAGES,
+            at_least(1),
+            default="by recipe and machine",
+        ),
+    ]
+    padding: Annotated[
+        int,
+        Option(
+            "Black pixels added around a square before it is cropped.",
+            IMAGES,
+            at_least(0),
+            default="0; beetles 4; 8 with --recipe paper or pmg",
+        ),
+    ]
+    flip: Annotated[float, Option("Probability of a mirrored crop.", IMAGES, between(0, 1))] = 0.5
+    normalise: Annotated[
+        Normalise,
+        Option(
+            "Mean and standard deviation of the colours: the backbone's, or 0.5 for both.",
+            IMAGES,
+            defaults=_by("backbone", "half", "half"),
+        ),
+    ]
+    accumulate: Annotated[
+        int,
+        Option(
+            "Number of parts in which a batch passes through F; more parts need less memory.",
+            MACHINE,
+            at_least(1),
+        ),
+    ] = 1
+    compile: Annotated[bool, Option("Compile F with torch.compile.", MACHINE, negatable=True)] = (
+        False
+    )
+    precision: Annotated[
+        Precision,
+        Option(
+            "Arithmetic of the forward passes.",
+            MACHINE,
+            default="bf16 on GPUs that support it, else fp32",
+        ),
+    ] = "fp32"
+    deterministic: Annotated[
+        bool, Option("Use deterministic algorithms, which are slower on a GPU.", MACHINE)
+    ] = False
+    max_bad: Annotated[
+        float,
+        Option("Share of images that may fail to decode.", DATA, between(0, 1)),
+    ] = 0.01
+    seed: Annotated[
+        int,
+        Option("Seed of every random draw but the split's.", TRAINING, between(0, 2**32 - 1)),
+    ] = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained, naming the option."""
-        least = dict.fromkeys(SIZES, 1) | {
-            "batch_size": 2,
-            "padding": 0,
-            "drops": 1,
-            "depth": 1,
-            "beetles": 120,
-        }
-        for name, smallest in least.items():
-            found = getattr(self, name)
-            if found is not None and found < smallest:
-                raise InputError(f"{option(name)}: expected at least {smallest}, found {found}")
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"--seed: expected a whole number ≥ 0 below 2³², found {self.seed}")
-        for name, most in (("validation", 0.5), ("flip", 1), ("max_bad", 1)):
-            if not 0 <= getattr(self, name) <= most:
-                found = getattr(self, name)
-                raise InputError(f"{option(name)}: expected 0 … {most}, found {found}")
-        for name in ("dropout", "momentum"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{option(name)}: expected [0, 1), found {getattr(self, name)}")
-        for name in ("learning_rate", "weight_decay", "backbone_factor"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"{option(name)}: expected ≥ 0, found {getattr(self, name)}")
-        _from(lambda: check_bits(self.bits))
-        _from(lambda: self.lambdas)
+        """Check ranges and combinations; InputError names the option."""
+        check_ranges(self)
         if self.crop > self.resize:
             raise InputError(f"--crop: expected at most --resize {self.resize}, found {self.crop}")
         if self.drops is not None and not self.validation:
@@ -146,76 +369,47 @@ class TrainSettings:
         if self.progressive and self.features != "pmg":
             raise InputError(f"--progressive: expected --features pmg, found {self.features}")
         if self.progressive and self.crop < GRIDS[0]:
-            raise InputError(f"--crop: expected {GRIDS[0]} patches a side, found {self.crop} px")
+            raise InputError(f"--crop: expected at least {GRIDS[0]} px, found {self.crop}")
         if self.freeze_backbone and self.flip not in (0, 0.5):
             raise InputError(
-                f"--flip: expected 0 or 0.5, as a frozen backbone's images are all mirrored or "
-                f"none, found {self.flip}"
+                "--flip: expected 0 or 0.5, as a frozen backbone sees each image once, or once "
+                f"as it is and once mirrored; found {self.flip}"
             )
 
     @property
     def lambdas(self) -> Weights:
         """λ of every term."""
+        from irtheory.intersection.weights import Weights
+
         return Weights(self.lambda_label, self.lambda_tree, self.lambda_sparsity, self.lambda_route)
 
     @property
     def images_at_once(self) -> int:
-        """How many pass through F in one piece; so many fit when nothing is learned, too."""
+        """Images that pass through F together; this many also fit where nothing is learned."""
         return max(self.batch_size // self.accumulate, 1)
 
     @property
     def data(self) -> DataOptions:
         """Which samples, and how they are split."""
-        folder = None if self.data_dir is None else Path(self.data_dir)
-        return DataOptions(folder, self.unit, self.split_seed, self.validation, self.beetles)
+        return data_options(vars(self))
 
 
-SIZES = (
-    "dim", "hidden", "head_hidden", "min_samples_leaf", "epochs", "batch_size", "resize", "crop",
-    "accumulate",
-)  # fmt: skip
+def data_options(given: Mapping[str, Any]) -> DataOptions:
+    """Which samples, from values of fields of `TrainSettings`; the defaults for the rest."""
+    named = {field.name: given[field.name] for field in fields(DataOptions) if field.name in given}
+    folder = named.get("data_dir")
+    return DataOptions(**{**named, "data_dir": None if folder is None else Path(folder)})
+
+
+def defaults_under(condition: str) -> dict[str, Any]:
+    """The defaults that are declared for a condition, such as "--recipe paper"."""
+    return {
+        name: found.option.defaults[condition]
+        for name, found in declared(TrainSettings).items()
+        if found.option.defaults is not None and condition in found.option.defaults
+    }
 
 
 def option(name: str) -> str:
-    """The option that sets a field."""
-    return "--" + name.replace("_", "-")
-
-
-def _from(check: Any) -> None:
-    """Run a check of the core, whose errors name arguments, and name the option instead."""
-    try:
-        check()
-    except ValueError as error:
-        name, _, rest = str(error).partition(":")
-        raise InputError(f"{option(name)}:{rest}") from None
-
-
-def settings_from(content: Mapping[str, Any], where: str) -> TrainSettings:
-    """The settings that a `config.yaml` holds.
-
-    Raises:
-        InputError: a field that is missing, of the wrong type, or not one of its values.
-    """
-    hints = get_type_hints(TrainSettings)
-    values = {}
-    for field in fields(TrainSettings):
-        if field.name not in content:
-            raise InputError(f"{where}: expected a line for {field.name}, found none")
-        values[field.name] = _checked(content[field.name], hints[field.name], field.name, where)
-    return TrainSettings(**values)
-
-
-def _checked(value: Any, hint: Any, name: str, where: str) -> Any:
-    allowed = get_args(hint)
-    if allowed and type(None) not in allowed:
-        fits = value in allowed
-    else:
-        kinds = tuple(kind for kind in allowed or (hint,))
-        # YAML writes 1.0 as 1.0, but a person may write 1.
-        kinds += (int,) if float in kinds else ()
-        fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
-    if not fits:
-        words = " or ".join(getattr(kind, "__name__", str(kind)) for kind in allowed or (hint,))
-        words = words.replace("NoneType", "null")
-        raise InputError(f"{where}: {name}: expected {words}, found {value!r}")
-    return value
+    """The option of `ira train` that sets a field."""
+    return flag_of(TrainSettings, name)

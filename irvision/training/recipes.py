@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import MISSING
+from typing import Any, get_args
 
-from irtheory.intersection.losses import Weights
+from irtheory.intersection.array_settings import default_depth
 from irtheory.intersection.quantize import check_bits
+from irtheory.intersection.weights import Weights
 from irtheory.runs.files import InputError
+from irtheory.runs.options import declared
 from irvision.methods.contract import image_method
 from irvision.models.backbones.registry import BACKBONES
-from irvision.settings.train import Recipe, TrainSettings, option
+from irvision.settings.train import FROZEN, Recipe, TrainSettings, defaults_under, option
 
 BEETLES = "beetles"
-COMMON: dict[str, Any] = {
-    "data_dir": None, "unit": "object", "validation": 0.1, "split_seed": 0, "beetles": 3000,
-    "method": "ira", "freeze_backbone": False, "depth": None, "hidden": 512, "head_hidden": 512,
-    "criterion": "entropy", "momentum": 0.9, "flip": 0.5,
-    "accumulate": 1, "compile": False, "max_bad": 0.01, "seed": 0, "progressive": False,
-    "precision": "fp32", "deterministic": False,
-}  # fmt: skip
-_PUBLISHED = {
-    "backbone": "resnet50", "features": "pmg", "activation": "relu", "dropout": 0.0,
-    "dim": 512, "bits": 2, "optimiser": "sgd", "weight_decay": 5e-4,
-    "normalise": "half", "min_samples_leaf": 1,
-}  # fmt: skip
-RECIPES: dict[Recipe, dict[str, Any]] = {
-    # Quick to good trees: AdamW along a cosine, sigmoid codes, dropout before them.
-    "fast": {
-        "features": "plain", "activation": "sigmoid", "dropout": 0.3, "dim": 128, "bits": 1,
-        "optimiser": "adamw", "learning_rate": 2e-3, "weight_decay": 0.01, "schedule": "cosine",
-        "epochs": 24, "batch_size": 64, "drops": None, "normalise": "backbone",
-        "min_samples_leaf": None,
-    },
-    # The paper's: its method, batch, rate and stopping rule; momentum and decay are PMG's.
-    "paper": {
-        **_PUBLISHED, "method": "paper", "learning_rate": 1e-4, "schedule": "constant",
-        "backbone_factor": 1.0, "epochs": 100, "batch_size": 64, "drops": 2,
-    },
-    # PMG's own schedule, with its three progressive steps before each step of Algorithm 1.
-    "pmg": {
-        **_PUBLISHED, "learning_rate": 2e-3, "schedule": "cosine", "backbone_factor": 0.1,
-        "epochs": 200, "batch_size": 16, "drops": None, "progressive": True,
-    },
-}  # fmt: skip
-# Behind a frozen backbone the fast recipe learns from numbers, wide and with much dropout.
-FROZEN = {"hidden": 1024, "dropout": 0.5, "epochs": 14, "learning_rate": 1e-3}
 # What a processor can train on in minutes, and what a GPU can.
 ON_CPU = {"resize": 144, "crop": 128, "padding": 0}
 ON_GPU = {"resize": 512, "crop": 448, "padding": 0}
@@ -53,22 +23,25 @@ ON_GPU = {"resize": 512, "crop": 448, "padding": 0}
 PUBLISHED = {"resize": 550, "crop": 448, "padding": 8}
 
 
-def resolve(asked: Mapping[str, Any], on_gpu: bool) -> TrainSettings:
+def resolve(given: Mapping[str, Any], on_gpu: bool, classes: int) -> TrainSettings:
     """Settings from the options that were given; the rest from the recipe, machine and method.
 
     Args:
-        asked: fields of `TrainSettings`; those that are None or absent were not given.
+        given: values of fields of `TrainSettings`, the data set among them.
         on_gpu: whether a GPU will do the work.
+        classes: k, on which the default depth depends.
 
     Raises:
-        InputError: a value that cannot be.
+        InputError: a value out of range, an option without effect, or options that exclude each
+            other.
     """
-    given = {name: value for name, value in asked.items() if value is not None}
-    recipe = given.setdefault("recipe", "fast")
-    if recipe not in RECIPES:
-        raise InputError(f"--recipe: expected one of {', '.join(RECIPES)}, found {recipe!r}")
-    frozen = FROZEN if given.get("freeze_backbone") and recipe == "fast" else {}
-    values = {**COMMON, **_fitting(recipe, given), **frozen, **given}
+    recipe = given.get("recipe", "fast")
+    if recipe not in get_args(Recipe):
+        raise InputError(f"--recipe: expected one of {', '.join(get_args(Recipe))}, found {recipe}")
+    frozen = given.get("freeze_backbone") and recipe == "fast"
+    behind = defaults_under(FROZEN) if frozen else {}
+    values = {**_fixed_defaults(), **_fitting(recipe, given), **behind, **given}
+    values.setdefault("depth", default_depth(classes))
     drawn = values["dataset"].casefold() == BEETLES
     small = drawn or not on_gpu
     values.setdefault("backbone", "resnet10" if small else "resnet50")
@@ -88,9 +61,15 @@ def resolve(asked: Mapping[str, Any], on_gpu: bool) -> TrainSettings:
     return TrainSettings(**values)
 
 
+def _fixed_defaults() -> dict[str, Any]:
+    """The defaults that depend on nothing."""
+    options = declared(TrainSettings).items()
+    return {name: found.default for name, found in options if found.default is not MISSING}
+
+
 def _fitting(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe without what cannot go with the options that were given."""
-    values = dict(RECIPES[recipe])
+    values = defaults_under(f"--recipe {recipe}")
     if given.get("freeze_backbone"):
         # A frozen backbone wants the input that it was trained on.
         values |= {"features": "plain", "normalise": "backbone"}

@@ -11,7 +11,6 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from irtheory.intersection.array_settings import default_depth
 from irtheory.intersection.engine import Batches, Intersection
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.network import Network
@@ -149,9 +148,8 @@ def _engine(
     runtime: Runtime,
 ) -> tuple[Intersection, Grower]:
     method = image_method(settings.method).training
-    depth = settings.depth or default_depth(classes)
     leaf = _smallest_leaf(settings, samples)
-    grower = Grower(depth, settings.criterion, leaf, method.search)
+    grower = Grower(settings.depth, settings.criterion, leaf, method.search)
     parallel, peers = parallelise(network, runtime, in_parts=settings.progressive)
     made = optimisers(network, settings)
     prelude = None

@@ -13,10 +13,11 @@ from torch import nn
 from irtheory.intersection.arrays import in_order, shuffled
 from irtheory.intersection.engine import Intersection
 from irtheory.intersection.layers import Head, representation
-from irtheory.intersection.losses import Weights, label_loss, route_loss, sparsity_loss, tree_loss
+from irtheory.intersection.losses import label_loss, route_loss, sparsity_loss, tree_loss
 from irtheory.intersection.network import Collected, Network, collect
 from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.intersection.step import TERMS
+from irtheory.intersection.weights import Weights
 from irtheory.trees.exact.greedy import fit_greedy_tree
 from irtheory.trees.tree import Tree
 

@@ -9,9 +9,9 @@ from torch import nn
 from irtheory.intersection.arrays import shuffled
 from irtheory.intersection.engine import Intersection
 from irtheory.intersection.layers import Head, representation
-from irtheory.intersection.losses import Weights
 from irtheory.intersection.network import Collected, Network
 from irtheory.intersection.quantize import UniformQuantizer
+from irtheory.intersection.weights import Weights
 from irtheory.trees.exact.greedy import fit_greedy_tree
 from irtheory.trees.tree import Tree
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
-from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
+from irtheory.runs.console import Pulse, make_console, print_plain, print_written, progress_bar
+from irtheory.runs.exits import BROKEN, DONE, INTERRUPTED
 from irtheory.runs.files import InputError, write_json
 from irtheory.runs.folder import default_folder, open_run
 from irtheory.runs.lock import alone_in
+from irtheory.runs.options import take
 from irtheory.studies.recovery import cell as cells
 from irtheory.studies.recovery.cell import Failed, Measured, read_cell, write_cell
-from irtheory.studies.recovery.files import write_results
+from irtheory.studies.recovery.files import RESULTS, write_results
 from irtheory.studies.recovery.grid import Cell, Place, places
-from irtheory.studies.recovery.settings import RecoverySettings
+from irtheory.studies.recovery.settings import RecoverRequest, RecoverySettings
 from irtheory.studies.recovery.table import Interval, Row, sentence, summarise, verdicts
 from irtheory.trees.cart.fit import fit_cart
 from irtheory.trees.compile import kernels_compiled, warm_up
@@ -36,29 +38,29 @@ NOTES = (
 )
 
 
-def recover_command(
-    settings: RecoverySettings,
-    threads: int | None,
-    out: Path | None,
-    overwrite: bool,
-    resume: bool,
-    console: Console,
-) -> tuple[int, Path]:
-    """Run what is missing, print, write; returns exit code (0, 1 or 130) and folder.
+def recover_command(given: Mapping[str, Any]) -> int:
+    """Run what is missing, print, write; the exit code is 0, 1 or 130.
+
+    Args:
+        given: options of the command line, by the names of `RecoverySettings` and
+            `RecoverRequest`.
 
     Raises:
         InputError: settings or a folder that cannot be used.
     """
-    if threads is not None and threads < 1:
-        raise InputError(f"--threads: expected at least 1, found {threads}")
-    if resume and out is None:
+    settings, request = take(RecoverySettings, given), take(RecoverRequest, given)
+    if request.resume and request.out is None:
         raise InputError("--resume: expected --out with the folder to go on in, found none")
-    study = places(settings)
-    folder = out or default_folder("recover", "+".join(settings.regimes))
+    study, console = places(settings), make_console(quiet=request.as_json)
+    folder = request.out or default_folder("recover", "+".join(settings.regimes))
     with alone_in(folder):
-        open_run(folder, _content(settings), overwrite, settings.seed, resume=resume)
+        content = _content(settings)
+        open_run(folder, content, request.overwrite, settings.seed, resume=request.resume)
         (folder / CELLS).mkdir(exist_ok=True)
-        return _fill(settings, study, threads, folder, console), folder
+        code = _fill(settings, study, request.threads, folder, console)
+    if request.as_json and code in (DONE, BROKEN):
+        print((folder / RESULTS).read_text(encoding="utf-8"), end="")
+    return code
 
 
 def _fill(
@@ -174,7 +176,7 @@ def _report(
         where = " ".join([place.regime, place.method, *(f"{n}={v:g}" for n, v in place.point)])
         print_plain(console, f"failed: {where}, seed {place.seed}: {outcome.message}")
     if not found:
-        write_json(folder / "results.json", {"rows": [], "verdicts": []})
+        write_json(folder / RESULTS, {"rows": [], "verdicts": []})
         print_plain(console, "no cell finished, so there is no table")
         return 1
     _print_tables(summarise(found), console)

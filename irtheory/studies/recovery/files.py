@@ -28,6 +28,8 @@ FIGURES = ("recovery", "observability", "dynamics", "phase", "sweep")
 NUMBERS = [f.name for f in fields(Measured) if f.name not in ("attributes", "moments")]
 STATISTICS = ("mean", "sd", "low", "high", "n")
 
+RESULTS = "results.json"
+
 
 def write_results(folder: Path, settings: RecoverySettings, found: Found) -> list[Path]:
     """Write all tables and figures of the cells; figures of an earlier study there go.
@@ -47,13 +49,13 @@ def write_results(folder: Path, settings: RecoverySettings, found: Found) -> lis
     }
     for name, table in tables.items():
         write_text(folder / name, table)
-    write_json(folder / "results.json", results(rows, verdicts(found)))
+    write_json(folder / RESULTS, results(rows, verdicts(found)))
     drawn = write_figures(folder, settings, found, rows)
     for name in FIGURES:
         for old in (folder / f"{name}.svg", folder / f"{name}.png"):
             if old not in drawn:
                 old.unlink(missing_ok=True)
-    return [*(folder / name for name in tables), folder / "results.json", *drawn]
+    return [*(folder / name for name in tables), folder / RESULTS, *drawn]
 
 
 def results(rows: Sequence[Row], judged: Sequence[Verdict]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from irtheory.intersection.arrays import ArraySettings
-from irtheory.intersection.losses import Weights
 from irtheory.intersection.methods import METHODS, Method
 from irtheory.intersection.quantize import check_bits
+from irtheory.intersection.weights import Weights
 from irtheory.problems.worlds import WorldSettings
 from irtheory.runs.files import InputError
 from irtheory.studies.recovery.settings import Point, RecoverySettings

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, get_args
 
 from irtheory.intersection.methods import METHODS
 from irtheory.problems.worlds import Mixing, Structure
 from irtheory.runs.files import InputError
+from irtheory.runs.options import Interval, Option, at_least, between, check_ranges
 
 REGIMES: tuple[str, ...] = get_args(Structure)
 Point = tuple[tuple[str, float], ...]
@@ -28,6 +30,8 @@ SWEPT: dict[str, Callable[[str], float]] = {
     "lambda-route": float,
 }
 MOST_SWEEPS = 2
+# Headings of the options in --help.
+WORLD, TRAINING, STUDY, RUN, OUTPUT = "World", "Training", "Study", "Run", "Output"
 
 
 @dataclass(frozen=True)
@@ -43,85 +47,14 @@ class Sweep:
         return self.name.replace("-", "_")
 
 
-@dataclass(frozen=True)
-class RecoverySettings:
-    """All settings of one run of `ira recover`.
-
-    Attributes:
-        regimes: structures of the labelling tree, of `irtheory.problems.worlds.Structure`.
-        methods: names of `irtheory.intersection.methods.METHODS`.
-        depth, attributes, sparsity, noise, samples, mixing: of the world.
-        bits, dim, hidden, dropout, epochs: of the networks; T is as deep as t.
-        lambda_tree, lambda_sparsity, lambda_route: replace a method's own weight where that
-            is above 0; None keeps it.
-        sweeps: what is varied beside, at most two settings.
-        seeds: worlds of every regime.
-        seed: the first; the others follow it.
-    """
-
-    regimes: tuple[str, ...] = ("every-path", "reused")
-    methods: tuple[str, ...] = tuple(METHODS)
-    depth: int = 3
-    attributes: int = 8
-    sparsity: int | None = None
-    noise: float = 0.1
-    samples: int = 4000
-    mixing: Mixing = "linear"
-    bits: int = 1
-    dim: int = 16
-    hidden: tuple[int, ...] = (128,)
-    dropout: float = 0.3
-    epochs: int = 20
-    lambda_tree: float | None = None
-    lambda_sparsity: float | None = None
-    lambda_route: float | None = None
-    sweeps: tuple[Sweep, ...] = ()
-    seeds: int = 4
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse names that do not exist and options without effect."""
-        _check_names("--regimes", self.regimes, REGIMES)
-        _check_names("--methods", self.methods, tuple(METHODS))
-        if self.seeds < 1:
-            raise InputError(f"--seeds: expected at least 1, found {self.seeds}")
-        if self.seed < 0:
-            raise InputError(f"--seed: expected at least 0, found {self.seed}")
-        if len(self.sweeps) > MOST_SWEEPS:
-            raise InputError(
-                f"--sweep: expected at most {MOST_SWEEPS} settings, found {len(self.sweeps)}"
-            )
-        _check_names("--sweep", tuple(sweep.name for sweep in self.sweeps), tuple(SWEPT))
-        for term in ("tree", "sparsity", "route"):
-            self._check_weight(term)
-
-    def _check_weight(self, term: str) -> None:
-        """Refuse a weight that none of the methods has."""
-        name = f"lambda_{term}"
-        swept = any(sweep.field == name for sweep in self.sweeps)
-        given = getattr(self, name) is not None or swept
-        if given and not any(getattr(METHODS[m].weights, term) for m in self.methods):
-            raise InputError(
-                f"--{name.replace('_', '-')}: without effect, this term is in none of the methods "
-                f"{', '.join(self.methods)}"
-            )
-
-
-def _check_names(option: str, found: tuple[str, ...], known: tuple[str, ...]) -> None:
-    if not found and option != "--sweep":
-        raise InputError(f"{option}: expected one or more of {', '.join(known)}, found none")
-    for i, name in enumerate(found):
-        if name not in known:
-            raise InputError(f"{option}: expected some of {', '.join(known)}, found {name!r}")
-        if name in found[:i]:
-            raise InputError(f"{option}: found {name} twice")
-
-
-def name_list(text: str, every: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The names of a comma list; "all" is `every`, where there is such a thing."""
-    if every and text.strip() == "all":
-        return every
+def name_list(text: str) -> tuple[str, ...]:
+    """The names of a comma list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def method_list(text: str) -> tuple[str, ...]:
+    """The methods of a comma list; "all" is every one."""
+    return tuple(METHODS) if text.strip() == "all" else name_list(text)
 
 
 def widths(text: str) -> tuple[int, ...]:
@@ -161,17 +94,173 @@ def read_sweep(text: str) -> Sweep:
     return Sweep(name, tuple(sorted(values)))
 
 
-def settings_of(options: Mapping[str, Any]) -> RecoverySettings:
-    """The settings that the command line asks for, lists and sweeps read from their text.
+def read_sweeps(texts: Sequence[str]) -> tuple[Sweep, ...]:
+    """`read_sweep` of each."""
+    return tuple(map(read_sweep, texts))
 
-    Raises:
-        InputError: an option that cannot be used, named.
+
+@dataclass(frozen=True)
+class RecoverySettings:
+    """All settings of one run of `ira recover`. Each field is the option of the same name.
+
+    None is a value of its own in four fields: no limit (`sparsity`), and each method's own weight
+    (`lambda_tree`, `lambda_sparsity`, `lambda_route`).
     """
-    given = {f.name: options[f.name] for f in fields(RecoverySettings)}
-    read = {
-        "regimes": name_list(given["regimes"]),
-        "methods": name_list(given["methods"], tuple(METHODS)),
-        "hidden": widths(given["hidden"]),
-        "sweeps": tuple(read_sweep(text) for text in given["sweeps"] or ()),
-    }
-    return RecoverySettings(**(given | read))
+
+    regimes: Annotated[
+        tuple[str, ...],
+        Option(
+            "Structures of the labelling tree: comma list of every-path, reused, distinct.",
+            WORLD,
+            default="every-path,reused",
+            metavar="A,B",
+            read=name_list,
+        ),
+    ] = ("every-path", "reused")
+    methods: Annotated[
+        tuple[str, ...],
+        Option(
+            "Methods to train: a comma list, or all.",
+            TRAINING,
+            default="all",
+            metavar="A,B",
+            read=method_list,
+        ),
+    ] = tuple(METHODS)
+    depth: Annotated[
+        int, Option("Depth of the labelling tree t, and of the learned T.", WORLD, at_least(1))
+    ] = 3
+    attributes: Annotated[int, Option("Number of attributes of a world.", WORLD, at_least(1))] = 8
+    sparsity: Annotated[
+        int | None,
+        Option(
+            "Largest number d0 of attributes that are 1 in a sample.",
+            WORLD,
+            at_least(1),
+            default="no limit",
+        ),
+    ] = None
+    noise: Annotated[
+        float,
+        Option("White noise on x, in standard deviations of the signal.", WORLD, at_least(0)),
+    ] = 0.1
+    samples: Annotated[int, Option("Number of training samples.", WORLD, at_least(1))] = 4000
+    mixing: Annotated[
+        Mixing, Option("How attributes and nuisance variables are mixed into x.", WORLD)
+    ] = "linear"
+    bits: Annotated[int, Option("Bits r of a code.", TRAINING, between(1, 8))] = 1
+    dim: Annotated[int, Option("Number of codes d.", TRAINING, at_least(1))] = 16
+    hidden: Annotated[
+        tuple[int, ...],
+        Option(
+            "Units of the hidden layers of F: a comma list; 0 for a linear F.",
+            TRAINING,
+            default="128",
+            metavar="N,N",
+            read=widths,
+        ),
+    ] = (128,)
+    dropout: Annotated[
+        float,
+        Option("Dropout rate in every layer of F.", TRAINING, Interval(0, 1, high_open=True)),
+    ] = 0.3
+    epochs: Annotated[int, Option("Number of epochs.", TRAINING, at_least(1))] = 20
+    lambda_tree: Annotated[
+        float | None,
+        Option(
+            "Weight λ2 of L[G, T], in the methods that have this term.",
+            TRAINING,
+            at_least(0),
+            default="the method's own",
+        ),
+    ] = None
+    lambda_sparsity: Annotated[
+        float | None,
+        Option(
+            "Weight λ3 of the L1 norm, in the methods that have this term.",
+            TRAINING,
+            at_least(0),
+            default="the method's own",
+        ),
+    ] = None
+    lambda_route: Annotated[
+        float | None,
+        Option(
+            "Weight λ4 of L[T, y], in the methods that have this term.",
+            TRAINING,
+            at_least(0),
+            default="the method's own",
+        ),
+    ] = None
+    sweeps: Annotated[
+        tuple[Sweep, ...],
+        Option(
+            "Also vary a setting: depth, attributes, sparsity, noise, samples, bits, dim, "
+            "dropout, lambda-tree, lambda-sparsity or lambda-route. Given twice, it makes a phase "
+            "diagram.",
+            STUDY,
+            default="none",
+            flag="--sweep",
+            metavar="NAME=V,V",
+            read=read_sweeps,
+            repeatable=True,
+        ),
+    ] = ()
+    seeds: Annotated[int, Option("Number of worlds of every regime.", STUDY, at_least(1))] = 4
+    seed: Annotated[
+        int, Option("Seed of the first world; others count up.", STUDY, at_least(0))
+    ] = 0
+
+    def __post_init__(self) -> None:
+        """Check ranges, names and options without effect; InputError names the option."""
+        check_ranges(self)
+        _check_names("--regimes", self.regimes, REGIMES)
+        _check_names("--methods", self.methods, tuple(METHODS))
+        if len(self.sweeps) > MOST_SWEEPS:
+            raise InputError(
+                f"--sweep: expected at most {MOST_SWEEPS} settings, found {len(self.sweeps)}"
+            )
+        _check_names("--sweep", tuple(sweep.name for sweep in self.sweeps), tuple(SWEPT))
+        for term in ("tree", "sparsity", "route"):
+            self._check_weight(term)
+
+    def _check_weight(self, term: str) -> None:
+        """Refuse a weight that none of the methods has."""
+        name = f"lambda_{term}"
+        swept = any(sweep.field == name for sweep in self.sweeps)
+        given = getattr(self, name) is not None or swept
+        if given and not any(getattr(METHODS[m].weights, term) for m in self.methods):
+            raise InputError(
+                f"--{name.replace('_', '-')}: without effect, this term is in none of the methods "
+                f"{', '.join(self.methods)}"
+            )
+
+
+def _check_names(option: str, found: tuple[str, ...], known: tuple[str, ...]) -> None:
+    if not found and option != "--sweep":
+        raise InputError(f"{option}: expected one or more of {', '.join(known)}, found none")
+    for i, name in enumerate(found):
+        if name not in known:
+            raise InputError(f"{option}: expected some of {', '.join(known)}, found {name!r}")
+        if name in found[:i]:
+            raise InputError(f"{option}: found {name} twice")
+
+
+@dataclass(frozen=True)
+class RecoverRequest:
+    """What `ira recover` takes beside the settings of the study."""
+
+    threads: Annotated[
+        int | None,
+        Option("Processes that train side by side.", STUDY, at_least(1), default="all cores"),
+    ] = None
+    out: Annotated[
+        Path | None, Option("Run folder to make.", RUN, default="runs/recover-REGIMES-TIME")
+    ] = None
+    overwrite: Annotated[bool, Option("Replace an earlier run in --out.", RUN)] = False
+    resume: Annotated[
+        bool, Option("Go on in --out; cells that are finished are not run again.", RUN)
+    ] = False
+    as_json: Annotated[
+        bool, Option("Print results.json and nothing else.", OUTPUT, flag="--json")
+    ] = False

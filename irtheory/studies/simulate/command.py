@@ -14,7 +14,8 @@ from rich.table import Table
 
 from irtheory.propositions.certificates.reference import MissingDependency, cvxpy_missing
 from irtheory.propositions.solvers.trajectory import COLUMNS, Step
-from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
+from irtheory.runs.console import Pulse, make_console, print_plain, print_written, progress_bar
+from irtheory.runs.exits import BROKEN, DONE, INTERRUPTED
 from irtheory.runs.files import InputError, TableWriter
 from irtheory.runs.folder import default_folder, open_run, refuse_used
 from irtheory.runs.lock import alone_in
@@ -25,52 +26,47 @@ from irtheory.studies.simulate.report import (
     print_certificate,
     print_verdict,
 )
+from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings
 from irtheory.studies.simulate.setup import Prepared, prepare, processes, shared
-from irtheory.studies.simulate.simulate import Result, Settings, simulate
-from irtheory.studies.width.command import WIDTH_SEEDS, width_command
+from irtheory.studies.simulate.simulate import Result, simulate
 
 
-def simulate_command(
-    settings: Settings, seeds: int | None, out: Path | None, overwrite: bool, console: Console
-) -> tuple[int, Path]:
-    """Run, print, write; returns the exit code and the file of results.
-
-    The code is 0 (holds), 1 (broken) or 130 (interrupted); there are 1 or, with widths, 5 seeds
-    unless `seeds` says otherwise.
+def simulate_command(settings: SimulateSettings, request: SimulateRequest) -> int:
+    """Run, print, write; the exit code is 0 (holds), 1 (broken) or 130 (interrupted).
 
     Raises:
         InputError: settings, data or folder that cannot be used.
         MissingDependency: cvxpy is asked for and not installed.
     """
-    settings = settings.resolved()
-    if seeds is not None and seeds < 1:
-        raise InputError(f"--seeds: expected at least 1, found {seeds}")
-    folder = out or default_folder("simulate", settings.setting)
+    settings, seeds = settings.resolved(), request.seeds or 1
+    console = make_console(quiet=request.as_json)
+    folder = request.out or default_folder("simulate", settings.setting)
     # Before anything that takes long.
-    refuse_used(folder, "simulate", overwrite)
-    if settings.widths is not None:
-        return width_command(settings, seeds or WIDTH_SEEDS, folder, overwrite, console)
-    seeds = seeds or 1
+    refuse_used(folder, "simulate", request.overwrite)
     if seeds > 1 and settings.data is not None:
         raise InputError("--seeds draws new problems; with --data there is only one")
     prepared = prepare(shared(settings, seeds), lambda line: print_plain(console, line))
     _need_cvxpy(settings)
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
     with alone_in(folder):
-        open_run(folder, content, overwrite, settings.seed)
+        open_run(folder, content, request.overwrite, settings.seed)
         compile_kernels(console)
         if seeds > 1:
-            return _ensemble(settings, seeds, folder, console), folder / "seeds.json"
-        return _single(settings, prepared, folder, console), folder / "certificate.json"
+            code, result = _ensemble(settings, seeds, folder, console), "seeds.json"
+        else:
+            code, result = _single(settings, prepared, folder, console), "certificate.json"
+    if request.as_json and code in (DONE, BROKEN):
+        print((folder / result).read_text(encoding="utf-8"), end="")
+    return code
 
 
-def _need_cvxpy(settings: Settings) -> None:
+def _need_cvxpy(settings: SimulateSettings) -> None:
     missing = cvxpy_missing() if settings.reference == "cvxpy" else None
     if missing:
         raise MissingDependency(f"{missing} (or pass --reference closed-form)")
 
 
-def _single(settings: Settings, prepared: Prepared, folder: Path, console: Console) -> int:
+def _single(settings: SimulateSettings, prepared: Prepared, folder: Path, console: Console) -> int:
     with ExitStack() as stack:
         rows = stack.enter_context(TableWriter(folder / "trajectory.csv", COLUMNS))
         bar = stack.enter_context(progress_bar(console))
@@ -108,7 +104,7 @@ def _single(settings: Settings, prepared: Prepared, folder: Path, console: Conso
     return 0 if result.certificate.holds else 1
 
 
-def _one(settings: Settings, folder: Path) -> Result | FailedSeed:
+def _one(settings: SimulateSettings, folder: Path) -> Result | FailedSeed:
     path = folder / "trajectories" / f"seed-{settings.seed:04d}.csv"
     try:
         with TableWriter(path, COLUMNS) as rows:
@@ -117,7 +113,9 @@ def _one(settings: Settings, folder: Path) -> Result | FailedSeed:
         return FailedSeed(settings, str(error))
 
 
-def _outcomes(settings: Settings, seeds: int, folder: Path) -> Iterator[Result | FailedSeed]:
+def _outcomes(
+    settings: SimulateSettings, seeds: int, folder: Path
+) -> Iterator[Result | FailedSeed]:
     (folder / "trajectories").mkdir()
     one = replace(shared(settings, seeds), threads=1)
     jobs = [replace(one, seed=settings.seed + i) for i in range(seeds)]
@@ -127,7 +125,7 @@ def _outcomes(settings: Settings, seeds: int, folder: Path) -> Iterator[Result |
     return cast(Iterator[Result | FailedSeed], made)
 
 
-def _ensemble(settings: Settings, seeds: int, folder: Path, console: Console) -> int:
+def _ensemble(settings: SimulateSettings, seeds: int, folder: Path, console: Console) -> int:
     outcomes: list[Result | FailedSeed] = []
     try:
         with progress_bar(console) as bar:

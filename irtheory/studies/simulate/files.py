@@ -12,7 +12,7 @@ from irtheory.problems.tables import tree_in_units
 from irtheory.runs.figures import save
 from irtheory.runs.files import json_text, write_json, write_text
 from irtheory.studies.simulate import figures
-from irtheory.studies.simulate.simulate import Result, Settings
+from irtheory.studies.simulate.simulate import Result, SimulateSettings
 from irtheory.trees.export import to_key
 
 
@@ -20,7 +20,7 @@ from irtheory.trees.export import to_key
 class FailedSeed:
     """A seed whose run ended in an error, and the error's message."""
 
-    settings: Settings
+    settings: SimulateSettings
     message: str
 
 

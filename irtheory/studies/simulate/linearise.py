@@ -24,7 +24,7 @@ from irtheory.propositions.tangent.kernel import GIB
 from irtheory.propositions.tangent.networks import KERNEL
 from irtheory.runs.devices import check_device
 from irtheory.runs.files import InputError
-from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.settings import SimulateSettings
 from irtheory.studies.simulate.setup import Announce
 
 # Matrices of the size of K that are held at a time, as measured (what cvxpy takes comes on top): K,
@@ -37,14 +37,14 @@ TELL_EVERY = 5.0
 COPIES = 4
 
 
-def matrices(settings: Settings) -> int:
+def matrices(settings: SimulateSettings) -> int:
     """How many matrices of the size of K a run of these settings holds at a time."""
     if settings.widths is not None:
         return STUDYING
     return WITH_HESSIAN if settings.jump or settings.algorithm == "bcgd" else MATRICES
 
 
-def check_budget(settings: Settings, width: int) -> None:
+def check_budget(settings: SimulateSettings, width: int) -> None:
     """Refuse sizes that --max-memory cannot hold, before anything of that size is made.
 
     Raises:
@@ -76,7 +76,7 @@ def network_inputs(problem: Problem) -> Array:
     return problem.features[:, 1:] if problem.inputs is None else problem.inputs
 
 
-def make_network(settings: Settings, problem: Problem, width: int) -> nn.Module:
+def make_network(settings: SimulateSettings, problem: Problem, width: int) -> nn.Module:
     """The network of the settings with layers of that width, drawn from their seed.
 
     Raises:
@@ -98,7 +98,7 @@ def make_network(settings: Settings, problem: Problem, width: int) -> nn.Module:
     return module.to(settings.device)
 
 
-def describe(settings: Settings, problem: Problem, width: int, parameters: int) -> str:
+def describe(settings: SimulateSettings, problem: Problem, width: int, parameters: int) -> str:
     """One sentence on the network."""
     x = network_inputs(problem)
     first = "×".join(map(str, x.shape[1:]))
@@ -113,7 +113,7 @@ def describe(settings: Settings, problem: Problem, width: int, parameters: int) 
 
 
 def linearised(
-    settings: Settings, problem: Problem, announce: Announce | None = None
+    settings: SimulateSettings, problem: Problem, announce: Announce | None = None
 ) -> tuple[LinearisedObjective, list[str]]:
     """Q of the network linearised at its initialisation, and what was done, in sentences.
 

@@ -37,17 +37,17 @@ from irtheory.studies.simulate.result import (
     joint_notes,
     with_reference,
 )
-from irtheory.studies.simulate.settings import MAX_LEAP, MAX_STEPS, Settings
+from irtheory.studies.simulate.settings import MAX_LEAP, MAX_STEPS, SimulateSettings
 from irtheory.studies.simulate.setup import starting_point
 from irtheory.trees.tree import Tree
 
 
-def _tree_class(settings: Settings) -> TreeClass:
+def _tree_class(settings: SimulateSettings) -> TreeClass:
     return TreeClass(settings.depth or 0, settings.min_samples_leaf, settings.threads)
 
 
 def run_alternating(
-    settings: Settings,
+    settings: SimulateSettings,
     problem: Problem,
     objective: Objective,
     notes: list[str],
@@ -87,7 +87,7 @@ def run_alternating(
 
 
 def _steps(
-    settings: Settings, problem: Problem, objective: Objective, step_size: float
+    settings: SimulateSettings, problem: Problem, objective: Objective, step_size: float
 ) -> tuple[Iterator[tuple[Step, State]], int | None]:
     """The steps, or leaps between them, and how often their states are kept."""
     theta, trees = starting_point(objective, settings.seed), _tree_class(settings)
@@ -108,7 +108,7 @@ def _steps(
 
 
 def _tree_notes(
-    settings: Settings, problem: Problem, objective: Objective, trajectory: Trajectory
+    settings: SimulateSettings, problem: Problem, objective: Objective, trajectory: Trajectory
 ) -> list[str]:
     changes, t = trajectory["tree_changes"], trajectory["t"]
     last = int(t[np.flatnonzero(np.diff(changes, prepend=0)).max(initial=0)])
@@ -133,7 +133,7 @@ def _tree_notes(
 
 
 def _frozen_note(
-    settings: Settings, problem: Problem, objective: SquaredLoss, trajectory: Trajectory
+    settings: SimulateSettings, problem: Problem, objective: SquaredLoss, trajectory: Trajectory
 ) -> str:
     """Whether the last tree is still the best one where its own dynamics end, t → ∞."""
     leaf_of = _last_tree(trajectory).apply(problem.codes)

@@ -35,7 +35,7 @@ from irtheory.studies.simulate.result import (
     joint_notes,
     with_reference,
 )
-from irtheory.studies.simulate.settings import MAX_STEPS, Settings
+from irtheory.studies.simulate.settings import MAX_STEPS, SimulateSettings
 from irtheory.studies.simulate.setup import starting_point
 from irtheory.trees.exact.solver import fit_exact_tree
 from irtheory.trees.tree import Tree
@@ -46,7 +46,7 @@ NUDGE = 1e-8
 
 
 def run_bcgd(
-    settings: Settings,
+    settings: SimulateSettings,
     problem: Problem,
     objective: SquaredLoss | AgreementObjective,
     notes: list[str],
@@ -90,7 +90,7 @@ def run_bcgd(
     )
 
 
-def _structure(settings: Settings, problem: Problem, outputs: Array) -> Tree:
+def _structure(settings: SimulateSettings, problem: Problem, outputs: Array) -> Tree:
     """The exact tree of G_θ at the start: its tests stay, its leaf values will move."""
     return fit_exact_tree(
         problem.codes,
@@ -102,7 +102,7 @@ def _structure(settings: Settings, problem: Problem, outputs: Array) -> Tree:
 
 
 def _certificate(
-    settings: Settings,
+    settings: SimulateSettings,
     fixed: FixedStructure,
     trajectory: Trajectory,
     assumed: list[Check],
@@ -149,7 +149,7 @@ def _beside(
 
 
 def _descend(
-    settings: Settings,
+    settings: SimulateSettings,
     fixed: FixedStructure,
     theta: Array,
     omega: Array,
@@ -165,7 +165,10 @@ def _descend(
 
 
 def _escape(
-    settings: Settings, fixed: FixedStructure, saddle: CriticalPoint, observe: Observer | None
+    settings: SimulateSettings,
+    fixed: FixedStructure,
+    saddle: CriticalPoint,
+    observe: Observer | None,
 ) -> Trajectory:
     theta, omega = _beside(fixed, saddle, NUDGE)
     beta = fixed.smoothness(theta, omega).beta

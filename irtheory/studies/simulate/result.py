@@ -16,7 +16,7 @@ from irtheory.propositions.certificates.enumeration import GlobalMinimum, global
 from irtheory.propositions.certificates.saddles import CriticalPoint, Surface
 from irtheory.propositions.objectives.contract import Objective
 from irtheory.propositions.solvers import Stopped, Trajectory
-from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.settings import SimulateSettings
 from irtheory.trees.tree import Tree
 
 
@@ -33,7 +33,7 @@ class Result:
         beta: smoothness constant used for the step size.
     """
 
-    settings: Settings
+    settings: SimulateSettings
     problem: Problem
     trajectory: Trajectory
     certificate: Certificate
@@ -54,7 +54,7 @@ def with_reference(
 
 
 def joint_minimum(
-    settings: Settings, problem: Problem, objective: Objective
+    settings: SimulateSettings, problem: Problem, objective: Objective
 ) -> GlobalMinimum | None:
     """The global minimum over all trees, if the settings ask for it."""
     if not settings.joint:

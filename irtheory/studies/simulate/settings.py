@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
-
-import numpy as np
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from irtheory.runs.files import InputError
+from irtheory.runs.options import Interval, Option, at_least, between, check_ranges, flag_of
 
 Setting = Literal["convex", "logistic", "agreement", "ntk"]
 Algorithm = Literal["alternating", "bcgd"]
+# Headings of the options in --help.
+WHAT, PROBLEM, STEPS, RUN, OUTPUT = "What is run", "Problem", "Steps", "Run", "Output"
+LINEARISED = "Linearised networks (--setting ntk)"
 MAX_DEPTH = 8  # the search grows by about twice the number of tests a level
 RIDGES = {"convex": 0.0, "logistic": 1e-2, "agreement": 0.1, "ntk": 0.0}
 # Steps one by one, and in closed form.
@@ -25,50 +28,219 @@ NETWORK = {
     "max_memory": 4.0,
     "device": "cpu",
 }
-OPTIONS = {"tolerance": "tol", "joint": "global"}
 WIDTHS = {"mlp": 512, "cnn": 32}
 # The width study: steps, and samples of which half are held out.
 STUDY_STEPS, STUDY_SAMPLES = 512, 192
 
 
 @dataclass(frozen=True)
-class Settings:
+class SimulateSettings:
     """All settings of one run of `ira simulate`; None means the default, where there is one."""
 
-    setting: Setting = "convex"
-    algorithm: Algorithm | None = None
-    order: Literal["gauss-seidel", "jacobi"] = "gauss-seidel"
-    tree: Literal["exact", "cart"] = "exact"
-    depth: int | None = None
-    min_samples_leaf: int = 1
-    samples: int | None = None
-    attributes: int | None = None
-    classes: int | None = None
-    noise: float | None = None
-    data: str | None = None
-    label: str | None = None
-    bins: int | None = None
-    ridge: float | None = None
-    step_size: float = 0.9
-    tolerance: float = 1e-9
-    max_steps: int | None = None
-    start: Literal["random", "saddle"] = "random"
-    offset: float = 0.0
-    reference: Literal["cvxpy", "closed-form"] = "cvxpy"
-    joint: bool = False
-    jump: bool = False
-    network: Literal["mlp", "cnn"] | None = None
-    width: int | None = None
-    layers: int | None = None
-    activation: Literal["relu", "tanh", "gelu"] | None = None
-    parametrisation: Literal["ntk", "standard"] | None = None
-    max_memory: float | None = None
-    device: str | None = None
-    widths: str | None = None
-    seed: int = 0
-    threads: int | None = None
+    setting: Annotated[
+        Setting,
+        Option(
+            "Loss and model: squared (convex), cross-entropy (logistic), (1 − ab)² (agreement), or "
+            "squared on a linearised network (ntk).",
+            WHAT,
+        ),
+    ] = "convex"
+    algorithm: Annotated[
+        Algorithm | None,
+        Option(
+            "Algorithm of Proposition 1 (alternating) or Proposition 2 (bcgd).",
+            WHAT,
+            default="alternating; bcgd for agreement",
+        ),
+    ] = None
+    order: Annotated[
+        Literal["gauss-seidel", "jacobi"],
+        Option(
+            "Fit the tree to the new θ, as in the proof (gauss-seidel), or to the old one, as "
+            "printed in the paper (jacobi).",
+            WHAT,
+        ),
+    ] = "gauss-seidel"
+    tree: Annotated[
+        Literal["exact", "cart"],
+        Option(
+            "Tree of the ω-step: the globally best one, or a greedy one, which breaks "
+            "Proposition 1.",
+            WHAT,
+        ),
+    ] = "exact"
+    depth: Annotated[
+        int | None,
+        Option("Largest depth of the tree.", WHAT, between(0, MAX_DEPTH), default="3; agreement 2"),
+    ] = None
+    min_samples_leaf: Annotated[
+        int, Option("Fewest samples in a leaf of the tree.", WHAT, at_least(1))
+    ] = 1
+    samples: Annotated[
+        int | None,
+        Option(
+            "Samples m of the drawn problem.",
+            PROBLEM,
+            at_least(1),
+            default="240; with --widths 192, half of them held out",
+        ),
+    ] = None
+    attributes: Annotated[
+        int | None,
+        Option("Attributes of the drawn problem.", PROBLEM, at_least(1), default="12; agreement 4"),
+    ] = None
+    classes: Annotated[
+        int | None,
+        Option(
+            "Classes k of the drawn problem.",
+            PROBLEM,
+            at_least(2),
+            default="4; agreement always 2",
+        ),
+    ] = None
+    noise: Annotated[
+        float | None,
+        Option(
+            "Share of the labels that are redrawn.",
+            PROBLEM,
+            between(0, 1),
+            default="0.1; agreement always 0",
+        ),
+    ] = None
+    data: Annotated[
+        str | None,
+        Option("Your own table: a CSV file with a header.", PROBLEM, metavar="FILE.csv"),
+    ] = None
+    label: Annotated[
+        str | None, Option("Column of --data that holds the class.", PROBLEM, metavar="COLUMN")
+    ] = None
+    bins: Annotated[
+        int | None,
+        Option("Codes per real-valued column of --data.", PROBLEM, at_least(2), default="8"),
+    ] = None
+    ridge: Annotated[
+        float | None,
+        Option(
+            "Weight of ½‖θ‖² (ntk: ½‖θ − θ0‖²) in the label loss.",
+            WHAT,
+            at_least(0),
+            default="0; logistic 0.01; agreement 0.1",
+        ),
+    ] = None
+    step_size: Annotated[
+        float,
+        Option(
+            "Step size μβ, as a share of 1/β; the propositions need less than 1.",
+            STEPS,
+            Interval(0, low_open=True),
+        ),
+    ] = 0.9
+    tolerance: Annotated[
+        float,
+        Option(
+            "Stop when both gaps are below this share of Q_1.",
+            STEPS,
+            Interval(0, 1, low_open=True, high_open=True),
+            flag="--tol",
+        ),
+    ] = 1e-9
+    max_steps: Annotated[
+        int | None,
+        Option(
+            "Largest number of steps.",
+            STEPS,
+            at_least(1),
+            default="100000; --jump 1e12; --widths 512",
+        ),
+    ] = None
+    start: Annotated[
+        Literal["random", "saddle"],
+        Option("Start of bcgd: a random point, or a strict saddle.", STEPS),
+    ] = "random"
+    offset: Annotated[
+        float, Option("Distance of the start from the saddle.", STEPS, at_least(0))
+    ] = 0.0
+    reference: Annotated[
+        Literal["cvxpy", "closed-form"],
+        Option(
+            "Check the optima with cvxpy as well, or by closed form and Newton's method alone.",
+            WHAT,
+        ),
+    ] = "cvxpy"
+    joint: Annotated[
+        bool,
+        Option(
+            "Also find the global minimum over all trees (small problems).", WHAT, flag="--global"
+        ),
+    ] = False
+    jump: Annotated[
+        bool,
+        Option("Squared loss: go in closed form from one change of the tree to the next.", STEPS),
+    ] = False
+    network: Annotated[
+        Literal["mlp", "cnn"] | None,
+        Option(
+            "Network: a perceptron, or convolutions on images of digits.",
+            LINEARISED,
+            default="mlp",
+        ),
+    ] = None
+    width: Annotated[
+        int | None,
+        Option(
+            "Hidden units, or channels, of a layer.",
+            LINEARISED,
+            at_least(1),
+            default="512; cnn 32",
+        ),
+    ] = None
+    layers: Annotated[
+        int | None, Option("Number of hidden layers.", LINEARISED, at_least(1), default="2")
+    ] = None
+    activation: Annotated[
+        Literal["relu", "tanh", "gelu"] | None,
+        Option("Activation after every hidden layer.", LINEARISED, default="relu"),
+    ] = None
+    parametrisation: Annotated[
+        Literal["ntk", "standard"] | None,
+        Option(
+            "Scale of the weights: a factor of each layer (ntk), or in the weights themselves.",
+            LINEARISED,
+            default="ntk",
+        ),
+    ] = None
+    max_memory: Annotated[
+        float | None,
+        Option(
+            "Memory in GiB for the kernel and its eigenvectors, of all processes together.",
+            LINEARISED,
+            Interval(0, low_open=True),
+            default="4",
+        ),
+    ] = None
+    device: Annotated[
+        str | None, Option("Device of the network: cpu, cuda or cuda:N.", LINEARISED, default="cpu")
+    ] = None
+    widths: Annotated[
+        str | None,
+        Option(
+            "Train networks of these widths beside their linearisations.",
+            LINEARISED,
+            metavar="64,128,…",
+        ),
+    ] = None
+    seed: Annotated[int, Option("Seed of every random draw.", PROBLEM, at_least(0))] = 0
+    threads: Annotated[
+        int | None,
+        Option(
+            "Threads of the tree search, or processes of --seeds and --widths.",
+            RUN,
+            at_least(1),
+            default="all cores",
+        ),
+    ] = None
 
-    def resolved(self) -> Settings:
+    def resolved(self) -> SimulateSettings:
         """The same settings with the default of every setting that has a meaning here.
 
         What a table brings with it (its size, classes and noise) stays None with `data`, `bins`
@@ -97,48 +269,15 @@ class Settings:
         return sizes if self.network == "cnn" else {**sizes, "attributes": 12, "noise": 0.1}
 
 
-def check(settings: Settings) -> None:
+def check(settings: SimulateSettings) -> None:
     """Refuse settings that no run can use; raises InputError naming the option."""
     _check_network(settings)
-    _check_ranges(settings)
+    check_ranges(settings)
     _check_idle(settings)
     _check_algorithm(settings)
 
 
-def _check_ranges(settings: Settings) -> None:
-    ranges = [
-        ("--step-size", settings.step_size, 0, np.inf),
-        ("--tol", settings.tolerance, 0, 1),
-        ("--max-memory", 1 if settings.max_memory is None else settings.max_memory, 0, np.inf),
-    ]
-    for option, value, low, high in ranges:
-        if not low < value < high:
-            raise InputError(
-                f"{option}: expected a number above {low} and below {high}, found {value}"
-            )
-    least = [
-        ("--max-steps", settings.max_steps, 1),
-        ("--depth", settings.depth, 0),
-        ("--min-samples-leaf", settings.min_samples_leaf, 1),
-        ("--samples", settings.samples, 1),
-        ("--attributes", settings.attributes, 1),
-        ("--classes", settings.classes, 2),
-        ("--bins", settings.bins, 2),
-        ("--threads", settings.threads, 1),
-        ("--ridge", settings.ridge, 0),
-        ("--offset", settings.offset, 0),
-        ("--seed", settings.seed, 0),
-        ("--width", settings.width, 1),
-        ("--layers", settings.layers, 1),
-    ]
-    for option, value, low in least:
-        if value is not None and not low <= value < np.inf:
-            raise InputError(f"{option}: expected at least {low}, found {value}")
-    if settings.depth is not None and settings.depth > MAX_DEPTH:
-        raise InputError(f"--depth: expected at most {MAX_DEPTH}, found {settings.depth}")
-
-
-def _check_idle(settings: Settings) -> None:
+def _check_idle(settings: SimulateSettings) -> None:
     """Refuse options that would change nothing."""
     own_table = settings.data is not None
     idle, reason = (), ""
@@ -159,7 +298,7 @@ def _check_idle(settings: Settings) -> None:
         raise InputError("--offset needs --start saddle")
 
 
-def _check_algorithm(settings: Settings) -> None:
+def _check_algorithm(settings: SimulateSettings) -> None:
     bcgd = settings.algorithm == "bcgd"
     if bcgd and (settings.order, settings.tree) != ("gauss-seidel", "exact"):
         raise InputError("--order and --tree belong to --algorithm alternating")
@@ -193,13 +332,13 @@ def _check_algorithm(settings: Settings) -> None:
         )
 
 
-def _check_network(settings: Settings) -> None:
+def _check_network(settings: SimulateSettings) -> None:
     """Refuse options of linearised networks that cannot be used or would change nothing."""
     if settings.setting != "ntk":
         for name in (*NETWORK, "width", "widths"):
             if getattr(settings, name) is not None:
-                option = f"--{name.replace('_', '-')} {getattr(settings, name)}"
-                raise InputError(f"{option}: belongs to --setting ntk")
+                found = f"{flag_of(SimulateSettings, name)} {getattr(settings, name)}"
+                raise InputError(f"{found}: belongs to --setting ntk")
         return
     if not re.fullmatch(r"cpu|cuda(:\d+)?", settings.device or "cpu"):
         raise InputError(f"--device: expected cpu, cuda or cuda:N, found '{settings.device}'")
@@ -220,7 +359,7 @@ def width_list(text: str) -> list[int]:
     return widths
 
 
-def _check_study(settings: Settings) -> None:
+def _check_study(settings: SimulateSettings) -> None:
     width_list(settings.widths or "")
     if settings.width is not None:
         raise InputError(f"--width {settings.width}: without effect, --widths says which")
@@ -228,9 +367,38 @@ def _check_study(settings: Settings) -> None:
         raise InputError(f"--step-size {settings.step_size:g}: --widths needs less than 2")
     if settings.max_steps is not None and settings.max_steps < 2:
         raise InputError(f"--max-steps {settings.max_steps}: --widths needs 2 steps or more")
-    usual = Settings()
+    usual = SimulateSettings()
     for name in ("order", "tree", "start", "offset", "reference", "tolerance", "joint", "jump"):
         if getattr(settings, name) != getattr(usual, name):
-            raise InputError(f"--{OPTIONS.get(name, name)}: without effect in a study of --widths")
+            raise InputError(
+                f"{flag_of(SimulateSettings, name)}: without effect in a study of --widths"
+            )
     if settings.algorithm == "bcgd" or settings.ridge:
         raise InputError("--widths: trains by --algorithm alternating with --ridge 0 alone")
+
+
+@dataclass(frozen=True)
+class SimulateRequest:
+    """What `ira simulate` takes beside the settings of a run."""
+
+    seeds: Annotated[
+        int | None,
+        Option(
+            "Number of independent problems, run in parallel.",
+            RUN,
+            at_least(1),
+            default="1; with --widths 5",
+        ),
+    ] = None
+    out: Annotated[
+        Path | None, Option("Run folder to make.", RUN, default="runs/simulate-SETTING-TIME")
+    ] = None
+    overwrite: Annotated[bool, Option("Replace an earlier run in --out.", RUN)] = False
+    as_json: Annotated[
+        bool,
+        Option(
+            "Print certificate.json (or seeds.json, widths.json) and nothing else.",
+            OUTPUT,
+            flag="--json",
+        ),
+    ] = False

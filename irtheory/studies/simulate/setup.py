@@ -21,13 +21,13 @@ from irtheory.propositions.objectives import (
 )
 from irtheory.propositions.objectives.contract import Array, Objective
 from irtheory.runs.files import InputError
-from irtheory.studies.simulate.settings import Settings, check
+from irtheory.studies.simulate.settings import SimulateSettings, check
 
 Announce = Callable[[str], None]
 Prepared = tuple[Problem, Objective, list[str]]
 
 
-def make_problem(settings: Settings) -> Problem:
+def make_problem(settings: SimulateSettings) -> Problem:
     """The table of --data, or the setting's synthetic problem, of resolved settings."""
     if settings.data is not None:
         bins = {} if settings.bins is None else {"bins": settings.bins}
@@ -57,7 +57,7 @@ def reduced(features: Array) -> tuple[Array, str | None]:
 
 
 def make_objective(
-    settings: Settings, problem: Problem, announce: Announce | None = None
+    settings: SimulateSettings, problem: Problem, announce: Announce | None = None
 ) -> tuple[Objective, list[str]]:
     """Q of the setting on the problem, and notes on what was done to the features."""
     if settings.setting == "ntk":
@@ -80,7 +80,7 @@ def make_objective(
     return AgreementObjective(features, problem.signs, ridge), notes
 
 
-def prepare(settings: Settings, announce: Announce | None = None) -> Prepared:
+def prepare(settings: SimulateSettings, announce: Announce | None = None) -> Prepared:
     """Everything that bad input can break, before anything is run or written.
 
     Args:
@@ -111,13 +111,13 @@ def starting_point(objective: Objective, seed: int) -> Array:
     return rng.normal(size=objective.theta_shape) / np.sqrt(objective.theta_shape[0])
 
 
-def processes(settings: Settings, runs: int) -> int:
+def processes(settings: SimulateSettings, runs: int) -> int:
     """Processes for so many independent runs: --threads or all cores; one for an accelerator."""
     on_cpu = settings.device is None or settings.device == "cpu"
     return min(effective_n_jobs(settings.threads or -1), runs) if on_cpu else 1
 
 
-def shared(settings: Settings, runs: int) -> Settings:
+def shared(settings: SimulateSettings, runs: int) -> SimulateSettings:
     """The same settings with the share of --max-memory that each of the processes has."""
     if settings.max_memory is None:
         return settings

@@ -10,14 +10,14 @@ from irtheory.runs.files import InputError
 from irtheory.studies.simulate.proposition1 import run_alternating
 from irtheory.studies.simulate.proposition2 import run_bcgd
 from irtheory.studies.simulate.result import Result
-from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.settings import SimulateSettings
 from irtheory.studies.simulate.setup import Prepared, prepare
 
-__all__ = ["Result", "Settings", "simulate"]
+__all__ = ["Result", "SimulateSettings", "simulate"]
 
 
 def simulate(
-    settings: Settings,
+    settings: SimulateSettings,
     observe: Callable[[Step], None] | None = None,
     observe_escape: Callable[[Step], None] | None = None,
     prepared: Prepared | None = None,

@@ -11,12 +11,13 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
-from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
+from irtheory.runs.console import Pulse, make_console, print_plain, print_written, progress_bar
+from irtheory.runs.exits import BROKEN, DONE, INTERRUPTED
 from irtheory.runs.files import InputError
-from irtheory.runs.folder import open_run
+from irtheory.runs.folder import default_folder, open_run, refuse_used
 from irtheory.runs.lock import alone_in
 from irtheory.studies.simulate.report import check_table, compile_kernels
-from irtheory.studies.simulate.settings import Settings, check, width_list
+from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings, check, width_list
 from irtheory.studies.simulate.setup import processes, shared
 from irtheory.studies.width.files import CURVES, write_curve, write_runs, write_study
 from irtheory.studies.width.follow import WidthRun, follow, notes_of, plan_study
@@ -45,22 +46,21 @@ LEGEND = (
 )
 
 
-def width_command(
-    settings: Settings, seeds: int, folder: Path, overwrite: bool, console: Console
-) -> tuple[int, Path]:
-    """Train, print, write; the exit code (0, 1 or 130) and widths.json.
+def width_command(settings: SimulateSettings, request: SimulateRequest) -> int:
+    """Train, print, write; the exit code is 0, 1 or 130.
 
     Args:
-        settings: resolved, with `widths`.
-        seeds: problems, and networks of each width.
-        folder: of the run.
-        overwrite: an earlier run there.
-        console: to print on.
+        settings: with `widths`.
+        request: its seeds are problems, and networks of each width; 5 if there is no number.
 
     Raises:
         InputError: settings, data or folder that cannot be used.
         ValueError: too few networks are left for intervals, or some never left θ0.
     """
+    settings, seeds = settings.resolved(), request.seeds or WIDTH_SEEDS
+    console = make_console(quiet=request.as_json)
+    folder = request.out or default_folder("simulate", settings.setting)
+    refuse_used(folder, "simulate", request.overwrite)
     check(settings)
     widths = width_list(settings.widths or "")
     if seeds == 1 and len(widths) < 3:
@@ -74,13 +74,16 @@ def width_command(
     )
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
     with alone_in(folder):
-        open_run(folder, content, overwrite, settings.seed)
+        open_run(folder, content, request.overwrite, settings.seed)
         (folder / CURVES).mkdir()
         compile_kernels(console)
-        return _run(share, widths, seeds, folder, console), folder / "widths.json"
+        code = _run(share, widths, seeds, folder, console)
+    if request.as_json and code in (DONE, BROKEN):
+        print((folder / "widths.json").read_text(encoding="utf-8"), end="")
+    return code
 
 
-def _one(settings: Settings, width: int, folder: Path) -> WidthRun | FailedNetwork:
+def _one(settings: SimulateSettings, width: int, folder: Path) -> WidthRun | FailedNetwork:
     try:
         run = follow(settings, width)
     except (RuntimeError, ValueError) as error:
@@ -90,7 +93,7 @@ def _one(settings: Settings, width: int, folder: Path) -> WidthRun | FailedNetwo
 
 
 def _outcomes(
-    settings: Settings, widths: list[int], seeds: int, folder: Path
+    settings: SimulateSettings, widths: list[int], seeds: int, folder: Path
 ) -> Iterator[WidthRun | FailedNetwork]:
     """All networks as they end, widest first, so that no long one is left for the end."""
     jobs = [
@@ -103,7 +106,9 @@ def _outcomes(
     return cast(Iterator[WidthRun | FailedNetwork], made)
 
 
-def _run(settings: Settings, widths: list[int], seeds: int, folder: Path, console: Console) -> int:
+def _run(
+    settings: SimulateSettings, widths: list[int], seeds: int, folder: Path, console: Console
+) -> int:
     outcomes: list[WidthRun | FailedNetwork] = []
     total, interrupted = seeds * len(widths), False
     try:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from irtheory.runs.figures import save
 from irtheory.runs.files import TableWriter, write_json
-from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.settings import SimulateSettings
 from irtheory.studies.width import figures
 from irtheory.studies.width.follow import COLUMNS, WidthRun
 from irtheory.studies.width.study import MEASURES, WidthStudy, descends, largest_rise
@@ -41,7 +41,7 @@ def write_runs(folder: Path, runs: Sequence[WidthRun]) -> Path:
     return path
 
 
-def title_of(settings: Settings) -> str:
+def title_of(settings: SimulateSettings) -> str:
     """One line for the figures."""
     return (
         f"{settings.network}, {settings.layers} hidden layers, {settings.activation}, "
@@ -50,7 +50,7 @@ def title_of(settings: Settings) -> str:
     )
 
 
-def write_study(folder: Path, settings: Settings, study: WidthStudy) -> list[Path]:
+def write_study(folder: Path, settings: SimulateSettings, study: WidthStudy) -> list[Path]:
     """widths.csv, widths.json and both figures; the curves are there already."""
     write_json(folder / "widths.json", study.content())
     title = title_of(settings)

@@ -35,7 +35,7 @@ from irtheory.studies.simulate.linearise import (
     matrices,
     network_inputs,
 )
-from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.settings import SimulateSettings
 from irtheory.studies.simulate.setup import make_problem
 from irtheory.trees.exact.solver import ExactTreeSolver
 
@@ -101,7 +101,7 @@ class Halves:
     codes: Array
 
 
-def halves(settings: Settings) -> Halves:
+def halves(settings: SimulateSettings) -> Halves:
     """The problem of the settings, shuffled by its seed and cut in the middle.
 
     Raises:
@@ -116,7 +116,7 @@ def halves(settings: Settings) -> Halves:
     return Halves(x[train], x[held], problem.one_hot[train], problem.codes[train])
 
 
-def plan_study(settings: Settings, width: int) -> KernelPlan:
+def plan_study(settings: SimulateSettings, width: int) -> KernelPlan:
     """How the kernel of that width will be computed; raises what keeps it from being run."""
     check_budget(settings, width)
     sample = halves(settings)
@@ -125,7 +125,7 @@ def plan_study(settings: Settings, width: int) -> KernelPlan:
     return plan_kernel(module, sample.x, max_memory=memory, matrices=matrices(settings))
 
 
-def notes_of(settings: Settings, runs: Sequence[WidthRun]) -> tuple[str, ...]:
+def notes_of(settings: SimulateSettings, runs: Sequence[WidthRun]) -> tuple[str, ...]:
     """What a study ran, in sentences."""
     problem, sample = make_problem(settings), halves(settings)
     widest = max(runs, key=lambda run: run.width, default=None)
@@ -137,14 +137,14 @@ def notes_of(settings: Settings, runs: Sequence[WidthRun]) -> tuple[str, ...]:
     )
 
 
-def _widest(settings: Settings, problem: Problem, run: WidthRun) -> str:
+def _widest(settings: SimulateSettings, problem: Problem, run: WidthRun) -> str:
     return f"widest {describe(settings, problem, run.width, run.parameters)}"
 
 
 class _Kernels:
     """K at θ_t against K at θ0, and what both say of Q."""
 
-    def __init__(self, module: nn.Module, sample: Halves, settings: Settings) -> None:
+    def __init__(self, module: nn.Module, sample: Halves, settings: SimulateSettings) -> None:
         self._module, self._sample = module, sample
         budget: Any = {
             "max_memory": settings.max_memory or 1.0,
@@ -199,7 +199,7 @@ class _Network:
                 weight.sub_(length * slope)
 
 
-def follow(settings: Settings, width: int) -> WidthRun:
+def follow(settings: SimulateSettings, width: int) -> WidthRun:
     """Train a network of that width beside its linearisation.
 
     Args:
@@ -222,7 +222,7 @@ def follow(settings: Settings, width: int) -> WidthRun:
 
 
 def _train(
-    settings: Settings,
+    settings: SimulateSettings,
     sample: Halves,
     network: _Network,
     kernels: _Kernels,

@@ -9,7 +9,7 @@ and for every thread 24 bytes a column and code and 64 bytes a joint code and ou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
@@ -19,11 +19,10 @@ from irtheory.trees.cart.codes import CodeColumns, arrange, check_codes, check_c
 from irtheory.trees.cart.entropy import row_entropies
 from irtheory.trees.cart.levels import grow_levels
 from irtheory.trees.cart.threads import Threads
+from irtheory.trees.choices import Criterion
 from irtheory.trees.kernels.lanes import LANES, aligned_zeros
 from irtheory.trees.kernels.workers import default_threads
 from irtheory.trees.tree import Tree
-
-Criterion = Literal["entropy", "squared_error"]
 
 _TIE = 1e-12
 # Rounding in a sum of squares, relative to Σ‖y‖²: below it a spread is no spread.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Num
 
-from irtheory.trees.exact.solver import Cost, fit_exact_tree
+from irtheory.trees.choices import Cost
+from irtheory.trees.exact.solver import fit_exact_tree
 from irtheory.trees.tree import Tree
 
 

@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int, Num
 
+from irtheory.trees.choices import Cost
 from irtheory.trees.exact.design import BinaryTests, Pruning, binary_tests
 from irtheory.trees.exact.search import Search
 from irtheory.trees.exact.structure import heap_of, tree_of
@@ -37,7 +38,6 @@ __all__ = [
     "fit_exact_tree",
 ]
 
-Cost = Literal["squared_error", "linear"]
 Status = Literal["optimal", "time_limit"]
 
 # Sums of squares must stay well below the 1e300 that stands for "not allowed" in the kernels.

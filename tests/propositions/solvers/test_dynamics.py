@@ -24,7 +24,7 @@ from irtheory.propositions.solvers import (
 )
 from irtheory.propositions.solvers.dynamics import leaf_means
 from irtheory.propositions.tangent import empirical_kernel, mlp, network_outputs
-from irtheory.studies.simulate.simulate import Settings, simulate
+from irtheory.studies.simulate.simulate import SimulateSettings, simulate
 
 seeds = st.integers(0, 10_000)
 
@@ -156,7 +156,7 @@ def test_steps_too_long_for_the_closed_form_are_refused() -> None:
 
 
 def test_a_row_for_every_step_asked_for() -> None:
-    settings = Settings(
+    settings = SimulateSettings(
         samples=60, attributes=5, depth=2, threads=1, jump=True, reference="closed-form"
     )
     result = simulate(settings)

@@ -21,11 +21,11 @@ from irtheory.propositions.tangent import admissible, empirical_kernel, network_
 from irtheory.runs.files import InputError
 from irtheory.studies.simulate import command, linearise, proposition1
 from irtheory.studies.simulate.linearise import make_network, network_inputs
-from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.settings import SimulateSettings
 from irtheory.studies.simulate.setup import make_problem, prepare
 from irtheory.studies.simulate.simulate import Result, simulate
 
-SMALL = Settings(
+SMALL = SimulateSettings(
     setting="ntk", samples=40, attributes=5, classes=3, depth=2, width=48, threads=1,
     reference="closed-form",
 )  # fmt: skip

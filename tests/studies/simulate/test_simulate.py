@@ -11,7 +11,7 @@ import pytest
 from irtheory.propositions.certificates.certificates import promises
 from irtheory.propositions.objectives import LogisticObjective
 from irtheory.propositions.solvers import Step, Stopped, StopRule, alternate, run
-from irtheory.studies.simulate.simulate import Result, Settings, simulate
+from irtheory.studies.simulate.simulate import Result, SimulateSettings, simulate
 
 SMALL = {"samples": 60, "attributes": 5, "depth": 2, "threads": 1, "reference": "closed-form"}
 XOR = {"setting": "agreement", "samples": 16, "attributes": 2, "depth": 2, "threads": 1}
@@ -19,7 +19,7 @@ PARTS = ("assumptions", "promises")
 
 
 def simulated(**settings) -> Result:
-    return simulate(Settings(**{**SMALL, **settings}))
+    return simulate(SimulateSettings(**{**SMALL, **settings}))
 
 
 def broken(result: Result) -> set[str]:
@@ -68,9 +68,11 @@ def test_block_descent_diverges_far_beyond_two_over_beta() -> None:
 
 
 def test_a_greedy_tree_is_named_as_no_global_minimiser() -> None:
-    result = simulate(Settings(seed=3, tree="cart", depth=3, reference="closed-form", threads=1))
+    result = simulate(
+        SimulateSettings(seed=3, tree="cart", depth=3, reference="closed-form", threads=1)
+    )
     assert broken(result) == {"omega-step is a global minimiser"}
-    exact = simulate(Settings(seed=3, depth=3, reference="closed-form", threads=1))
+    exact = simulate(SimulateSettings(seed=3, depth=3, reference="closed-form", threads=1))
     assert result.trajectory["gap_omega"].max() > 1e-3 * result.trajectory.scale
     assert exact.trajectory["gap_omega"].max() < 1e-12 * exact.trajectory.scale
     assert exact.certificate.holds
@@ -111,7 +113,7 @@ def test_few_steps_break_the_limits_only() -> None:
 @pytest.mark.parametrize("settings", [{}, {"algorithm": "bcgd"}, {"order": "jacobi"}])
 def test_the_certificate_as_json(settings: dict) -> None:
     settings = {**SMALL, "samples": 40, "reference": "cvxpy", **settings}
-    result = simulate(Settings(**settings))
+    result = simulate(SimulateSettings(**settings))
     found = json.loads(result.certificate.to_json())
     assert {"proposition", "setting", "algorithm", "order", "stopped", "holds"} <= set(found)
     assert found["proposition"] == (2 if "algorithm" in settings else 1)
@@ -143,7 +145,7 @@ def test_one_seed_gives_one_result() -> None:
 
 def test_every_step_is_observed_as_it_happens() -> None:
     seen: list[Step] = []
-    result = simulate(Settings(**SMALL), seen.append)
+    result = simulate(SimulateSettings(**SMALL), seen.append)
     assert [step.value for step in seen] == result.trajectory["value"].tolist()
 
 
@@ -153,7 +155,7 @@ def test_an_interrupt_is_passed_on() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        simulate(Settings(**SMALL), interrupt)
+        simulate(SimulateSettings(**SMALL), interrupt)
 
 
 @pytest.mark.parametrize("settings", [{}, {"algorithm": "bcgd"}, {"order": "jacobi"}])

@@ -15,7 +15,7 @@ from cli import app
 from irtheory.propositions.tangent import mlp
 from irtheory.runs.files import read_columns
 from irtheory.studies.simulate.linearise import make_network
-from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.settings import SimulateSettings
 from irtheory.studies.simulate.setup import make_problem, shared
 from irtheory.studies.width import command, follow
 from irtheory.studies.width.follow import WidthRun, halves
@@ -23,7 +23,7 @@ from irtheory.studies.width.slopes import Slope, loglog_slope
 from irtheory.studies.width.study import summarise
 from irtheory.trees.exact.solver import fit_exact_tree
 
-STUDY = Settings(
+STUDY = SimulateSettings(
     setting="ntk", widths="8,16,32", samples=48, attributes=5, classes=3, depth=2, max_steps=20,
     threads=1,
 ).resolved()  # fmt: skip
@@ -258,11 +258,11 @@ def test_processes_share_the_memory() -> None:
     settings = replace(STUDY, threads=4, max_memory=2.0)
     assert shared(settings, 8).max_memory == 0.5 and shared(settings, 2).max_memory == 1.0
     assert shared(replace(settings, device="cuda"), 8).max_memory == 2.0
-    assert shared(Settings(), 8).max_memory is None
+    assert shared(SimulateSettings(), 8).max_memory is None
 
 
 def test_images_in_a_study() -> None:
-    settings = Settings(
+    settings = SimulateSettings(
         setting="ntk", network="cnn", widths="2,4", samples=24, classes=3, depth=1, max_steps=4,
         threads=1,
     ).resolved()  # fmt: skip

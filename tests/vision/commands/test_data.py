@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from cli import app
 from irvision.commands import data as data_work
-from irvision.commands.data_options import data_app
 from irvision.data.pixels import decode
 from irvision.data.pixels.pixel_file import map_pixels, read_contents
 from irvision.data.registry import DATASETS, load_examples
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def ira_data(*words: object) -> Result:
-    return CliRunner().invoke(data_app, [str(word) for word in words])
+    return CliRunner().invoke(app, ["data", *map(str, words)])
 
 
 @pytest.fixture(autouse=True)
@@ -152,7 +152,7 @@ def test_prepare_makes_the_cache_that_training_opens(flowers: Path, own_caches: 
 def test_prepare_knows_the_size_that_training_takes(flowers: Path, own_caches: Path) -> None:
     done = ira_data("prepare", flowers)
     assert done.exit_code == 0, done.output
-    side = resolve({"dataset": str(flowers)}, torch.cuda.is_available()).resize
+    side = resolve({"dataset": str(flowers)}, torch.cuda.is_available(), 3).resize
     (path,) = own_caches.glob("*.pixels")
     assert map_pixels(path, read_contents(path)).shape[1:] == (side, side, 3)
     assert done.stdout.endswith(f"next: ira train --dataset {flowers}\n")
@@ -241,8 +241,8 @@ def test_ctrl_c(monkeypatch, flowers: Path, own_caches: Path) -> None:
 
 def test_the_commands_are_known_without_heavy_imports() -> None:
     code = (
-        "import sys, irvision.commands.data_options;"
-        "print(sorted({'numpy', 'torch', 'PIL', 'pooch', 'joblib'} & set(sys.modules)))"
+        "import sys, cli;"
+        "print(sorted({'torch', 'PIL', 'pooch', 'joblib', 'numba'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

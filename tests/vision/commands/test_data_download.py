@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from irvision.commands.data_options import data_app
+from cli import app
 from irvision.data.download import published
 
 
 def ira_data(*words: object) -> Result:
-    return CliRunner().invoke(data_app, [str(word) for word in words])
+    return CliRunner().invoke(app, ["data", *map(str, words)])
 
 
 def test_download_unpacks_what_is_there_and_says_what_to_do(tmp_path: Path, monkeypatch) -> None:

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from irtheory.runs.console import make_console
 from irtheory.runs.files import InputError
 from irvision.commands import doctor, probes
 from irvision.commands.doctor import diagnose, doctor_command, verdict
@@ -31,7 +30,7 @@ def gpus(patch: pytest.MonkeyPatch, count: int) -> None:
 
 
 def test_it_looks_at_everything_and_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor_command(make_console(), as_json=False) == 0
+    doctor_command({})
     printed = capsys.readouterr().out
     for what in ("versions", "GPU", "--compile", "cache", "tree kernels", "data sets"):
         assert what in printed
@@ -40,7 +39,7 @@ def test_it_looks_at_everything_and_ends_well(capsys: pytest.CaptureFixture[str]
 
 
 def test_json_is_all_that_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor_command(make_console(quiet=True), as_json=True) == 0
+    doctor_command({"as_json": True})
     found = json.loads(capsys.readouterr().out)
     assert len(found) == len(PROBES)
     assert all(set(finding) == {"what", "state", "found", "advice"} for finding in found)

@@ -36,7 +36,7 @@ CPU = Runtime(torch.device("cpu"))
 
 def settings_of(**more: Any) -> TrainSettings:
     asked = {"dataset": "beetles", "beetles": 120, "resize": 32, "crop": 32, "dim": 8, **more}
-    return resolve(asked, on_gpu=False)
+    return resolve(asked, on_gpu=False, classes=3)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from irtheory.intersection.layers import Activation
+from irtheory.intersection.choices import Activation
 from irtheory.intersection.quantize import UniformQuantizer
 from irvision.models.backbones.registry import build_backbone
 from irvision.models.features import PlainFeatures, PmgFeatures, parameter_groups

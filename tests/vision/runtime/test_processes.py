@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from irtheory.intersection.engine import Intersection
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.layers import Head
-from irtheory.intersection.losses import Weights
 from irtheory.intersection.network import Collected, Network, collect
 from irtheory.intersection.quantize import UniformQuantizer
+from irtheory.intersection.weights import Weights
 from irtheory.trees.tree import Tree
 from irvision.data.batches.augment import View
 from irvision.data.batches.loader import evaluation_batches, training_batches

@@ -27,7 +27,7 @@ from irvision.training.recipes import resolve
     ],
 )
 def test_a_recipe_gives_way_to_the_options(recipe: Recipe, options: dict, expected: dict) -> None:
-    found = resolve({"dataset": "photos", "recipe": recipe, **options}, on_gpu=False)
+    found = resolve({"dataset": "photos", "recipe": recipe, **options}, on_gpu=False, classes=4)
     assert {name: getattr(found, name) for name in expected} == expected
 
 
@@ -41,4 +41,4 @@ def test_a_recipe_gives_way_to_the_options(recipe: Recipe, options: dict, expect
 )
 def test_options_that_exclude_each_other_are_refused(options: dict) -> None:
     with pytest.raises(InputError, match="expected"):
-        resolve({"dataset": "photos", "recipe": "paper", **options}, on_gpu=False)
+        resolve({"dataset": "photos", "recipe": "paper", **options}, on_gpu=False, classes=4)

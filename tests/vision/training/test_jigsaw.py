@@ -217,6 +217,7 @@ def test_progressive_steps_run_with_the_optimiser_of_a_gpu(monkeypatch) -> None:
     settings = resolve(
         {"dataset": "beetles", "recipe": "pmg", "backbone": "resnet10", "dim": 8, "crop": 64},
         on_gpu=False,
+        classes=3,
     )
     network = make_network(settings, 3, "none")
     optimise_f, _ = optimisers(network, settings)

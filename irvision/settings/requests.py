@@ -1,0 +1,178 @@
+"""What the commands take beside the settings of a run: folders, machine, form of the output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from irtheory.runs.options import Option, at_least, between
+from irvision.settings.data import DATA, SampleUnit
+from irvision.settings.train import MACHINE
+
+RUN, OUTPUT = "Run", "Output"
+Run = Annotated[Path, Option("Folder of a run of ira train.", metavar="RUN", argument=True)]
+DeviceName = Annotated[
+    str | None,
+    Option("Device: cpu, cuda or cuda:N.", MACHINE, default="a GPU if there is one"),
+]
+CacheFolder = Annotated[
+    Path | None,
+    Option(
+        "Folder in which decoded images are kept.", MACHINE, default="$IRA_CACHE or ~/.cache/ira"
+    ),
+]
+Json = Annotated[bool, Option("Print the result as JSON and nothing else.", OUTPUT, flag="--json")]
+DataFolder = Annotated[
+    Path | None,
+    Option(
+        "Folder of the data set, or the one that holds it.", DATA, default="$IRA_DATA or ./data"
+    ),
+]
+DataSet = Annotated[
+    str,
+    Option(
+        "beetles, aYahoo, aPascal, AwA2, CUB, or a folder of images.",
+        metavar="NAME",
+        argument=True,
+    ),
+]
+Decoders = Annotated[
+    int | None,
+    Option("Processes that decode images.", MACHINE, at_least(1), default="one a core"),
+]
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What `ira train` takes beside `TrainSettings`."""
+
+    device: DeviceName = None
+    cache_dir: CacheFolder = None
+    out: Annotated[
+        Path | None, Option("Run folder to make.", RUN, default="runs/train-DATA-METHOD-TIME")
+    ] = None
+    overwrite: Annotated[bool, Option("Replace an earlier run in --out.", RUN)] = False
+    resume: Annotated[
+        Path | None,
+        Option("Go on with this run and its settings.", RUN, metavar="RUN"),
+    ] = None
+    tensorboard: Annotated[bool, Option("Also write metrics for TensorBoard.", OUTPUT)] = False
+    as_json: Json = False
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """What `ira evaluate` takes."""
+
+    folder: Run
+    data_dir: Annotated[
+        Path | None,
+        Option(
+            "Where the data set is now: as for training; for your own images, their folder.",
+            DATA,
+            default="where it was in training",
+        ),
+    ] = None
+    device: DeviceName = None
+    cache_dir: CacheFolder = None
+    null_draws: Annotated[
+        int, Option("Number of shuffles of the attributes for the null.", within=at_least(0))
+    ] = 20
+    bootstrap: Annotated[
+        int, Option("Number of resamples of the test images for intervals.", within=at_least(0))
+    ] = 200
+    seed: Annotated[
+        int, Option("Seed of shuffles and resamples.", within=between(0, 2**32 - 1))
+    ] = 0
+    as_json: Json = False
+
+
+@dataclass(frozen=True)
+class PlotRequest:
+    """What `ira plot` takes."""
+
+    folder: Run
+    other: Annotated[
+        Path | None,
+        Option(
+            "Another run of the same data set, to draw both side by side.",
+            metavar="RUN2",
+            argument=True,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class DoctorRequest:
+    """What `ira doctor` takes."""
+
+    as_json: Json = False
+
+
+@dataclass(frozen=True)
+class ListRequest:
+    """What `ira data list` takes."""
+
+    data_dir: DataFolder = None
+    cache_dir: CacheFolder = None
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """What `ira data check` takes."""
+
+    name: DataSet
+    data_dir: DataFolder = None
+    unit: SampleUnit = "object"
+    processes: Decoders = None
+    as_json: Json = False
+
+
+@dataclass(frozen=True)
+class DownloadRequest:
+    """What `ira data download` takes."""
+
+    name: DataSet
+    data_dir: DataFolder = None
+
+
+@dataclass(frozen=True)
+class PrepareRequest:
+    """What `ira data prepare` takes."""
+
+    name: DataSet
+    size: Annotated[
+        int | None,
+        Option(
+            "Side in pixels of the squares that images are decoded to.",
+            within=at_least(1),
+            default="that of ira train on this machine",
+        ),
+    ] = None
+    data_dir: DataFolder = None
+    unit: SampleUnit = "object"
+    cache_dir: CacheFolder = None
+    processes: Decoders = None
+    max_bad: Annotated[
+        float | None,
+        Option(
+            "Share of images that may fail to decode.",
+            DATA,
+            between(0, 1),
+            default="that of ira train",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ShowRequest:
+    """What `ira data show` takes."""
+
+    name: DataSet
+    data_dir: DataFolder = None
+    unit: SampleUnit = "object"
+    out: Annotated[
+        Path | None, Option("PNG file to write, replaced if it is there.", default="NAME.png")
+    ] = None
+    seed: Annotated[int, Option("Seed of the choice of samples.", within=at_least(0))] = 0
