@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, Num, UInt8
-from numba import njit
+
+from irtheory.trees.kernels.kernel import kernel
 
 LEVELS = 256
 # The largest number of columns that are joined; columns are padded to a multiple of it.
@@ -90,7 +91,7 @@ def check_columns(columns: Sequence[int] | None, n: int) -> Int[np.ndarray, " d"
     return np.unique(found).astype(np.int64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def transpose(codes, columns, by_column, present):
     """Fill by_column [d, m] = codes [m, n] at `columns`, and which codes each column holds."""
     for begin in range(0, len(codes), _TILE):
@@ -105,7 +106,7 @@ def transpose(codes, columns, by_column, present):
             held[np.uintp(column[i])] = True
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def rank_codes(by_column, place):
     """Replace each code of column j by place[j, code]."""
     for j in range(len(by_column)):
@@ -113,7 +114,7 @@ def rank_codes(by_column, place):
             by_column[j, i] = place[j, by_column[j, i]]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def reorder(rank, rows, begins, ends, first, stop, out):
     """out[j, t] = rank[j, rows[t]] for columns j = first … stop − 1 and some ranges of t."""
     for j in range(first, stop):

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import types
 
 from irtheory.trees.cart.sums import sort_codes
-from irtheory.trees.kernels.lanes import BAD, FAST
+from irtheory.trees.kernels.kernel import intrinsic, kernel
+from irtheory.trees.kernels.lanes import BAD
 
 _LN2 = 0.6931471805599453
 # Bits of √½: mantissas are taken from √½ … √2, so that log keeps its relative accuracy at 1.
@@ -41,16 +41,16 @@ def _number(typing_context, bits):
     return types.float64(types.int64), generate
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST, inline="always")
+@kernel(fast=True, unchecked_division=True, inline=True)
 def log(x):
     """Natural logarithm of normal x > 0, to a few units in the last place.
 
     Plain arithmetic, so that loops over it become vector code: with x = 2^e (1 + f) and
     s = f / (2 + f), log(1 + f) = 2 (s + s³/3 + s⁵/5 + …), where |s| < 0.172.
     """
-    bits = _bits(x)  # pyright: ignore[reportCallIssue]
+    bits = _bits(x)
     e = (bits - _ROOT_HALF) >> 52
-    f = _number(bits - (e << 52)) - 1.0  # pyright: ignore[reportCallIssue]
+    f = _number(bits - (e << 52)) - 1.0
     s = f / (2.0 + f)
     z = s * s
     series = 1 / 15 + z * (1 / 17 + z * (1 / 19 + z * (1 / 21)))
@@ -59,7 +59,7 @@ def log(x):
     return e * _LN2 + 2.0 * (s + s * series)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def entropy(s, n):
     """Entropy n H(s / n) = −Σ s log(s / n) of a label sum s of n rows; 0 log 0 = 0."""
     total, share = 0.0, 1.0 / n
@@ -69,14 +69,14 @@ def entropy(s, n):
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def row_entropies(targets, out):
     """H of every row of targets [m, k]."""
     for i in range(len(targets)):
         out[i] = entropy(targets[i], 1.0)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _entropy_of_rest(s, total, n):
     lost, share = 0.0, 1.0 / n
     for c in range(np.uintp(len(s))):
@@ -85,7 +85,7 @@ def _entropy_of_rest(s, total, n):
     return lost
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _bound_column(q, n_left, n, least, gains):
     most = BAD
     for v in range(len(q)):
@@ -99,7 +99,7 @@ def _bound_column(q, n_left, n, least, gains):
     return most
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def allow(below, n, least, gains):
     """0 for the splits of one column that part the rows and leave enough, BAD for the others."""
     before = 0
@@ -109,7 +109,7 @@ def allow(below, n, least, gains):
         before = low
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def gains_of_sums(below, sums, first, n, total, whole, floor, gains):
     """Replace entries of one column that reach `floor` by gains, the others by BAD.
 
@@ -127,7 +127,7 @@ def gains_of_sums(below, sums, first, n, total, whole, floor, gains):
     return best
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _measure(codes, rows, targets, total, space, whole, floor, gains):
     """Replace the bounds of one column that reach `floor` by gains, the others by BAD."""
     n, k, levels = len(rows), targets.shape[1], len(gains)
@@ -149,7 +149,7 @@ def _measure(codes, rows, targets, total, space, whole, floor, gains):
     return best
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def measure_gains(codes, first, stop, rows, targets, total, rule, space, scores, sums, below):
     """Information gains of columns first … stop − 1; BAD for splits that cannot be the best.
 

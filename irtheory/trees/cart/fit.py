@@ -89,12 +89,6 @@ def fit_cart(
     return grow_levels(arranged, data, int(max_depth), searching.split)
 
 
-def warm_up() -> None:
-    """Compile the kernels, or load them from numba's cache."""
-    codes = 1 + (np.arange(8)[:, None] >> np.arange(3) & 1)
-    fit_cart(codes, np.eye(4)[codes.sum(axis=1) - 3], 2, threads=1)
-
-
 def _is_tensor(found: Any) -> bool:
     return type(found).__module__.partition(".")[0] == "torch"
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from irtheory.trees.kernels.lanes import FAST
+from irtheory.trees.kernels.kernel import kernel
 
 
 class Held(NamedTuple):
@@ -24,7 +23,7 @@ class Held(NamedTuple):
     below: np.ndarray  # rows, [places, columns, levels]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def accumulate(sums, first, width, below):
     """Turn sums and rows per code of one column into those of all codes up to each."""
     size = np.uintp(width)
@@ -35,7 +34,7 @@ def accumulate(sums, first, width, below):
         below[v] += below[v - 1]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def subtract(sums, below, other_sums, other_below, first, stop, width):
     """Take another node's sums off columns first … stop − 1."""
     levels = below.shape[1]
@@ -47,7 +46,7 @@ def subtract(sums, below, other_sums, other_below, first, stop, width):
             below[j, v] -= other_below[j, v]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _distance(sums, first, total, share, weight):
     q = 0.0
     for c in range(np.uintp(len(total))):
@@ -56,7 +55,7 @@ def _distance(sums, first, total, share, weight):
     return q
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def score(below, sums, n, node, q, n_left):
     """Fill q and n_L of every split of some columns; they are 0 on entry."""
     columns, levels = below.shape

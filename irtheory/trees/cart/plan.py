@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from irtheory.trees.cart.rows import REGISTERS, n_blocks
+from irtheory.trees.kernels.kernel import kernel
 from irtheory.trees.kernels.lanes import LANES
 
 # Ways other than by tables of joint codes, which are numbered by the columns they join: from
@@ -13,7 +13,7 @@ from irtheory.trees.kernels.lanes import LANES
 ROWS, ROTATED, SUBTRACTED = -1, -2, -3
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _cheapest_table(n, levels, blocks, joints):
     """A rough time, and which joint codes take it.
 
@@ -32,13 +32,13 @@ def _cheapest_table(n, levels, blocks, joints):
     return best + 2 * blocks * levels, choice
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _time_of_rows(n, levels, blocks):
     read = 0.5 if blocks <= REGISTERS else 0.7
     return 20 + n * (2 + read * blocks * (1 - 1 / levels)) + 0.5 * blocks * min(n, levels)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _time_of_rotation(n, blocks):
     return 0.5 * n * n * (3 + blocks) + 0.5 * n * n * (3 + n / LANES)
 
@@ -48,7 +48,7 @@ def time_of_subtraction(levels: int, blocks: int) -> float:
     return 20 + 2.5 * blocks * (levels - 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def choose_way(n, levels, joints, blocks, by_entropy, most_rows, most_rotated):
     """The quickest way to score a node of n rows and its time; then those that leave sums."""
     table, choice = _cheapest_table(n, levels, blocks, joints)
@@ -66,7 +66,7 @@ def choose_way(n, levels, joints, blocks, by_entropy, most_rows, most_rotated):
     return way, time, held_way, held_time
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def choose_ways(joints, size, levels, blocks, by_entropy, most_rows, most_rotated, ways, times):
     """`choose_way` for every node of a level: ways and times [nodes, 2]."""
     for i in range(np.uintp(len(size))):

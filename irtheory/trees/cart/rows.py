@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from irtheory.trees.kernels.lanes import FAST, LANES
+from irtheory.trees.kernels.kernel import intrinsic, kernel
+from irtheory.trees.kernels.lanes import LANES
 
 # Registers for a running sum; wider rows are added in parts.
 REGISTERS = 8
@@ -69,7 +69,7 @@ def _add_rows_of(blocks: int) -> Any:
 _add1, _add2, _add3, _add4, _add5, _add6, _add7, _add8 = map(_add_rows_of, range(1, 9))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add_rows(left, z, blocks, order, begin, end):
     """Add the rows z[order[t]], t = begin … end − 1, to `left`; all have `blocks` blocks."""
     rest, first = blocks, np.uintp(0)
@@ -97,7 +97,7 @@ def _add_rows(left, z, blocks, order, begin, end):
         rest -= size
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _gather(rows, y, m, node, z):
     """Rows less their mean, times the root of the weights: z [n * width]."""
     n, width = np.uintp(len(rows)), np.uintp(len(node.total))
@@ -108,7 +108,7 @@ def _gather(rows, y, m, node, z):
             z[i * width + c] = (value - node.total[c] / n) * np.sqrt(node.weight[c])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _collect(rows, y, m, width, z):
     """The rows as they are: z [n * width]."""
     size, width = np.uintp(LANES), np.uintp(width)
@@ -119,7 +119,7 @@ def _collect(rows, y, m, width, z):
                 z[i * width + b * size + c] = y[start + c]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _dot(z, first, second, width):
     product = 0.0
     for c in range(np.uintp(width)):
@@ -127,7 +127,7 @@ def _dot(z, first, second, width):
     return product
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _multiply(z, n, width, gram):
     """Inner products of n rows, gram [n * n]; returns the sum of squares."""
     n, width, total = np.uintp(n), np.uintp(width), 0.0
@@ -139,7 +139,7 @@ def _multiply(z, n, width, gram):
     return total
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(unchecked_division=True)
 def _rotate(z, n, width, gram, rest):
     """Replace the rows of z by shorter ones with their inner products; returns the blocks.
 
@@ -167,13 +167,13 @@ def _rotate(z, n, width, gram, rest):
     return n_blocks(n)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def n_blocks(n):
     """Blocks that n doubles take."""
     return -(-n // LANES)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sort(codes, counts, order):
     """Places of `codes` by code: those with code v from order[v n] on, counts[v] of them."""
     n = np.uintp(len(codes))
@@ -184,7 +184,7 @@ def _sort(codes, counts, order):
         counts[v] += 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _square(left):
     total = 0.0
     for c in range(np.uintp(len(left))):
@@ -192,7 +192,7 @@ def _square(left):
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _scan_up(counts, order, n, z, left, q, n_left):
     """Fill q and n_L of every split of one column from sums of the left sides."""
     below, blocks = 0, len(left) // LANES
@@ -206,7 +206,7 @@ def _scan_up(counts, order, n, z, left, q, n_left):
         q[v], n_left[v] = _square(left), below
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _scan_down(counts, order, n, z, left, q, n_left):
     """The same from sums of the right sides."""
     below, blocks = n, len(left) // LANES
@@ -221,7 +221,7 @@ def _scan_down(counts, order, n, z, left, q, n_left):
         _add_rows(left, z, blocks, order, v * n, v * n + counts[v])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def score_rows(codes, first, stop, rows, y, m, node, rotated, space, q, n_left):
     """Fill q and n_L of columns first … stop − 1; they are 0 on entry."""
     n, width, counts = len(rows), len(node.total), space.counts
@@ -242,19 +242,19 @@ def score_rows(codes, first, stop, rows, y, m, node, rotated, space, q, n_left):
             _scan_up(counts, space.order, n, space.z, left, q[j], n_left[j])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _copy(left, sums, first):
     for c in range(np.uintp(len(left))):
         sums[first + c] = left[c]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _copy_rest(total, right, sums, first):
     for c in range(np.uintp(len(right))):
         sums[first + c] = total[c] - right[c]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sum_rows(codes, first, stop, rows, y, m, total, space, sums, below):
     """Fill the sums and rows up to every code but the last, columns first … stop − 1.
 

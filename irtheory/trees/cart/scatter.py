@@ -13,17 +13,16 @@ some take their sibling's sums off their parent's (see `_cart_held`).
 
 from __future__ import annotations
 
-from numba import njit
-
 from irtheory.trees.cart.entropy import allow, entropy, gains_of_sums
 from irtheory.trees.cart.held import score, subtract
 from irtheory.trees.cart.plan import ROTATED, ROWS, SUBTRACTED
 from irtheory.trees.cart.rows import score_rows, sum_rows
 from irtheory.trees.cart.sums import TABLES, sum_tables
+from irtheory.trees.kernels.kernel import kernel
 from irtheory.trees.kernels.lanes import BAD, LANES
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _gain(below, sums, n, node, least, gains):
     """Information gain of every split of some columns."""
     total = node.total
@@ -33,7 +32,7 @@ def _gain(below, sums, n, node, least, gains):
         gains_of_sums(below[j], sums, j * levels * len(total), n, total, whole, BAD, gains[j])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _by_tables(joint, joined, first, stop, rows, y, node, rule, space, scores):
     """Score columns first … stop − 1 from sums of `joined` columns at a time."""
     q, n_left, gains = scores
@@ -50,7 +49,7 @@ def _by_tables(joint, joined, first, stop, rows, y, node, rule, space, scores):
             score(below, sums, n, node, q[start:end], n_left[start:end])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _hold_tables(joint, joined, first, stop, rows, y, blocks, space, sums, below):
     """Fill the sums of columns first … stop − 1 at one place of `Held`."""
     levels = below.shape[1]
@@ -61,7 +60,7 @@ def _hold_tables(joint, joined, first, stop, rows, y, blocks, space, sums, below
         sum_tables(part, rows, y, blocks, joined, space, own, below[start:end])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _by_held(data, plan, i, codes, first, stop, rows, node, space, q, n_left):
     """Score columns first … stop − 1 of node i from sums that are held for its children."""
     way, held, width = plan.ways[i], plan.held, len(node.total)
@@ -79,7 +78,7 @@ def _by_held(data, plan, i, codes, first, stop, rows, node, space, q, n_left):
     score(below[first:stop], own, len(rows), node, q[first:stop], n_left[first:stop])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_scatter(data, plan, i, codes, first, stop, rows, node, space, scores):
     """Score the splits of node i in columns first … stop − 1; returns whether that gave gains.
 

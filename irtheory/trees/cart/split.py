@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from irtheory.trees.cart.codes import LEVELS, CodeColumns
 from irtheory.trees.cart.entropy import entropy, measure_gains
 from irtheory.trees.cart.held import Held
 from irtheory.trees.cart.scatter import fill_scatter
 from irtheory.trees.cart.sums import TABLES
-from irtheory.trees.kernels.lanes import BAD, FAST, LANES, add_block, aligned_zeros
+from irtheory.trees.kernels.kernel import kernel
+from irtheory.trees.kernels.lanes import BAD, LANES, add_block, aligned_zeros
 
 # Rows that are gathered at most, bytes they take at most, and rows that are rotated at most.
 _MOST_ROWS = 4096
@@ -135,7 +135,7 @@ def new_step(start: np.ndarray, stop: np.ndarray, k: int) -> Step:
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _enter_node(data, rows, node):
     """Sum the targets of `rows` and weigh the outputs: 1, or for entropy 1 / mean label."""
     total, weight = node
@@ -143,14 +143,14 @@ def _enter_node(data, rows, node):
     total[:] = 0.0
     for b in range(np.uintp(len(total) // LANES)):
         for t in range(np.uintp(n)):
-            add_block(total, b, data.y, b * np.uintp(m) + rows[t])  # pyright: ignore[reportCallIssue]
+            add_block(total, b, data.y, b * np.uintp(m) + rows[t])
     weight[:] = 1.0
     if len(data.row_entropy):
         for c in range(len(total)):
             weight[c] = n / total[c] if total[c] > _LEAST_LABEL else 0.0
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _squared_gains(q, n_left, n, least, gains):
     for j in range(len(q)):
         for v in range(q.shape[1]):
@@ -159,7 +159,7 @@ def _squared_gains(q, n_left, n, least, gains):
             gains[j, v] = gain if (low >= least) & (high >= least) else BAD
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _score_columns(data, plan, i, codes, first, stop, rows, node, space, scores):
     """Fill the gains of columns first … stop − 1 (multiples of 8) of node i."""
     q, n_left, gains = scores
@@ -178,7 +178,7 @@ def _score_columns(data, plan, i, codes, first, stop, rows, node, space, scores)
         _squared_gains(q[first:stop], n_left[first:stop], n, data.least, gains[first:stop])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _pick(gains, tie):
     """Lowest column, then lowest level, among the splits within `tie` of the best gain."""
     best = BAD
@@ -193,7 +193,7 @@ def _pick(gains, tie):
     return -1, 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _part(rank, level, rows, spare):
     """Move the rows with codes up to `level` to the front, both sides in order."""
     n_left, n_right = 0, 0
@@ -210,7 +210,7 @@ def _part(rank, level, rows, spare):
     return n_left
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def describe(targets, row_entropy, tie, rows, mean):
     """Fill the mean target [k]; returns the node's loss, and whether its targets differ.
 
@@ -237,7 +237,7 @@ def describe(targets, row_entropy, tie, rows, mean):
     return loss, loss > tie
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def divide(data, rows, i, column, level, spare, step):
     """Part the rows of node i by codes up to `level` of `column`; describe its children."""
     start, stop = step.start[i], step.stop[i]
@@ -251,7 +251,7 @@ def divide(data, rows, i, column, level, spare, step):
         )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _settle(data, rows, i, space, scores, step):
     """Divide node i by the best split, if there is one."""
     column, level = _pick(scores.gains, data.tie)
@@ -259,7 +259,7 @@ def _settle(data, rows, i, space, scores, step):
         divide(data, rows, i, column, level, space.rows, step)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def split_nodes(data, plan, nodes, first, stop, rows, node, space, scores, step):
     """Score columns first … stop − 1 in some nodes of a level, one after the other.
 

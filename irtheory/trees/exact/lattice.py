@@ -18,11 +18,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from irtheory.trees.exact.nodes import narrow, rows_of
 from irtheory.trees.exact.statistics import Statistics, best_total, collect, scan, subtract
-from irtheory.trees.kernels.lanes import FAST
+from irtheory.trees.kernels.kernel import kernel
 
 _1 = np.uintp(1)
 HUGE = 1e300
@@ -53,7 +52,7 @@ def new_lattice(p: int) -> Lattice:
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mark_feasible(stats, least, lattice):
     """Fill split_ok and root_ok from the pair weights of the whole problem."""
     p = len(stats.n)
@@ -71,7 +70,7 @@ def mark_feasible(stats, least, lattice):
             lattice.split_ok[2 * i, j] = off >= least and rest >= least
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def record(lattice, a, b, cost, linear, version):
     """Store the exact cost of the pair (a, b) in both orders."""
     cost = max(cost, 0.0)
@@ -83,7 +82,7 @@ def record(lattice, a, b, cost, linear, version):
     lattice.solved[0] += 1
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def fill_depth3(design, y, q, test, shape, whole, budget, prune, version, work, lattice):
     """Solve depth 1 on every pair (test, j): one scan of each half of `test`."""
     part, rest, best = work
@@ -105,7 +104,7 @@ def fill_depth3(design, y, q, test, shape, whole, budget, prune, version, work, 
             return
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def record_one(lattice, a, b, cost, linear, version):
     """Store the exact cost of the pair (a, b) in this order only."""
     cost = max(cost, 0.0)
@@ -115,19 +114,19 @@ def record_one(lattice, a, b, cost, linear, version):
     lattice.solved[0] += 1
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def _solve_scanned(stats, shape, best):
     p, width, linear, least = shape.p, shape.width, shape.linear, shape.least
     scan(stats, p, width, linear, least, best)
     return stats.total_q[0] - best_total(stats, p, width, linear, least, best)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _wanted(lattice, a, b):
     return lattice.split_ok[a, b // 2] or lattice.split_ok[b, a // 2]
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def fill_depth4(design, y, q, f, shape, ons, whole, budget, prune, version, work, lattice):
     """Solve depth 2 on the four sign combinations of (f, g) for every g > f.
 
@@ -168,7 +167,7 @@ def fill_depth4(design, y, q, f, shape, ons, whole, budget, prune, version, work
             record(lattice, a1, b0, _solve_scanned(f_only, shape, best), linear, version)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _row(stack, i):
     return Statistics(
         stack.pair_n[i],
@@ -182,7 +181,7 @@ def _row(stack, i):
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def collect_on(design, y, q, test, shape, ons):
     """ons[test] = statistics of the rows where `test` is on."""
     rows = rows_of(design, 2 * test + 1)

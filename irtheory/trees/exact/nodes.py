@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from irtheory.trees.exact.statistics import (
     add_row,
@@ -16,7 +15,8 @@ from irtheory.trees.exact.statistics import (
     leaf_score,
     scan,
 )
-from irtheory.trees.kernels.lanes import BAD, FAST
+from irtheory.trees.kernels.kernel import kernel
+from irtheory.trees.kernels.lanes import BAD
 
 
 class Shape(NamedTuple):
@@ -30,7 +30,7 @@ class Shape(NamedTuple):
     depth: int  # largest depth of the tree
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def rows_of(design, literal):
     """Merged rows of literal 2·test + side: the test is off (side 0) or on (side 1)."""
     test, side = literal // 2, literal % 2
@@ -46,7 +46,7 @@ def rows_of(design, literal):
     return off
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def narrow(design, rows, literal):
     """Those of `rows` on which the literal holds, in order."""
     test, side = literal // 2, literal % 2
@@ -59,7 +59,7 @@ def narrow(design, rows, literal):
     return kept[:t]
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def solve_small(design, y, q, rows, depth, shape, slack, stats, best):
     """Cost of the best tree of depth ≤ `depth` ≤ 2 on `rows`, and its root test.
 
@@ -82,7 +82,7 @@ def solve_small(design, y, q, rows, depth, shape, slack, stats, best):
     return stats.total_q[0] - total, root
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def write_small(design, y, q, rows, depth, shape, slack, stats, best, heap, node):
     """Write the tests of the best tree of depth ≤ 2 on `rows` into heap[node] and below."""
     _, root = solve_small(design, y, q, rows, depth, shape, slack, stats, best)
@@ -95,7 +95,7 @@ def write_small(design, y, q, rows, depth, shape, slack, stats, best, heap, node
         heap[2 * node + 1 + side] = test
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def route(design, heap, leaf_of):
     """leaf_of[r] = heap index of the leaf of every merged row; child on test off: 2i + 1."""
     inner = len(heap)
@@ -106,7 +106,7 @@ def route(design, heap, leaf_of):
         leaf_of[r] = node
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def cost_of_partition(design, y, q, leaf_of, shape, sums, weights):
     """Cost of the leaves `leaf_of` refitted to y; fills their target sums and weights."""
     sums[:] = 0.0

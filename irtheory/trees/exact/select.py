@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from irtheory.trees.exact.lattice import HUGE, record
 from irtheory.trees.exact.nodes import narrow, rows_of, solve_small, write_small
 from irtheory.trees.exact.statistics import collect, halves, leaf_score
-from irtheory.trees.kernels.lanes import FAST
+from irtheory.trees.kernels.kernel import kernel
 
 _1 = np.uintp(1)
 
@@ -26,7 +25,7 @@ class Question(NamedTuple):
     allowed: bool  # may small problems be solved (False once time is up)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def shift(design, y, old_y, shape, lattice, change):
     """Add to every literal's drift how far the targets of its rows moved.
 
@@ -50,7 +49,7 @@ def shift(design, y, old_y, shape, lattice, change):
         lattice.drift[2 * i] += off if shape.linear else np.sqrt(off)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def bound(lattice, a, b, linear, version):
     """Lower bound on the cost of the pair (a, b); exact if solved in this version."""
     if lattice.stamp[a, b] == version:
@@ -59,7 +58,7 @@ def bound(lattice, a, b, linear, version):
     return root if linear else root * root
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def bound_side(lattice, literal, leaf, linear, version):
     """Lower bound on the cost of the rows of a literal, one level above the pairs."""
     least = leaf
@@ -71,7 +70,7 @@ def bound_side(lattice, literal, leaf, linear, version):
     return least
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def exact(design, ask, shape, lattice, a, b, stats, best):
     """Exact cost of the pair (a, b), solved now unless it already was."""
     if lattice.stamp[a, b] != ask.version:
@@ -83,7 +82,7 @@ def exact(design, ask, shape, lattice, a, b, stats, best):
     return lattice.cost[a, b]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def resolve_side(design, ask, shape, lattice, literal, leaf, budget, stats, best):
     """Exact cost of a literal's rows if it is at most `budget`, else something above it."""
     value = leaf
@@ -103,7 +102,7 @@ def resolve_side(design, ask, shape, lattice, literal, leaf, budget, stats, best
     return value
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def leaf_costs(design, ask, shape, stats, best, leaves):
     """leaves[literal] = cost of one leaf on its rows; leaves[2p] = of one on all rows."""
     rows = np.arange(len(design.weight)).astype(np.uintp)
@@ -116,7 +115,7 @@ def leaf_costs(design, ask, shape, stats, best, leaves):
     leaves[2 * shape.p] = stats.total_q[0] - total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def search_roots(design, ask, shape, lattice, upper, leaves, sides, stats, best):
     """Best cost over all trees, given that some tree costs `upper`.
 
@@ -155,7 +154,7 @@ def search_roots(design, ask, shape, lattice, upper, leaves, sides, stats, best)
     return best_cost, min(lower, best_cost), True
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def write_tree(design, ask, shape, lattice, cost, leaves, sides, stats, best, heap):
     """Write the canonical tree of that cost: fewest splits, then the lowest tests first."""
     heap[:] = -1
@@ -183,7 +182,7 @@ def write_tree(design, ask, shape, lattice, cost, leaves, sides, stats, best, he
     return False
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def write_side(design, ask, shape, lattice, literal, sides, leaves, stats, best, heap, node):
     """Write the subtree of one half of the root: its test and two small trees."""
     aim = sides[literal] + ask.slack

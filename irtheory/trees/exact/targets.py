@@ -7,10 +7,11 @@ would be most of it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from irtheory.trees.kernels.kernel import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sum_squares_rows(targets, row_of, weight, width, y, q):
     """Centred target sums of the merged rows for squared error.
 
@@ -41,7 +42,7 @@ def sum_squares_rows(targets, row_of, weight, width, y, q):
     return max(total - between, 0.0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sum_regret_rows(targets, row_of, width, y, q):
     """Regrets C[i, c] − min_c C[i, c] summed over merged rows, for the linear cost.
 
@@ -63,7 +64,7 @@ def sum_regret_rows(targets, row_of, width, y, q):
     return constant
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def leaf_values(targets, leaf_of, nodes, linear, predictions):
     """Fill predictions [m, k] with each sample's leaf value; returns the cost.
 

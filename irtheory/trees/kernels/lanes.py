@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Float
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+
+from irtheory.trees.kernels.kernel import intrinsic
 
 LANES = 8
-# Everything is finite (infeasible scores are `BAD`), so reductions may be reordered.
-FAST = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}
+# Score of what is not allowed: finite, because fast kernels assume finite numbers.
 BAD = -1e300
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 

@@ -73,14 +73,6 @@ def refine_tree(
     return _written(tree, _descent(tree, mean, samples, int(sweeps)), y)
 
 
-def warm_up_refine() -> None:
-    """Compile every kernel of `refine_tree`, or load it from numba's cache."""
-    codes = np.arange(4, dtype=np.uint8)[:, None]
-    leaf = Tree.leaf([0.0], 4, 1)
-    stump = Tree.grow(0, 0.5, leaf, leaf, [0.0], 4)
-    refine_tree(stump, codes, np.arange(4.0), min_samples_leaf=2)
-
-
 def _check_whole(name: str, found: object, least: int) -> None:
     if isinstance(found, bool) or not isinstance(found, int | np.integer) or int(found) < least:
         raise ValueError(f"{name}: expected a whole number ≥ {least}, found {found!r}")
