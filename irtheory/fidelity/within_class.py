@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from irtheory.checks import check_whole
 from irtheory.fidelity.cuts import best_cuts, f1_excess, level_cuts, quartile_cuts
 from irtheory.fidelity.inputs import (
     Matrix,
@@ -20,7 +21,6 @@ from irtheory.fidelity.inputs import (
     class_labels,
     finite_matrix,
     same_length,
-    whole_number,
 )
 from irtheory.fidelity.null import percentile_interval
 from irtheory.fidelity.ranks import auc_excess, midranks
@@ -136,10 +136,10 @@ def within_class_recovery(
         ValueError: for entries other than those above, or axes that do not fit.
     """
     for name, found, least in (("bootstrap", bootstrap, 0), ("min_samples", min_samples, 1)):
-        whole_number(name, found, least)
-    whole_number("seed", seed, 0)
+        check_whole(name, found, least)
+    check_whole("seed", seed, 0)
     if not 0 <= prevalence[0] <= prevalence[1] <= 1:
-        raise ValueError(f"prevalence: found {prevalence}, expected 0 <= low <= high <= 1")
+        raise ValueError(f"prevalence: expected 0 <= low <= high <= 1, found {prevalence}")
     first = _half("", attributes, labels, values, bits)
     test = _half("test_", test_attributes, test_labels, test_values, bits)
     _same_width("test_attributes", test.positive, first.positive)
@@ -157,7 +157,7 @@ def _half(
     v = finite_matrix(f"{prefix}values", values).cpu().numpy()
     same_length(f.length, **{f"{prefix}labels": len(y), f"{prefix}values": len(v)})
     if bits is not None:
-        v = _codes(f"{prefix}values", v, whole_number("bits", bits, 1))
+        v = _codes(f"{prefix}values", v, check_whole("bits", bits, 1))
     rows = slice(None) if f.rows is None else f.rows.cpu().numpy()
     positive = f.positive.cpu().numpy().astype(bool)
     annotated = np.broadcast_to(f.annotated.cpu().numpy().astype(bool), positive.shape)
@@ -167,16 +167,16 @@ def _half(
 def _codes(name: str, values: npt.NDArray, bits: int) -> npt.NDArray[np.int16]:
     """Values as whole numbers 0 … 2^bits − 1, in a dtype that sorts fast."""
     if bits > 8:
-        raise ValueError(f"bits: found {bits}, expected at most 8")
+        raise ValueError(f"bits: expected at most 8, found {bits}")
     wrong = values[(values < 0) | (values > 2**bits - 1) | (values != np.floor(values))]
     if len(wrong):
-        raise ValueError(f"{name}: found {wrong[0]}, expected codes 0 to {2**bits - 1}")
+        raise ValueError(f"{name}: expected codes 0 to {2**bits - 1}, found {wrong[0]}")
     return values.astype(np.int16)
 
 
 def _same_width(name: str, found: npt.NDArray, expected: npt.NDArray) -> None:
     if found.shape[1] != expected.shape[1]:
-        raise ValueError(f"{name}: found {found.shape[1]} columns, expected {expected.shape[1]}")
+        raise ValueError(f"{name}: expected {expected.shape[1]} columns, found {found.shape[1]}")
 
 
 def _pairs(

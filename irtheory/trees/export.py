@@ -26,7 +26,7 @@ def to_dot(
     names or a precision below 1.
     """
     if precision < 1:
-        raise ValueError(f"precision: found {precision}, expected an integer >= 1")
+        raise ValueError(f"precision: expected an integer >= 1, found {precision}")
     features = _feature_names(tree, feature_names)
     lines = ["digraph tree {", "  node [shape=box];"]
     predictions = _predictions(tree, output_names, precision)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Num, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from irtheory.trees.kernels.kernel import kernel
 
@@ -49,30 +49,6 @@ class CodeColumns:
     def rank(self) -> UInt8[np.ndarray, "padded m"]:
         """Place of each code among the codes of its column, column by column."""
         return self.joints[0]
-
-
-def check_codes(codes: Num[np.ndarray, "m n"]) -> UInt8[np.ndarray, "m n"]:
-    """Return codes as bytes [m, n].
-
-    Raises:
-        ValueError: not two-dimensional, empty, not finite, not whole, or outside 0 … 255.
-    """
-    codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.size == 0:
-        raise ValueError(f"codes: expected samples × features, found shape {codes.shape}")
-    if codes.dtype.kind not in "biuf":
-        raise ValueError(f"codes: expected whole numbers, found dtype {codes.dtype}")
-    if codes.dtype.kind == "f" and not np.isfinite(codes).all():
-        raise ValueError("codes: expected finite whole numbers, found NaN or infinity")
-    if codes.dtype not in (np.uint8, np.bool_):
-        for extreme in (codes.min(), codes.max()):
-            if not 0 <= extreme < LEVELS:
-                raise ValueError(f"codes: expected 0 … {LEVELS - 1}, found {extreme}")
-    # In one layout and writable, so that kernels are not compiled anew for others.
-    small = np.require(codes, np.uint8, ["C", "W"])
-    if codes.dtype.kind == "f" and (small != codes).any():
-        raise ValueError("codes: expected whole numbers, found fractions; bin floats first")
-    return small
 
 
 def check_columns(columns: Sequence[int] | None, n: int) -> Int[np.ndarray, " d"]:

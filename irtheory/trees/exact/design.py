@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
+from irtheory.trees.checks import check_codes
+
 
 class Design(NamedTuple):
     """What the kernels read: g merged rows by p kept tests, in three orders."""
@@ -69,31 +71,6 @@ class BinaryTests:
     def deepest(self) -> int:
         """Depth that no tree exceeds whose every split parts some rows, min(p, g − 1)."""
         return min(self.n_tests, self.n_rows - 1)
-
-
-def check_codes(codes: Num[np.ndarray, "m n"]) -> Float[np.ndarray, "m n"]:
-    """Return codes as float64 [m, n].
-
-    Raises:
-        ValueError: not two-dimensional, empty, not finite, not whole numbers, or beyond
-            ±2^52, where half-way between neighbouring whole numbers there is no float.
-    """
-    codes = np.asarray(codes)
-    if codes.ndim != 2:
-        raise ValueError(f"codes: expected samples × features, found shape {codes.shape}")
-    if codes.size == 0:
-        raise ValueError(f"codes: expected some samples and features, found shape {codes.shape}")
-    if codes.dtype.kind not in "biuf":
-        raise ValueError(f"codes: expected whole numbers, found dtype {codes.dtype}")
-    if not np.isfinite(codes).all():
-        raise ValueError("codes: expected finite whole numbers, found NaN or infinity")
-    for extreme in (int(codes.min()), int(codes.max())):
-        if abs(extreme) > _LARGEST:
-            raise ValueError(f"codes: expected magnitudes up to 2^52, found {extreme}")
-    codes = codes.astype(np.float64)
-    if (codes != np.rint(codes)).any():
-        raise ValueError("codes: expected whole numbers, found fractions; bin floats first")
-    return codes
 
 
 def all_tests(
@@ -173,9 +150,10 @@ def binary_tests(
         merge_columns: keep one test of each set that splits the samples alike.
 
     Raises:
-        ValueError: see `check_codes`.
+        ValueError: bad codes, see `irtheory.trees.checks.check_codes`; or beyond ±2^52,
+            where half-way between neighbouring whole numbers there is no float.
     """
-    codes = check_codes(codes)
+    codes = check_codes(codes, -_LARGEST, _LARGEST, np.float64)
     return _arranged(codes, *all_tests(codes), merge_rows, merge_columns)
 
 

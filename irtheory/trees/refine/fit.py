@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Num
 
-from irtheory.trees.cart.codes import check_codes, check_columns
-from irtheory.trees.cart.fit import check_targets
+from irtheory.checks import check_whole
+from irtheory.trees.cart.codes import LEVELS, check_columns
+from irtheory.trees.checks import LARGEST_TARGET, check_codes, check_targets
 from irtheory.trees.refine import sweep
 from irtheory.trees.tree import Tree
 
@@ -24,7 +25,6 @@ _TIE = 1e-12
 _PROGRESS = 1e-9
 # Rounding in a sum of squares, relative to Σ‖y‖².
 _ROUNDING = 1e-26
-_LARGEST = 1e140
 
 
 def refine_tree(
@@ -62,20 +62,15 @@ def refine_tree(
     Raises:
         ValueError: bad codes, targets or settings, or a tree that does not fit them, named.
     """
-    _check_whole("sweeps", sweeps, 0)
-    _check_whole("min_samples_leaf", min_samples_leaf, 1)
-    small = check_codes(codes)
+    check_whole("sweeps", sweeps, 0)
+    check_whole("min_samples_leaf", min_samples_leaf, 1)
+    small = check_codes(codes, 0, LEVELS - 1, np.uint8)
     column = check_columns(columns, small.shape[1])
-    y = check_targets(np.asarray(targets), len(small), "squared_error")
+    y = check_targets(targets, len(small))
     _check_tree(tree, small.shape[1], y.shape[1])
     mean = y.mean(axis=0)
     samples = _samples(small, column, y - mean, int(min_samples_leaf))
     return _written(tree, _descent(tree, mean, samples, int(sweeps)), y)
-
-
-def _check_whole(name: str, found: object, least: int) -> None:
-    if isinstance(found, bool) or not isinstance(found, int | np.integer) or int(found) < least:
-        raise ValueError(f"{name}: expected a whole number ≥ {least}, found {found!r}")
 
 
 def _check_tree(tree: Any, n: int, k: int) -> None:
@@ -84,8 +79,8 @@ def _check_tree(tree: Any, n: int, k: int) -> None:
     if (tree.n_features, tree.n_outputs) != (n, k):
         found = f"{tree.n_features} and {tree.n_outputs}"
         raise ValueError(f"tree: expected {n} features and {k} outputs, found {found}")
-    if not (largest := np.abs(tree.value).max()) < _LARGEST:
-        raise ValueError(f"tree: expected values below {_LARGEST:g}, found {largest:g}")
+    if not (largest := np.abs(tree.value).max()) < LARGEST_TARGET:
+        raise ValueError(f"tree: expected values below {LARGEST_TARGET:g}, found {largest:g}")
 
 
 def _samples(codes: np.ndarray, column: np.ndarray, y: np.ndarray, least: int) -> sweep.Samples:
