@@ -18,6 +18,7 @@ from irtheory.trees.kernels.kernel import kernel
 LEVELS = 256
 # The largest number of columns that are joined; columns are padded to a multiple of it.
 JOINED = 8
+# Rows that are transposed together, so that they stay in the first-level cache meanwhile.
 _TILE = 64
 
 
@@ -131,6 +132,8 @@ def _half_way(present: np.ndarray, levels: int) -> Float[np.ndarray, "d gaps"]:
 
 
 def _joined(rank: UInt8[np.ndarray, "d m"], levels: int) -> tuple[np.ndarray, ...]:
+    # The joint code of a pair is (code of the first) · levels + (code of the second), and the
+    # same again for pairs of pairs, with levels² in place of levels.
     joints, cells = [rank], levels
     while cells**2 <= LEVELS and len(joints) < JOINED.bit_length():
         cells, last = cells**2, joints[-1]

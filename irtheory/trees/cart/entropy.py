@@ -1,10 +1,16 @@
 """Information gain of the mean soft label, with a bound that spares most logarithms (numba).
 
 A side of n_c rows and label sum S costs n_c H(S / n_c) = −Σ_j S_j log(S_j / n_c). What a split
-gains is Σ_sides n_c KL(p_c ‖ p), p the node's mean label. As KL ≤ log(1 + χ²), and p_c ≤
-(n / n_c) p, a side adds at most n_c log min(1 + q / n_c², n / n_c), where q is the distance of
-`_cart_scatter` with weights 1 / p. In small nodes, where logarithms would be most of the work,
-only splits whose bound reaches the best gain are measured.
+gains is Σ_sides n_c KL(p_c ‖ p), p the node's mean label and p_c = S / n_c that of a side. Two
+bounds hold for each side:
+
+* KL(p_c ‖ p) = E_c log(p_c / p) ≤ log E_c(p_c / p) = log(1 + χ²) by Jensen's inequality, where
+  χ² = Σ_j (p_cj − p_j)² / p_j = q / n_c², with the distance q of `irtheory.trees.cart.scatter`
+  at weights 1 / p (q is the same for both sides);
+* KL(p_c ‖ p) ≤ log(n / n_c), as a side's labels are part of the node's: n_c p_c ≤ n p.
+
+In small nodes, where logarithms would be most of the work, only splits whose bound reaches the
+best gain are measured: the bound takes two logarithms a split, the gain two for each output.
 """
 
 from __future__ import annotations
@@ -48,6 +54,8 @@ def log(x):
     Plain arithmetic, so that loops over it become vector code: with x = 2^e (1 + f) and
     s = f / (2 + f), log(1 + f) = 2 (s + s³/3 + s⁵/5 + …), where |s| < 0.172.
     """
+    # e is the exponent of x, or one more where the mantissa is √2 or above: then 1 + f = x / 2^e
+    # lies between √½ and √2.
     bits = _bits(x)
     e = (bits - _ROOT_HALF) >> 52
     f = _number(bits - (e << 52)) - 1.0
@@ -89,6 +97,7 @@ def _entropy_of_rest(s, total, n):
 def _bound_column(q, n_left, n, least, gains):
     most = BAD
     for v in range(len(q)):
+        # Where no split is, n_left is 0: the clamp keeps the loop without branches.
         low = max(n_left[v], 1.0)
         high = max(n - n_left[v], 1.0)
         bound = low * log(min(1.0 + q[v] / (low * low), n / low))
@@ -165,6 +174,7 @@ def measure_gains(codes, first, stop, rows, targets, total, rule, space, scores,
         bounds[j] = _bound_column(scores.q[j], scores.n_left[j], n, least, scores.gains[j])
     best = BAD
     for _ in range(first, stop):
+        # Few columns are measured as a rule, so looking for the largest bound beats sorting.
         j = first
         for other in range(first, stop):
             j = other if bounds[other] > bounds[j] else j

@@ -1,9 +1,10 @@
 """Greedy trees (CART) on integer codes, with m × k targets.
 
 The splits of a node come from sums of targets per code (a histogram), not from sorted
-columns; `_cart_scatter` says how those are taken quickly. Memory is that of codes (up to
-3 bytes each) and targets (two copies), at most 128 MB of sums that are held for the next level,
-and for every thread 24 bytes a column and code and 64 bytes a joint code and output.
+columns; `irtheory.trees.cart.scatter` describes how these sums are computed quickly. Memory is
+that of codes (up to 3 bytes each) and targets (two copies), at most 128 MB of sums that are
+held for the next level, and for every thread 24 bytes for each column and code, and 64 bytes
+for each joint code and output.
 """
 
 from __future__ import annotations

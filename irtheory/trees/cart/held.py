@@ -1,7 +1,7 @@
-"""Target sums left of every split, held from a node for its children (numba).
+"""Target sums on the left of every split, kept from a node for its children (numba).
 
-Two siblings share out their parent's rows. So the larger one's sums are the parent's less the
-smaller one's, however many rows it has.
+Each row of a node goes to one of its two children. So the larger child's sums are the
+parent's less the smaller child's, which takes the same time however many rows it has.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from irtheory.trees.kernels.kernel import kernel
 
 
 class Held(NamedTuple):
-    """Sums of some nodes, each at a place: of the rows whose code is at most v, per column and v.
+    """Sums over the rows whose code is at most v, for each column and v, of some nodes.
 
-    The last level, where that is all rows, is not kept up.
+    Each node has a place. The sums of the last level, which are those of all rows, are not
+    kept up to date.
     """
 
     sums: np.ndarray  # [places, columns * levels * width]
@@ -37,6 +38,8 @@ def accumulate(sums, first, width, below):
 @kernel(fast=True, unchecked_division=True)
 def subtract(sums, below, other_sums, other_below, first, stop, width):
     """Take another node's sums off columns first … stop − 1."""
+    # In place: what was the parent's room becomes the larger child's. Sums up to a code are
+    # as additive as sums per code, so they need not be accumulated again.
     levels = below.shape[1]
     for j in range(first, stop):
         start = np.uintp(j * levels * width)
@@ -64,7 +67,7 @@ def score(below, sums, n, node, q, n_left):
         before = 0
         for v in range(levels - 1):
             low = below[j, v]
-            if low == n:
+            if low == n:  # all rows are on the left: no split from here on
                 break
             if low > before:
                 first = np.uintp((j * levels + v) * len(total))

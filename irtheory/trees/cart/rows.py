@@ -1,9 +1,11 @@
 """Small nodes: rows by code, and their running sum in vector registers (numba).
 
-The rows of a node are gathered, centred on its mean and weighted, so that the distance q of
-`_cart_scatter` is ‖S‖², S the sum of either side. Adding a row to registers is one read,
-where a table of sums takes two and a write. As n rows span fewer than n dimensions, rows of
-more outputs are first replaced by others with the same inner products.
+The rows of a node are gathered, centred on its mean and multiplied by the roots of the weights:
+z_i = √w (y_i − T / n). Then the distance q of `irtheory.trees.cart.scatter` is ‖Σ_left z_i‖², and
+as all z_i sum to 0, the sum over either side will do. Adding a row to registers is one read,
+where a table of sums takes two and a write. ‖Σ z_i‖² depends on inner products alone, and n
+centred rows span fewer than n dimensions: longer rows are first replaced by n shorter ones
+with the same inner products.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ def _add_rows_of(blocks: int) -> Any:
                 at = builder.mul(at, ir.Constant(at.type, LANES))
                 return builder.bitcast(builder.gep(base, [at]), _VECTOR.as_pointer())
 
+            # Memory of the stack that is only loaded and stored becomes registers in LLVM.
             def register(u):
                 place = cgutils.alloca_once(builder, _VECTOR)
                 into = block(data(0), builder.add(args[1], ir.Constant(args[1].type, u)))
@@ -72,6 +75,7 @@ _add1, _add2, _add3, _add4, _add5, _add6, _add7, _add8 = map(_add_rows_of, range
 @kernel
 def _add_rows(left, z, blocks, order, begin, end):
     """Add the rows z[order[t]], t = begin … end − 1, to `left`; all have `blocks` blocks."""
+    # Wider rows take several passes of nearly equal width, each at most REGISTERS blocks.
     rest, first = blocks, np.uintp(0)
     while rest > 0:
         passes = -(-rest // REGISTERS)
@@ -143,7 +147,9 @@ def _multiply(z, n, width, gram):
 def _rotate(z, n, width, gram, rest):
     """Replace the rows of z by shorter ones with their inner products; returns the blocks.
 
-    By Cholesky's method with pivots, stopped where what is left of every row is rounding.
+    By Cholesky's method with pivots, stopped where what is left of every row is rounding:
+    with Z Zᵀ = L Lᵀ, row i of L takes the place of row i of Z. `rest` holds what is left of the
+    squares of each row, −1 for a row that was a pivot.
     """
     floor = _ROUNDING * _multiply(z, n, width, gram)
     size, width = np.uintp(n), np.uintp(-(-n // LANES) * LANES)
@@ -176,6 +182,7 @@ def n_blocks(n):
 @kernel
 def _sort(codes, counts, order):
     """Places of `codes` by code: those with code v from order[v n] on, counts[v] of them."""
+    # Room for n places at every code, so that one pass is enough.
     n = np.uintp(len(codes))
     counts[:] = 0
     for t in range(n):
@@ -233,6 +240,8 @@ def score_rows(codes, first, stop, rows, y, m, node, rotated, space, q, n_left):
     for j in range(first, stop):
         _sort(codes[j], counts, space.order)
         left[:] = 0.0
+        # Upwards the rows of the highest code are never added, downwards those of the lowest.
+        # So the scan starts at the end with fewer rows.
         highest = len(counts) - 1
         while counts[highest] == 0:
             highest -= 1
@@ -260,6 +269,8 @@ def sum_rows(codes, first, stop, rows, y, m, total, space, sums, below):
 
     `sums` and `below` are those of one place of `Held`; `total` is the node's sum.
     """
+    # From the right where code 0 is more frequent than the last: the sums on the left are then
+    # the total less those on the right.
     n, width, counts = len(rows), len(total), space.counts
     _collect(rows, y, m, width, space.z)
     left, levels = space.left[:width], len(counts)

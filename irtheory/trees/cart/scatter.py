@@ -1,14 +1,15 @@
-"""How far each split of a node parts its targets: weighted distances of sums (numba).
+"""How far apart each split of a node moves its targets: weighted distances of sums (numba).
 
 With S and n_L the target sum and size of the left side, T and n those of the node, and w
 weights of the outputs, every split is measured by
 
     q = Σ_c w_c (S_c − (n_L / n) T_c)².
 
-With w = 1, q n / (n_L n_R) is what the split takes off the squared error; with w = 1/p, p
-the mean label, q bounds the information gain (see `_cart_entropy`). Large nodes read S from
-sums per code, small ones add up their rows, centred and weighted (see `_cart_rows`), and
-some take their sibling's sums off their parent's (see `_cart_held`).
+With w = 1, q n / (n_L n_R) is what the split takes off the squared error: with both sides' means
+a and b, the gain is (n_L n_R / n) ‖a − b‖², and S − (n_L / n) T = (n_L n_R / n)(a − b). With
+w = 1/p, p the mean label, q bounds the information gain (see `entropy`). Large nodes read S from
+sums per code (see `sums`), small ones add up their rows, centred and weighted (see `rows`), and
+some subtract their sibling's sums from their parent's (see `held`).
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def fill_scatter(data, plan, i, codes, first, stop, rows, node, space, scores):
     q[first:stop] = 0.0
     n_left[first:stop] = 0.0
     way, by_entropy = plan.ways[i], len(data.row_entropy) > 0
-    if plan.place[i] >= 0:
+    if plan.place[i] >= 0:  # the sums are kept for this node's children
         _by_held(data, plan, i, codes, first, stop, rows, node, space, q, n_left)
         return False
     if way < 0:

@@ -1,4 +1,4 @@
-"""One step of greedy growth: the best split of a node, its rows parted, its children (numba)."""
+"""One step of greedy growth: find the best split of a node and divide its rows (numba)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LEAST_LABEL = 1e-290
 
 
 class Data(NamedTuple):
-    """Samples of a fit: joint codes, targets [m, k], the same in blocks, entropy per row."""
+    """What a fit reads: joint codes, targets [m, k], the same in blocks, entropy per row."""
 
     joints: tuple[np.ndarray, ...]
     targets: np.ndarray
@@ -181,6 +181,7 @@ def _score_columns(data, plan, i, codes, first, stop, rows, node, space, scores)
 @kernel
 def _pick(gains, tie):
     """Lowest column, then lowest level, among the splits within `tie` of the best gain."""
+    # Two passes, so that a tie is measured from the best gain of all, in any order of columns.
     best = BAD
     for j in range(len(gains)):
         for v in range(gains.shape[1]):
@@ -196,6 +197,8 @@ def _pick(gains, tie):
 @kernel
 def _part(rank, level, rows, spare):
     """Move the rows with codes up to `level` to the front, both sides in order."""
+    # In order, so that the rows of every node stay ascending: its targets are then read from
+    # memory front to back, and sums do not depend on the path that led to the node.
     n_left, n_right = 0, 0
     for t in range(len(rows)):
         r = rows[t]

@@ -1,8 +1,10 @@
 """Sums of target rows per column and code, from tables of jointly coded columns (numba).
 
-Rows are blocks of eight outputs (see `_lanes`), block by block: the table of one block of
-256 joint codes stays in the first-level cache. A table is halved until it holds one column:
-a table over (a, b) gives the table of a by summing over b, and the other way round.
+Targets are stored as blocks of eight outputs (see `irtheory.trees.kernels.lanes`), all rows of
+the first block first: the table of one block of 256 joint codes (16 kB) stays in the
+first-level cache. A table is halved until it holds one column: a table over (a, b) gives the
+table of a by summing over b, and the other way round. That takes time in the size of the table,
+whereas a further pass over the rows takes time in their number.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from irtheory.trees.kernels.lanes import LANES, add_block
 
 # Tables filled side by side, so that a tile of target rows is read from memory once.
 TABLES = 8
+# Rows of a tile; one block of them (256 kB) fits the second-level cache.
 _TILE = 4096
 
 
@@ -116,6 +119,7 @@ def _fill_sums(joint, rows, y, blocks, joined, levels, tables, spare, sums):
 @kernel
 def _fill_counts(joint, rows, joined, levels, table, counts):
     """Rows per column and code, counts [joined, levels], of one group of joined columns."""
+    # Counted in the joint table too; digits of a joint code, last column first, are its codes.
     cells = levels**joined
     table[:cells] = 0
     for t in range(len(rows)):

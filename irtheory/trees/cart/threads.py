@@ -1,4 +1,4 @@
-"""A level's nodes, shared out among threads; sums that are held for the next level."""
+"""Share out the nodes of a level among threads; keep sums for the next level."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Unit(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """What is chosen for the nodes of a level: see `split.Plan`, `_cart_plan.choose_ways`."""
+    """What is chosen for the nodes of a level: see `split.Plan` and `plan.choose_ways`."""
 
     size: Int[np.ndarray, " nodes"]
     choices: Int[np.ndarray, "nodes 2"]
@@ -58,8 +58,9 @@ class _Level(NamedTuple):
 class Threads:
     """Splits the nodes of a level on threads: large nodes by columns, small ones by nodes.
 
-    Where a node's sums are held, its larger child's are what its smaller child's leave of
-    them, so siblings stay together. At the last level the smaller child's are forgotten.
+    Where a node's sums are held, its larger child's are these less the smaller child's. So
+    siblings go to one thread, the smaller one first. At the last level the smaller child's
+    sums have no further use, and the next pair overwrites them.
     """
 
     def __init__(self, codes: CodeColumns, data: split.Data, max_depth: int, threads: int) -> None:
@@ -94,6 +95,7 @@ class Threads:
         """Find the best split of every node and fill `step`."""
         self.left -= 1
         level = self._describe(step)
+        # Largest first, so that no thread is left with a large unit when the others are done.
         units = sorted(self._units(step, level), key=lambda unit: -unit.time)
         large, batches = self._share_out(units)
         for batch in (*[[unit] for unit in large], *batches):
@@ -142,6 +144,7 @@ class Threads:
 
     def _share_out(self, units: list[_Unit]) -> tuple[list[_Unit], list[list[_Unit]]]:
         """Units whose columns are shared out, and batches of the others; all largest first."""
+        # A unit above a quarter of a thread's share could leave the other threads idle.
         total = sum(unit.time for unit in units)
         least = max(_LARGE / self.padded, total / (4 * self.threads))  # else units are enough
         several = self.threads > 1 and self.padded > JOINED
@@ -152,6 +155,7 @@ class Threads:
 
     def _find_places(self, level: _Level, batch: list[_Unit]) -> None:
         """Places for sums of the nodes of one thread, and what follows for their ways."""
+        # At the last level (left = 0) one place serves all pairs of a thread, one after another.
         spot = -1
         for nodes, parent, _ in batch:
             i = nodes[0]

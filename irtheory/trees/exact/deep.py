@@ -60,7 +60,8 @@ class Branching:
     def half(self, inside: np.ndarray) -> Found:
         """Best tree, one level lower, on the samples `inside`; remembered by sample set.
 
-        The search itself is dropped: its lattice is far larger than what it found.
+        `_assemble` asks for the best tree's halves a second time. The search itself is
+        dropped: its lattice is far larger than what it found.
         """
         key = np.packbits(inside).tobytes()
         if key not in self.halves:
@@ -91,6 +92,8 @@ def branch(
         targets = targets - targets.min(axis=1, keepdims=True)
     state = Branching(search, targets, upper, slack, deadline)
     lower, best = upper, None
+    # Tests in ascending order, and a later one must be better by more than `slack`: among
+    # ties the lowest test wins. The first that ties with the given heap replaces it.
     for test in range(search.tests.n_tests):
         on = search.tests.design.bits[search.tests.row_of, test] == 1
         if min(on.sum(), (~on).sum()) < search.least:
@@ -111,6 +114,7 @@ def branch(
 
 def _root(state: Branching, on: np.ndarray) -> tuple[float, float]:
     """Cost and proven bound of the best tree whose root parts `on` from the rest."""
+    # Costs are ≥ 0, so one half alone is a lower bound on the tree.
     first = state.half(on)
     if first.lower + first.constant > state.upper + state.slack and state.search.pruning.incumbent:
         state.skipped += 1

@@ -92,13 +92,14 @@ def all_tests(
 
 
 def _keys(bits: Bool[np.ndarray, "a b"]) -> np.ndarray:
-    """One opaque value a row, equal for equal rows (far quicker to sort than rows)."""
+    """One opaque value for each row, equal for equal rows, as sorting rows is slow."""
     packed = np.ascontiguousarray(np.packbits(bits, axis=1))
     return packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
 
 
 def _distinct_splits(bits: Bool[np.ndarray, "m p"]) -> Int[np.ndarray, " kept"]:
     """First column of each class of columns that are equal up to complement."""
+    # Columns that read 0 in the first row: of a column and its complement, one and the same.
     return np.sort(np.unique(_keys(bits.T ^ bits[0][:, None]), return_index=True)[1])
 
 
@@ -120,6 +121,8 @@ def _compressed(bits: Bool[np.ndarray, "g p"]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pair_offsets(p: int) -> np.ndarray:
+    # Before the pairs of i come (p − 1) + … + (p − i) = i p − i (i + 1) / 2 others, and its own
+    # begin with j = i + 1.
     i = np.arange(p, dtype=np.int64)
     return (i * p - i * (i + 1) // 2 - i - 1).astype(np.uintp)
 

@@ -37,6 +37,7 @@ def rows_of(design, literal):
     on = design.rows[design.colptr[test] : design.colptr[test + 1]]
     if side == 1:
         return on
+    # Only the rows that are on are stored (the rarer side); the others are collected here.
     off = np.empty(len(design.weight) - len(on), np.uintp)
     t = 0
     for r in range(len(design.weight)):
@@ -89,6 +90,8 @@ def write_small(design, y, q, rows, depth, shape, slack, stats, best, heap, node
     heap[node] = root
     if root < 0 or depth < 2:
         return
+    # The scan keeps the scores of the halves and not their tests: a scan that kept both would
+    # be slower for every problem, and only the few on the tree's path are solved again here.
     for side in range(2):
         part = narrow(design, rows, 2 * root + side)
         _, test = solve_small(design, y, q, part, depth - 1, shape, slack, stats, best)
@@ -120,7 +123,7 @@ def cost_of_partition(design, y, q, leaf_of, shape, sums, weights):
         if weights[leaf] > 0:
             first, n = leaf * shape.width, weights[leaf]
             value = leaf_score(sums, first, n, shape.width, shape.linear, shape.least)
-            if value == BAD:
+            if value == BAD:  # a leaf too light: this partition is not allowed
                 return -BAD
             cost -= value
     return cost

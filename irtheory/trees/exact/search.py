@@ -1,4 +1,4 @@
-"""One search, any depth: prepares targets, keeps what was proven, runs the kernels."""
+"""The exact search at any depth: prepares targets, keeps what was proven, runs the kernels."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ class Search:
 
         `slack` is the least difference of costs that counts, if larger than the search's own.
         """
+        # Depths 0 to 2 need no lattice; depths above 4 branch down to searches of depth 4.
         fresh = self.width != width_of(targets.shape[1])
         if fresh:
             self._allocate(targets.shape[1])
@@ -59,6 +60,11 @@ class Search:
             return self._direct(ask, constant)
         if self.depth > 4:
             return self._branched(ask, constant, targets, deadline, guess, progress)
+        # Warm: every pair has a bound from earlier solves, which the move of the targets weakens.
+        # The better the incumbent, the fewer pairs a bound lets through; the last tree, refitted,
+        # is a good one where targets moved little.
+        # Cold: all pairs are solved, save those that the incumbent rules out. If time runs out,
+        # pairs that were not solved have bound 0 and the next solve is cold again.
         warm = not fresh and self.pruning.reuse and self.complete
         if warm:
             select.shift(self.design, self.y, self.old_y, self.shape, self.lattice, self.change)
@@ -212,6 +218,8 @@ class Search:
         return run_each(p, task, spaces, deadline, progress)
 
     def _combine(self, ask, constant, upper, incumbent, warm, deadline, progress) -> Found:
+        # After a cold search that ran out of time nothing more is solved: bounds alone give
+        # the proven lower bound, and the incumbent may be returned.
         ask = ask._replace(allowed=warm or self.complete)
         before = self.lattice.solved.copy() if warm else np.zeros(2, np.int64)
         if warm:
@@ -221,7 +229,7 @@ class Search:
         cost, lower, finished = select.search_roots(
             self.design, ask, self.shape, self.lattice, upper, self.leaves, self.sides, *scratch
         )
-        if not finished:
+        if not finished:  # the targets moved too far: start anew with the same incumbent
             ask = ask._replace(most=_NO_LIMIT)
             self.complete = self._fill(ask, upper, deadline, progress)
             return self._combine(ask, constant, upper, incumbent, False, deadline, progress)
@@ -250,6 +258,7 @@ class Search:
         heap, lower, state = branch(
             self, targets, upper + within, heap, ask.slack, deadline, progress
         )
+        # Branching looks at root tests only: a single leaf comes first among ties.
         leaf = np.full_like(heap, -1)
         if self.cost_of(ask, leaf) + within <= state.upper + ask.slack:
             heap = leaf

@@ -24,7 +24,7 @@ _FEW = 8
 
 
 class Samples(NamedTuple):
-    """What does not change: m samples and the rules of the search."""
+    """What stays the same during a sweep: m samples and the rules of the search."""
 
     codes: np.ndarray  # uint8 [m, n]
     tested: np.ndarray  # uint8 [m, d], the columns that may be tested
@@ -127,6 +127,7 @@ def squared_error(y, leaf, value):
 @kernel(fast=True)
 def _excess(y, low, high):
     """‖y − low‖² − ‖y − high‖², without the cancellation of the two."""
+    # (y − l)² − (y − h)² = (h − l)(2y − l − h), one factor of which is small where l ≈ h.
     total = 0.0
     for c in range(len(y)):
         total += (high[c] - low[c]) * (2.0 * y[c] - low[c] - high[c])
@@ -136,6 +137,7 @@ def _excess(y, low, high):
 @kernel
 def _weigh(samples, tests, leaves, node, rows, ends, excess):
     """Fill both ends and the excess of the node's rows; returns the sum over its left side."""
+    # The sample's own leaf is known: only the way past the other child is walked.
     present = 0.0
     for t in range(len(rows)):
         i = rows[t]
@@ -159,6 +161,9 @@ def _row(tested, rows, t, blank):
 @kernel(fast=True)
 def _compare_codes(tested, rows, excess, blank, cost, n_left):
     """Add the rows, four at a time, to the sums and counts [thresholds, d] of q ≤ v."""
+    # Past the last row `blank` stands in: its code 255 is above every threshold, so whatever
+    # is left in `excess` there is never added. The inner loops run over neighbouring columns
+    # and have no branches, so that they become vector code.
     size = np.uintp(len(blank))
     for t in range(0, len(rows), 4):
         q0, e0 = _row(tested, rows, t, blank), excess[t]
@@ -208,6 +213,7 @@ def _bar_uneven(cost, n_left, n, least):
 @kernel
 def _lowest(cost, bound):
     """Lowest column, then lowest threshold, whose cost is at most `bound`."""
+    # Thresholds outside, as `cost` is stored that way; columns that are not lower are skipped.
     column, threshold = cost.shape[1], 0
     for v in range(len(cost)):
         for j in range(column):
@@ -230,6 +236,7 @@ def _improve(samples, tests, leaves, node, rows, space):
         _compare_codes(tested, rows, space.excess, space.blank, cost, n_left)
     else:
         _scatter_codes(tested, rows, space.excess, space.cost, space.n_left)
+    # Both costs leave out Σ c_right, which is the same for every test of this node.
     best = _bar_uneven(cost, n_left, len(rows), samples.least)
     if best >= present - tie:
         return False
@@ -244,6 +251,8 @@ def _improve(samples, tests, leaves, node, rows, space):
 @kernel
 def _sort_rows(leaf, above, order, start):
     """Rows by the node they visit at one depth: `order` from start[node] to start[node + 1]."""
+    # A counting sort. Filling a node's places moves its start to the next node's, so the starts
+    # are moved back at the end.
     start[:] = 0
     for i in leaf:
         if above[i] >= 0:
