@@ -1,4 +1,4 @@
-"""Attributes and features as tensors: what is accepted, and what an error says."""
+"""Check attributes and features, and convert them to tensors."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def finite_matrix(name: str, found: Matrix) -> Tensor:
 
 
 def same_length(expected: int, **lengths: int) -> None:
-    """ValueError that names the first argument whose number of rows is not `expected`."""
+    """Raise ValueError for the first argument whose number of rows is not `expected`."""
     for name, found in lengths.items():
         if found != expected:
             raise ValueError(f"{name}: expected {expected} rows, found {found}")

@@ -1,4 +1,4 @@
-"""Reference rows of every table: what the class alone is worth as an attribute detector."""
+"""Reference rows of every table: how well the class alone detects attributes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Within-class recovery: attributes beyond the class, which d_D cannot tell from the class.
+"""Within-class recovery: how well features recover attributes among samples of one class.
 
-A feature that only knows the class is constant inside each class. So every attribute that varies
-inside a class is matched there: the best column is chosen on one half of the data and scored on
-the other, which keeps the maximum over columns from biasing the score.
+The feature fidelity d_D also rewards features that only encode the class. Such a feature is
+constant inside each class, so every attribute that varies inside a class is matched there: the
+best column is chosen on one half of the data and scored on the other, which keeps the maximum
+over columns from biasing the score.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def within_class_recovery(
     """Score the best column for every attribute inside every class, cross-fitted.
 
     Codes that are a function of the class score AUC ½ and F1 excess 0, exactly. Pairs of a class
-    share its samples, so the intervals, which resample pairs, speak of these samples only.
+    share its samples, so the intervals, which resample pairs, are conditional on these samples.
 
     Args:
         attributes: m × n zeros and ones, NaN where missing; first half, where columns are chosen.
@@ -151,7 +152,7 @@ def within_class_recovery(
 def _half(
     prefix: str, attributes: Matrix, labels: Matrix, values: Matrix, bits: int | None
 ) -> _Half:
-    """One half, checked, without the samples that nobody annotated."""
+    """One half, checked, without samples that have no annotation."""
     f = annotation(f"{prefix}attributes", attributes)
     y = class_labels(f"{prefix}labels", labels)
     v = finite_matrix(f"{prefix}values", values).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Decision trees: the class T, its globally optimal members, and their written forms."""
+"""Decision trees: `Tree`; exact, greedy and refining searches; trees as text."""
 
 from __future__ import annotations
 

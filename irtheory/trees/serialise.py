@@ -43,8 +43,8 @@ def parse_json(text: str) -> dict[str, Any]:
     """The fields of a Tree, as nested lists of numbers, read from the text of ``to_json``.
 
     Raises ValueError, naming the key, for text that is not JSON, another
-    format or version, missing or unknown keys, wrong types and ill-fitting feature names. What
-    the numbers must satisfy is the constructor's to check.
+    format or version, missing or unknown keys, wrong types and a wrong number of feature names.
+    The constructor of Tree checks the numbers themselves.
     """
     document = _loaded(text)
     for key, expected in (("format", FORMAT), ("version", VERSION)):

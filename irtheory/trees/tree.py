@@ -48,7 +48,7 @@ class Tree:
     n_features: int
 
     def __post_init__(self) -> None:
-        """Freeze the arrays, then refuse whatever is not one tree in preorder."""
+        """Copy and freeze the arrays, then check that they are one tree in preorder."""
         object.__setattr__(self, "n_features", _width(self.n_features))
         for name in ("feature", "left", "right"):
             object.__setattr__(self, name, _frozen(name, getattr(self, name), np.int64))
@@ -174,7 +174,7 @@ class Tree:
         return Tree, tuple(getattr(self, f.name) for f in fields(self))
 
     def _descend(self, x: Floats) -> Iterator[Ints]:
-        """Where every sample stands after 0, 1, ..., depth tests; leaves keep their samples."""
+        """The node of every sample after 0, 1, ..., depth tests; samples in leaves stay there."""
         rows, node = np.arange(len(x)), np.zeros(len(x), dtype=np.int64)
         yield node
         for _ in range(self.depth):

@@ -137,7 +137,7 @@ def in_blocks(targets: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " blocks_m
 def prepare(
     codes: CodeColumns, targets: Float[np.ndarray, "m k"], criterion: str, least: int
 ) -> split.Data:
-    """What the kernels read; targets are centred where that keeps sums accurate."""
+    """Data for the kernels; for squared error the targets are centred, to keep sums accurate."""
     m, k = targets.shape
     row_entropy, mean = np.zeros(0), np.zeros(k)
     slack, floor = 0.0, 0.0

@@ -25,7 +25,10 @@ Rows = UInt32[np.ndarray, " m"]
 
 
 class _Family(NamedTuple):
-    """A node that was split: its children's rows start … middle … stop − 1, its sums' place."""
+    """A node that was split: the rows of its children, and the place of its sums.
+
+    The children have the rows start … middle − 1 and middle … stop − 1.
+    """
 
     start: int
     middle: int
@@ -126,7 +129,7 @@ class Threads:
         return _Level(size, choices, times, choices[:, 0].copy(), none, none.copy())
 
     def _units(self, step: split.Step, level: _Level) -> list[_Unit]:
-        """Siblings whose parent's sums spare time, together, and all other nodes."""
+        """Pairs of siblings for which a subtraction saves time, and all other nodes."""
         node_at = {start: i for i, start in enumerate(step.start.tolist())}
         spare, units, paired = time_of_subtraction(self.levels, self.width // LANES), [], set()
         for start, middle, stop, place in self.families:
@@ -154,7 +157,7 @@ class Threads:
         return large, [small[b::n] for b in range(n)]
 
     def _find_places(self, level: _Level, batch: list[_Unit]) -> None:
-        """Places for sums of the nodes of one thread, and what follows for their ways."""
+        """Choose places for the sums of one thread's nodes, and set their ways accordingly."""
         # At the last level (left = 0) one place serves all pairs of a thread, one after another.
         spot = -1
         for nodes, parent, _ in batch:

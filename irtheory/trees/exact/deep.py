@@ -1,7 +1,7 @@
 """Depths above 4: branch over root tests, solve each half exactly one level lower.
 
-A root is given up once one half alone costs more than the best tree known, which is sound
-only where no half can cost less than 0. Linear costs are therefore counted as regrets,
+A root is skipped when one half alone costs more than the best tree known. That is correct
+only if no half can cost less than 0. Linear costs are therefore counted as regrets,
 C[i, c] − min_c C[i, c]: the minima are what every tree pays.
 """
 
@@ -19,7 +19,7 @@ from irtheory.trees.exact.structure import Found, heap_of, tree_of
 
 
 class Solver(Protocol):
-    """What branching asks of the search that it is part of; see `irtheory.trees.exact.search`."""
+    """The part of `irtheory.trees.exact.search.Search` that branching uses."""
 
     tests: BinaryTests
     depth: int

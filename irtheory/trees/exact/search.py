@@ -44,7 +44,7 @@ class Search:
     def run(
         self, targets, deadline: float | None, guess, progress: Progress | None, slack: float = 0.0
     ) -> Found:
-        """Solve for these targets, warm if the last solve had as many outputs.
+        """Solve for these targets, warm if the last targets had the same padded width.
 
         `slack` is the least difference of costs that counts, if larger than the search's own.
         """
@@ -91,10 +91,10 @@ class Search:
         return float(sum_squares_rows(targets, row_of, weight, self.width, self.y, self.q))
 
     def _patience(self) -> int:
-        """Small problems that cost about half as much on demand as a cold search costs.
+        """Number of small problems that take half the time of a cold search on demand.
 
         Counts additions: on demand every problem sums over its own rows, a cold search
-        serves four problems with one pass. A warm search that needs more goes cold.
+        serves four problems with one pass. A warm search that needs more is given up.
         """
         on = np.diff(self.design.indptr.astype(np.float64))
         p, scan = self.tests.n_tests, 2.0 * self.tests.n_tests**2
@@ -105,7 +105,7 @@ class Search:
         return int(cold / (single + 2 * len(on)) / 2)
 
     def _rounding(self, targets) -> float:
-        """Difference of costs taken for rounding; the second terms are those of centring."""
+        """Largest difference of costs that counts as rounding; centring adds the second terms."""
         if self.linear:
             return 1e-12 * float(self.y.sum()) + 1e-14 * float(np.abs(targets).sum())
         return 1e-12 * float(self.q.sum()) + 1e-28 * float(np.vdot(targets, targets))

@@ -1,8 +1,8 @@
-"""Refining a tree in place: its structure kept, one node's test changed at a time.
+"""Refine a tree: keep its structure and change the test of one node at a time.
 
 Alternating optimisation of trees (Carreira-Perpiñán & Tavallali, 2018) with squared error,
-on integer codes. Each step is the exact best test of a node while all else stands, so the
-error never rises; where it ends depends on the tree it starts from.
+on integer codes. Each step finds the exact best test of a node while everything else is fixed,
+so the error never rises; the result depends on the tree it starts from.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ def refine_tree(
     """Lower the squared error Σ‖y − T(x)‖² of a tree by changing its tests one at a time.
 
     Leaf values become the means of their samples. Then every sweep gives each node, from the
-    deepest to the root, the best test of all columns and thresholds while all other tests
-    and the leaf values stand; leaf values follow after each depth. Both sides of a new test
-    hold `min_samples_leaf` samples. In the end a leaf with fewer gives them to the subtree
-    beside it, and splits between leaves of equal value go, so no leaf is empty. The error is
-    never above that of the given tree, unless that tree itself has leaves too small.
+    deepest to the root, the best test of all columns and thresholds while all other tests and the
+    leaf values are fixed; leaf values are updated after each depth. Both sides of a new test hold
+    `min_samples_leaf` samples. At the end a leaf with fewer passes them to its sibling subtree,
+    and splits between leaves of equal value are removed, so no leaf is empty. The error is never
+    above that of the given tree, unless that tree has leaves that are too small.
 
     Costs within 1e-12 of the error of a single leaf are ties: the present test stays, or
     else the lowest column wins, then the lowest threshold. New thresholds are v + 0.5.
 
     Args:
-        tree: where to start; of its values only those of empty leaves matter.
+        tree: the tree to start from; of its values only those of empty leaves are used.
         codes: m × n whole numbers 0 … 255.
         targets: m × k (or m) numbers.
         sweeps: most sweeps; fewer if one lowers the error by less than 1e-9 of it.
@@ -107,7 +107,7 @@ def _tests_of(tree: Tree) -> sweep.Tests:
 
 @dataclass(frozen=True)
 class _Fit:
-    """A tree without leaves too small: its tests from `root` on, its leaves, its error."""
+    """A tree whose leaves are large enough: its tests from `root` on, its leaves, its error."""
 
     tests: sweep.Tests
     leaves: sweep.Leaves
@@ -135,7 +135,7 @@ def _descent(tree: Tree, mean: Float[np.ndarray, " k"], samples: sweep.Samples, 
 
 
 def _tidied(samples: sweep.Samples, tests: sweep.Tests, leaves: sweep.Leaves) -> _Fit:
-    """A copy in which every leaf too small has given its samples to the subtree beside it."""
+    """A copy in which the samples of leaves that are too small go to the sibling subtree."""
     tests = sweep.Tests(*(array.copy() for array in tests))
     leaves = sweep.Leaves(*(array.copy() for array in leaves))
     stands = np.arange(len(tests.feature))
@@ -154,7 +154,7 @@ def _tidied(samples: sweep.Samples, tests: sweep.Tests, leaves: sweep.Leaves) ->
 
 
 def _preorder(tests: sweep.Tests, root: int) -> list[int]:
-    """The nodes that `root` reaches, a node before its left before its right subtree."""
+    """The nodes that `root` reaches: a node, its left subtree, then its right subtree."""
     order, pending = [], [root]
     while pending:
         order.append(node := pending.pop())
