@@ -107,6 +107,7 @@ def arrange(codes: UInt8[np.ndarray, "m n"], columns: Int[np.ndarray, " c"]) -> 
     by_column = np.zeros((padded, len(codes)), np.uint8)
     present = np.zeros((len(columns), LEVELS), np.bool_)
     transpose(codes, columns, by_column, present)
+    # A constant column cannot be split, and joining it would waste a digit of a joint code.
     count = present.sum(axis=1)
     varies = count > 1
     if not varies.all():
@@ -124,6 +125,7 @@ def arrange(codes: UInt8[np.ndarray, "m n"], columns: Int[np.ndarray, " c"]) -> 
 
 
 def _half_way(present: np.ndarray, levels: int) -> Float[np.ndarray, "d gaps"]:
+    # np.nonzero lists codes by column, ascending: a rank is a place less the column's first.
     column, code = np.nonzero(present)
     rank = np.arange(len(code)) - np.searchsorted(column, column)
     value = np.full((len(present), levels), np.nan)

@@ -111,6 +111,7 @@ def _bound_column(q, n_left, n, least, gains):
 @kernel
 def allow(below, n, least, gains):
     """0 for the splits of one column that part the rows and leave enough, BAD for the others."""
+    # A code that no row has parts the rows just like the code before it: not a second split.
     before = 0
     for v in range(len(below)):
         low = below[v]

@@ -27,6 +27,7 @@ class Held(NamedTuple):
 @kernel(fast=True, unchecked_division=True)
 def accumulate(sums, first, width, below):
     """Turn sums and rows per code of one column into those of all codes up to each."""
+    # A column's sums are stored code by code: each is added to the next one in memory.
     size = np.uintp(width)
     for v in range(1, len(below)):
         at = np.uintp(first + v * width)
@@ -69,6 +70,7 @@ def score(below, sums, n, node, q, n_left):
             low = below[j, v]
             if low == n:  # all rows are on the left: no split from here on
                 break
+            # Where no row has code v, the split is the one before: q and n_L stay 0.
             if low > before:
                 first = np.uintp((j * levels + v) * len(total))
                 q[j, v] = _distance(sums, first, total, low / n, weight)

@@ -104,6 +104,7 @@ def _add_rows(left, z, blocks, order, begin, end):
 @kernel(fast=True, unchecked_division=True)
 def _gather(rows, y, m, node, z):
     """Rows less their mean, times the root of the weights: z [n * width]."""
+    # Centred on this node, not only on all samples: its rows sum to 0, so either side will do.
     n, width = np.uintp(len(rows)), np.uintp(len(node.total))
     size = np.uintp(LANES)
     for i in range(n):
@@ -156,6 +157,7 @@ def _rotate(z, n, width, gram, rest):
     z[: size * width] = 0.0
     for i in range(size):
         rest[i] = gram[i * size + i]
+    # Column s of L: (g_ip − Σ_t<s l_it l_pt) / l_ps for pivot row p, the row with most left.
     for s in range(size):
         pivot = np.uintp(0)
         for i in range(size):
@@ -220,6 +222,7 @@ def _scan_down(counts, order, n, z, left, q, n_left):
     for v in range(len(counts) - 1, -1, -1):
         if counts[v] == 0:
             continue
+        # `left` holds the rows with codes above v; their sum is that of the left side, negated.
         if below < n:
             q[v], n_left[v] = _square(left), below
         below -= counts[v]

@@ -27,6 +27,7 @@ from irtheory.trees.kernels.lanes import BAD, LANES
 def _gain(below, sums, n, node, least, gains):
     """Information gain of every split of some columns."""
     total = node.total
+    # Large nodes: logarithms of a few sums cost little beside the pass over the rows, so no bound.
     whole, levels = entropy(total, n), below.shape[1]
     for j in range(len(below)):
         allow(below[j], n, least, gains[j])
@@ -39,6 +40,7 @@ def _by_tables(joint, joined, first, stop, rows, y, node, rule, space, scores):
     q, n_left, gains = scores
     least, by_entropy = rule
     blocks, n, sums = len(node.total) // LANES, len(rows), space.sums
+    # Some groups at a time, so that their sums are still in the cache when they are scored.
     for begin in range(first // joined, stop // joined, TABLES):
         part = joint[begin : min(begin + TABLES, stop // joined)]
         start, end = begin * joined, (begin + len(part)) * joined
@@ -66,6 +68,8 @@ def _by_held(data, plan, i, codes, first, stop, rows, node, space, q, n_left):
     """Score columns first … stop − 1 of node i from sums that are held for its children."""
     way, held, width = plan.ways[i], plan.held, len(node.total)
     sums, below = held.sums[plan.place[i]], held.below[plan.place[i]]
+    # The place of a subtracted node still holds its parent's sums, and `other` its sibling's:
+    # siblings are scored one after the other, the smaller one first.
     if way == SUBTRACTED:
         other = plan.other[i]
         subtract(sums, below, held.sums[other], held.below[other], first, stop, width)

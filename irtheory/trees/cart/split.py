@@ -138,6 +138,7 @@ def new_step(start: np.ndarray, stop: np.ndarray, k: int) -> Step:
 @kernel
 def _enter_node(data, rows, node):
     """Sum the targets of `rows` and weigh the outputs: 1, or for entropy 1 / mean label."""
+    # A label that no row of the node has gets weight 0: it cannot add to the gain.
     total, weight = node
     m, n = len(data.targets), len(rows)
     total[:] = 0.0
@@ -152,6 +153,7 @@ def _enter_node(data, rows, node):
 
 @kernel(fast=True, unchecked_division=True)
 def _squared_gains(q, n_left, n, least, gains):
+    # Where no split is, n_L = 0 is below every `least`; no branches, so that it is vector code.
     for j in range(len(q)):
         for v in range(q.shape[1]):
             low, high = n_left[j, v], n - n_left[j, v]
@@ -219,6 +221,7 @@ def describe(targets, row_entropy, tie, rows, mean):
 
     The loss is Σ‖y − mean‖², or for entropy n H(mean), of which Σ H(y) no split takes off.
     """
+    # Two passes, as Σ‖y‖² − n ‖mean‖² would lose digits.
     n, k = len(rows), len(mean)
     mean[:] = 0.0
     for t in range(n):

@@ -78,6 +78,7 @@ def _halve(table, first, count, side, out):
 @kernel
 def _split(table, first, joined, levels, spare):
     """Turn the table of `joined` columns at block `first` into one table a column."""
+    # Each round has twice as many tables of the square root of the size: less work every time.
     count = np.uintp(1)
     while joined > 1:
         joined //= 2
@@ -151,6 +152,7 @@ def sum_tables(joint, rows, y, blocks, joined, space, sums, below):
 @kernel
 def sort_codes(codes, counts, ends, order):
     """Places of a node's codes in ascending order; ends[v] is where code v ends."""
+    # A counting sort: levels are few, and it keeps the rows of a code in order.
     counts[:] = 0
     for v in codes:
         counts[v] += 1

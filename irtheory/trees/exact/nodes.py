@@ -74,6 +74,7 @@ def solve_small(design, y, q, rows, depth, shape, slack, stats, best):
         return stats.total_q[0] - leaf_score(
             stats.total_s, 0, stats.total_n[0], width, linear, least
         ), -1
+    # `best` then holds the halves' best scores one level below; the root's choice follows.
     if depth == 2:
         scan(stats, p, width, linear, least, best)
     else:
@@ -112,6 +113,7 @@ def route(design, heap, leaf_of):
 @kernel(fast=True)
 def cost_of_partition(design, y, q, leaf_of, shape, sums, weights):
     """Cost of the leaves `leaf_of` refitted to y; fills their target sums and weights."""
+    # Cost beyond the scatter within merged rows: Σ q − Σ_leaves score.
     sums[:] = 0.0
     weights[:] = 0.0
     cost = 0.0

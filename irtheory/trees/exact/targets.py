@@ -80,6 +80,7 @@ def leaf_values(targets, leaf_of, nodes, linear, predictions):
         count[leaf_of[i]] += 1
         for c in range(k):
             sums[leaf_of[i], c] += targets[i, c]
+    # Nodes without samples (inner ones, and leaves that do not exist) are skipped.
     loss = 0.0
     for leaf in range(nodes):
         if count[leaf] == 0:
