@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.tree import DecisionTreeRegressor
 
-from irtheory.trees.cart.fit import fit_cart, warm_up
+from irtheory.trees.cart.fit import fit_cart
+from irtheory.trees.compile import warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
 # Name, samples, columns, bits a code, classes, depth.

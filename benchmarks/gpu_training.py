@@ -28,7 +28,7 @@ from rich.table import Table
 
 from irtheory.runs.environment import environment
 from irtheory.runs.files import InputError, write_json, write_text
-from irtheory.trees.cart import fit
+from irtheory.trees.compile import warm_up
 from irvision.data.batches.material import Material
 from irvision.runtime.device import Runtime, start_runtime
 from irvision.settings.train import TrainSettings
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     _check(options)
     runtime, named = start_runtime(options.device, options.precision), cases(options)
     # Or the first epoch would take the minute that kernels of trees take to compile.
-    fit.warm_up()
+    warm_up()
     side = next(iter(named.values())).resize
     material = drawn(options.images, side, runtime, options.on_host)
     rate = matrix_rate(runtime, *((QUICK_MATRIX, 5) if options.quick else (MATRIX, 50)))

@@ -20,6 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from irtheory.checks import check_whole
 from irtheory.intersection.arrays import ArraySettings, fit_arrays
 from irtheory.intersection.engine import Intersection
 from irtheory.intersection.epoch import Epoch
@@ -197,7 +198,7 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
             raise ValueError(f"early_stopping: expected a bool, found {self.early_stopping!r}")
         batch = min(64, max(8, samples // 16)) if self.batch_size is None else self.batch_size
         return ArraySettings(
-            dim=_whole("n_features", self.n_features),
+            dim=check_whole("n_features", self.n_features, 1),
             bits=self.bits,
             max_depth=self.max_depth,
             hidden=_widths(self.hidden),
@@ -282,16 +283,10 @@ def _progress(verbose: int, epochs: int | None) -> Iterator[OnEpoch | None]:
         yield show
 
 
-def _whole(name: str, found: Any) -> int:
-    if isinstance(found, bool) or not isinstance(found, int | np.integer) or found < 1:
-        raise ValueError(f"{name}: expected a whole number ≥ 1, found {found!r}")
-    return int(found)
-
-
 def _widths(hidden: Any) -> tuple[int, ...]:
     if isinstance(hidden, str) or not isinstance(hidden, Sequence):
         raise ValueError(f"hidden: expected a tuple of widths, found {hidden!r}")
-    return tuple(_whole("hidden", width) for width in hidden)
+    return tuple(check_whole("hidden", width, 1) for width in hidden)
 
 
 def _number(name: str, found: Any) -> float:

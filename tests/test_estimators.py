@@ -99,7 +99,7 @@ def test_columns_are_named_after_their_codes(iris):
     assert tested and all(name in iris.key() for name in tested)
     own = [f"trait {letter}" for letter in "abcdefgh"[: len(names)]]
     assert iris.key(own).replace("trait", "code") != iris.key()
-    with pytest.raises(ValueError, match=f"found 1 names, expected {len(names)}"):
+    with pytest.raises(ValueError, match=f"expected {len(names)} names, found 1"):
         iris.key(["trait"])
 
 

@@ -17,14 +17,14 @@ class Cuts:
 
     Attributes:
         points: L × d levels j or thresholds t.
-        equal: whether 1[v = j] is meant.
+        equal: True for 1[v = j], False for 1[v > t].
     """
 
     points: npt.NDArray
     equal: bool
 
     def indicator(self, values: npt.NDArray, cut: int, columns: slice | int) -> npt.NDArray:
-        """Truth of one cut for `values` (rows × the columns, or the rows of one column)."""
+        """Value of one cut for `values` (rows × the columns, or the rows of one column)."""
         point = self.points[cut, columns]
         return values == point if self.equal else values > point
 
@@ -51,8 +51,8 @@ def best_cuts(
         positive: N × n zeros and ones.
 
     Returns:
-        n booleans (complemented), n column indices and n cut indices. Ties: the column as it
-        stands before the complement, then the lowest column, then the lowest cut.
+        n booleans (complemented), n column indices and n cut indices. Ties go to the
+        column itself before its complement, then to the lowest column, then the lowest cut.
     """
     size, p = len(values), positive.sum(0)
     narrow = positive.astype(np.float32)

@@ -1,10 +1,8 @@
-"""Attributes and features as tensors: what is accepted, and what an error says."""
+"""Check attributes and features, and convert them to tensors."""
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,17 +35,6 @@ class Annotation:
     length: int
 
 
-def whole_number(name: str, found: Any, least: int) -> int:
-    """`found` as an int; ValueError where it is no whole number ≥ `least`."""
-    try:
-        number = operator.index(found)
-    except TypeError:
-        number = None
-    if isinstance(found, bool) or number is None or number < least:
-        raise ValueError(f"{name}: found {found!r}, expected a whole number >= {least}")
-    return number
-
-
 def _as_tensor(name: str, found: Matrix) -> Tensor:
     """`found` as a detached tensor of a dtype in SHARED (or complex), uncopied where possible."""
     if isinstance(found, Tensor):
@@ -56,9 +43,9 @@ def _as_tensor(name: str, found: Matrix) -> Tensor:
     try:
         array = np.asarray(found)
     except ValueError as error:
-        raise ValueError(f"{name}: found no array ({error}), expected equal rows") from error
+        raise ValueError(f"{name}: expected equal rows, found no array ({error})") from error
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name}: found dtype {array.dtype}, expected numbers")
+        raise ValueError(f"{name}: expected numbers, found dtype {array.dtype}")
     if array.dtype.name not in SHARED:
         array = array.astype(np.float64)
     shareable = array.flags.writeable and array.flags.c_contiguous
@@ -70,9 +57,9 @@ def matrix(name: str, found: Matrix) -> Tensor:
     tensor = _as_tensor(name, found)
     if tensor.ndim != 2 or tensor.numel() == 0:
         shape = tuple(tensor.shape)
-        raise ValueError(f"{name}: found shape {shape}, expected (m, n) with m, n >= 1")
+        raise ValueError(f"{name}: expected (m, n) with m, n >= 1, found shape {shape}")
     if tensor.is_complex():
-        raise ValueError(f"{name}: found dtype {tensor.dtype}, expected real numbers")
+        raise ValueError(f"{name}: expected real numbers, found dtype {tensor.dtype}")
     return tensor
 
 
@@ -81,15 +68,15 @@ def finite_matrix(name: str, found: Matrix) -> Tensor:
     tensor = matrix(name, found)
     if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
         bad = tensor[~torch.isfinite(tensor)][0].item()
-        raise ValueError(f"{name}: found {bad}, expected finite numbers")
+        raise ValueError(f"{name}: expected finite numbers, found {bad}")
     return tensor
 
 
 def same_length(expected: int, **lengths: int) -> None:
-    """ValueError that names the first argument whose number of rows is not `expected`."""
+    """Raise ValueError for the first argument whose number of rows is not `expected`."""
     for name, found in lengths.items():
         if found != expected:
-            raise ValueError(f"{name}: found {found} rows, expected {expected}")
+            raise ValueError(f"{name}: expected {expected} rows, found {found}")
 
 
 def _zeros_and_ones(name: str, tensor: Tensor, expected: str) -> Tensor:
@@ -100,7 +87,7 @@ def _zeros_and_ones(name: str, tensor: Tensor, expected: str) -> Tensor:
     same = binary.amax() <= 1 if binary is tensor else ((binary <= 1) & (binary == tensor)).all()
     if not bool(same):
         bad = tensor[(tensor != 0) & (tensor != 1)][0].item()
-        raise ValueError(f"{name}: found {bad}, expected {expected}")
+        raise ValueError(f"{name}: expected {expected}, found {bad}")
     return binary
 
 
@@ -123,7 +110,7 @@ def annotation(name: str, found: Matrix) -> Annotation:
         return Annotation(positive, torch.ones_like(positive[:, :1]), None, excluded, len(tensor))
     rows = (~missing).any(1).nonzero().flatten()
     if len(rows) == 0:
-        raise ValueError(f"{name}: found NaN in every cell, expected an annotation")
+        raise ValueError(f"{name}: expected an annotation, found NaN in every cell")
     annotated = (~missing[rows]).view(torch.uint8)
     if bool(annotated.all()):
         annotated = annotated[:, :1].contiguous()
@@ -139,10 +126,10 @@ def class_labels(name: str, found: Matrix) -> npt.NDArray[np.int64]:
     """Whole numbers, one class for each of m samples."""
     labels = _as_tensor(name, found).cpu().numpy()
     if labels.ndim != 1 or len(labels) == 0:
-        raise ValueError(f"{name}: found shape {labels.shape}, expected (m,) with m >= 1")
+        raise ValueError(f"{name}: expected (m,) with m >= 1, found shape {labels.shape}")
     with np.errstate(invalid="ignore"):
         whole = labels.astype(np.int64)
     if not np.array_equal(whole, labels):
         bad = labels[whole != labels][0]
-        raise ValueError(f"{name}: found {bad}, expected whole numbers")
+        raise ValueError(f"{name}: expected whole numbers, found {bad}")
     return whole

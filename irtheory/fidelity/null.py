@@ -19,7 +19,10 @@ PERCENTILES = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class Null:
-    """d_D(f; g) with the rows of f shuffled: mean, sd over draws (n − 1; None below 2 draws)."""
+    """Mean and standard deviation of d_D(f; g) over draws with the rows of f shuffled.
+
+    The deviation has n − 1 in its denominator; it is None for fewer than two draws.
+    """
 
     mean: float
     sd: float | None
@@ -52,9 +55,9 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """95% bootstrap interval about the score, samples drawn with replacement as weights.
 
-    Resampling lifts the maxima in the score, so the percentiles are moved by the difference
-    of the score and the mean over resamples. (What maxima add to the score itself is what the
-    null shows.)
+    Resampling raises the maxima in the score, so the percentiles are shifted by the difference
+    between the score and the mean over resamples. (How much maxima add to the score itself is
+    shown by the null.)
     """
     rng = np.random.default_rng([seed, RESAMPLES])
     m, device = len(blocks.annotation.positive), blocks.features.device

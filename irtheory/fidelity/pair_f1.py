@@ -32,9 +32,9 @@ class Counts:
 
 
 class PairF1:
-    """r̂ of a block of pairs, in buffers that every block uses again.
+    """r̂ of a block of pairs, in buffers that all blocks share.
 
-    Fresh arrays of this size cost more than the arithmetic on them.
+    Allocating arrays of this size takes longer than the arithmetic on them.
 
     Args:
         n: attributes.
@@ -47,7 +47,7 @@ class PairF1:
         self._buffers = torch.empty(4, n * columns, dtype=torch.float64, device=device)
 
     def load(self, counts: Counts) -> None:
-        """Take a block of counts; computes F1(f, g) and F1(f, 1 − g)."""
+        """Load a block of counts and compute F1(f, g) and F1(f, 1 − g)."""
         self._counts = counts
         shape = counts.both.shape
         views = self._buffers[:, : shape.numel()].view(4, *shape)
@@ -57,18 +57,18 @@ class PairF1:
         self._f1(self.flipped, counts.attribute, counts.rows - counts.feature, self.flipped)
 
     def of_attributes(self) -> Tensor:
-        """r̂(f, g) = max(F1(f, g), F1(f, 1 − g)), n × b; gone with the next call."""
+        """r̂(f, g) = max(F1(f, g), F1(f, 1 − g)), n × b; valid until the next call."""
         return torch.maximum(self.same, self.flipped, out=self._work)
 
     def of_features(self) -> Tensor:
-        """r̂(g, f) = max(F1(g, f), F1(g, 1 − f)), n × b; gone with the next call."""
+        """r̂(g, f) = max(F1(g, f), F1(g, 1 − f)), n × b; valid until the next call."""
         c = self._counts
         torch.sub(c.feature, c.both, out=self._work)
         self._f1(self._work, c.rows - c.attribute, c.feature, self._work)
         return torch.maximum(self.same, self._work, out=self._work)
 
     def of_complements(self) -> Tensor:
-        """r̂(1 − g, f) = max(F1(1 − g, f), F1(1 − g, 1 − f)), n × b; gone with the next call."""
+        """r̂(1 − g, f) = max(F1(1 − g, f), F1(1 − g, 1 − f)), n × b; valid until the next call."""
         c = self._counts
         torch.sub(c.both, c.feature, out=self._work).add_(c.rows - c.attribute)
         self._f1(self._work, c.rows - c.attribute, c.rows - c.feature, self._work)

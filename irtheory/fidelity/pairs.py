@@ -1,4 +1,4 @@
-"""Both directions of Eq. 3 from one matrix product fᵀg a block of features and a draw."""
+"""Both directions of Eq. 3, with one matrix product fᵀg for each block of features and draw."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from irtheory.fidelity.inputs import Annotation, count_dtype
 from irtheory.fidelity.pair_f1 import Counts, PairF1
 
 # Below this size torch runs an elementwise operation on one core, in cache and without the cost
-# of handing it out; a GPU takes the whole block at once.
+# of starting others; a GPU takes the whole block at once.
 SERIAL_ELEMENTS = 32_000
 # A reweighting or permutation of the rows of an m × k matrix.
 Draw = Callable[[Tensor], Tensor]
@@ -59,7 +59,7 @@ class FeatureBlocks:
     Args:
         annotation: the attributes.
         features: m × D zeros and ones, uint8.
-        columns: columns a block, which become floats together.
+        columns: columns in a block, which are converted to floats together.
     """
 
     def __init__(self, annotation: Annotation, features: Tensor, columns: int) -> None:

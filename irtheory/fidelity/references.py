@@ -1,4 +1,4 @@
-"""Reference rows of every table: what the class alone is worth as an attribute detector."""
+"""Reference rows of every table: how well the class alone detects attributes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from irtheory.checks import check_whole
 from irtheory.fidelity.inputs import (
     Matrix,
     annotation,
     class_labels,
     same_length,
-    whole_number,
 )
 from irtheory.fidelity.score import FeatureFidelity, feature_fidelity
 
@@ -87,10 +87,10 @@ def predicted_class_fidelity(
         ValueError: for a prediction outside 0 … n_classes − 1, and as `feature_fidelity` does.
     """
     y = class_labels("predicted", predicted)
-    k = int(y.max()) + 1 if n_classes is None else whole_number("n_classes", n_classes, 1)
+    k = int(y.max()) + 1 if n_classes is None else check_whole("n_classes", n_classes, 1)
     outside = y[(y < 0) | (y >= k)]
     if len(outside):
-        raise ValueError(f"predicted: found class {outside[0]}, expected 0 to {max(k - 1, 0)}")
+        raise ValueError(f"predicted: expected classes 0 to {max(k - 1, 0)}, found {outside[0]}")
     one_hot = (y[:, None] == np.arange(k)).view(np.uint8)
     g = np.hstack([one_hot, 1 - one_hot]) if complement else one_hot
     same_length(annotation("attributes", attributes).length, predicted=len(y))

@@ -9,13 +9,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from irtheory.checks import check_whole
 from irtheory.fidelity.inputs import (
     Annotation,
     Matrix,
     annotation,
     binary_features,
     same_length,
-    whole_number,
 )
 from irtheory.fidelity.null import bootstrap_interval, permutation_null
 from irtheory.fidelity.pairs import FeatureBlocks, Halves, best_matches
@@ -96,10 +96,10 @@ def feature_fidelity(
         ValueError: for entries other than those above, axes that do not fit, negative draws, or
             attributes without any annotation.
     """
-    whole_number("null_draws", null_draws, 0)
-    whole_number("bootstrap", bootstrap, 0)
-    whole_number("seed", seed, 0)
-    whole_number("block_columns", block_columns, 1)
+    check_whole("null_draws", null_draws, 0)
+    check_whole("bootstrap", bootstrap, 0)
+    check_whole("seed", seed, 0)
+    check_whole("block_columns", block_columns, 1)
     f, g = _on_one_device(annotation("attributes", attributes), features)
     blocks = FeatureBlocks(f, g, block_columns)
     matches, by_feature = best_matches(blocks)

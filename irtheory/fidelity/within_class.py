@@ -1,8 +1,9 @@
-"""Within-class recovery: attributes beyond the class, which d_D cannot tell from the class.
+"""Within-class recovery: how well features recover attributes among samples of one class.
 
-A feature that only knows the class is constant inside each class. So every attribute that varies
-inside a class is matched there: the best column is chosen on one half of the data and scored on
-the other, which keeps the maximum over columns from biasing the score.
+The feature fidelity d_D also rewards features that only encode the class. Such a feature is
+constant inside each class, so every attribute that varies inside a class is matched there: the
+best column is chosen on one half of the data and scored on the other, which keeps the maximum
+over columns from biasing the score.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from irtheory.checks import check_whole
 from irtheory.fidelity.cuts import best_cuts, f1_excess, level_cuts, quartile_cuts
 from irtheory.fidelity.inputs import (
     Matrix,
@@ -20,7 +22,6 @@ from irtheory.fidelity.inputs import (
     class_labels,
     finite_matrix,
     same_length,
-    whole_number,
 )
 from irtheory.fidelity.null import percentile_interval
 from irtheory.fidelity.ranks import auc_excess, midranks
@@ -116,7 +117,7 @@ def within_class_recovery(
     """Score the best column for every attribute inside every class, cross-fitted.
 
     Codes that are a function of the class score AUC ½ and F1 excess 0, exactly. Pairs of a class
-    share its samples, so the intervals, which resample pairs, speak of these samples only.
+    share its samples, so the intervals, which resample pairs, are conditional on these samples.
 
     Args:
         attributes: m × n zeros and ones, NaN where missing; first half, where columns are chosen.
@@ -136,10 +137,10 @@ def within_class_recovery(
         ValueError: for entries other than those above, or axes that do not fit.
     """
     for name, found, least in (("bootstrap", bootstrap, 0), ("min_samples", min_samples, 1)):
-        whole_number(name, found, least)
-    whole_number("seed", seed, 0)
+        check_whole(name, found, least)
+    check_whole("seed", seed, 0)
     if not 0 <= prevalence[0] <= prevalence[1] <= 1:
-        raise ValueError(f"prevalence: found {prevalence}, expected 0 <= low <= high <= 1")
+        raise ValueError(f"prevalence: expected 0 <= low <= high <= 1, found {prevalence}")
     first = _half("", attributes, labels, values, bits)
     test = _half("test_", test_attributes, test_labels, test_values, bits)
     _same_width("test_attributes", test.positive, first.positive)
@@ -151,13 +152,13 @@ def within_class_recovery(
 def _half(
     prefix: str, attributes: Matrix, labels: Matrix, values: Matrix, bits: int | None
 ) -> _Half:
-    """One half, checked, without the samples that nobody annotated."""
+    """One half, checked, without samples that have no annotation."""
     f = annotation(f"{prefix}attributes", attributes)
     y = class_labels(f"{prefix}labels", labels)
     v = finite_matrix(f"{prefix}values", values).cpu().numpy()
     same_length(f.length, **{f"{prefix}labels": len(y), f"{prefix}values": len(v)})
     if bits is not None:
-        v = _codes(f"{prefix}values", v, whole_number("bits", bits, 1))
+        v = _codes(f"{prefix}values", v, check_whole("bits", bits, 1))
     rows = slice(None) if f.rows is None else f.rows.cpu().numpy()
     positive = f.positive.cpu().numpy().astype(bool)
     annotated = np.broadcast_to(f.annotated.cpu().numpy().astype(bool), positive.shape)
@@ -167,16 +168,16 @@ def _half(
 def _codes(name: str, values: npt.NDArray, bits: int) -> npt.NDArray[np.int16]:
     """Values as whole numbers 0 … 2^bits − 1, in a dtype that sorts fast."""
     if bits > 8:
-        raise ValueError(f"bits: found {bits}, expected at most 8")
+        raise ValueError(f"bits: expected at most 8, found {bits}")
     wrong = values[(values < 0) | (values > 2**bits - 1) | (values != np.floor(values))]
     if len(wrong):
-        raise ValueError(f"{name}: found {wrong[0]}, expected codes 0 to {2**bits - 1}")
+        raise ValueError(f"{name}: expected codes 0 to {2**bits - 1}, found {wrong[0]}")
     return values.astype(np.int16)
 
 
 def _same_width(name: str, found: npt.NDArray, expected: npt.NDArray) -> None:
     if found.shape[1] != expected.shape[1]:
-        raise ValueError(f"{name}: found {found.shape[1]} columns, expected {expected.shape[1]}")
+        raise ValueError(f"{name}: expected {expected.shape[1]} columns, found {found.shape[1]}")
 
 
 def _pairs(

@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 
+from irtheory.checks import check_whole
 from irtheory.intersection.choices import Activation, Range
 from irtheory.intersection.quantize import check_bits
 from irtheory.runs.devices import check_device
@@ -64,8 +65,7 @@ class ArraySettings:
                 sizes[name] = getattr(self, name)
         sizes |= {"hidden": min(self.hidden, default=1)}
         for name, found in sizes.items():
-            if isinstance(found, bool) or not isinstance(found, int | np.integer) or found < 1:
-                raise ValueError(f"{name}: expected a whole number ≥ 1, found {found!r}")
+            check_whole(name, found, 1)
         check_bits(self.bits)
         if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer):
             raise ValueError(f"seed: expected a whole number, found {self.seed!r}")

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from irtheory.checks import check_whole
 from irtheory.intersection.epoch import Epoch, Progress, epoch_record
 from irtheory.intersection.network import Collected, Network, collect
 from irtheory.intersection.processes import Alone, Peers, random_states, set_random_states
@@ -70,8 +71,8 @@ class Intersection:
         peers: Peers | None = None,
     ) -> None:
         for name, found in (("drops", drops), ("chunks", chunks)):
-            if found is not None and found < 1:
-                raise ValueError(f"{name}: expected a whole number ≥ 1, found {found}")
+            if found is not None:
+                check_whole(name, found, 1)
         self.network, self.weights, self.fit_tree = network, weights, fit_tree
         self.optimise_f, self.optimise_g = optimise_f, optimise_g
         self.schedulers, self.precision, self.drops = tuple(schedulers), precision, drops

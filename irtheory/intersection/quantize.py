@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
+from irtheory.checks import check_whole
 from irtheory.intersection.choices import Range
 
 MOST_BITS = 8
@@ -24,10 +25,7 @@ FLAT = 1e-6
 
 def check_bits(bits: int) -> int:
     """`bits` itself; ValueError unless it is a whole number from 1 to 8."""
-    whole = isinstance(bits, int | np.integer) and not isinstance(bits, bool)
-    if not whole or not 1 <= bits <= MOST_BITS:
-        raise ValueError(f"bits: expected a whole number from 1 to {MOST_BITS}, found {bits!r}")
-    return int(bits)
+    return check_whole("bits", bits, 1, MOST_BITS)
 
 
 class UniformQuantizer(nn.Module):

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from irtheory.checks import check_whole
 from irtheory.trees.tree import Tree
 
 
@@ -76,8 +77,7 @@ class Problem:
 
 def _check_sizes(**sizes: int) -> None:
     for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name}: expected a whole number ≥ 1, found {value}")
+        check_whole(name, value, 1)
 
 
 def random_key(depth: int, attributes: int, classes: int, rng: np.random.Generator) -> Tree:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float, Float32, Int
 from numpy.random import Generator
 
+from irtheory.checks import check_whole
 from irtheory.problems.synthetic import random_key
 from irtheory.trees.tree import Tree
 
@@ -140,7 +141,7 @@ def draw_world(settings: WorldSettings, seed: int = 0) -> World:
     Raises:
         ValueError: seed below 0, or a training sample with fewer than two classes.
     """
-    _check_whole("seed", seed, 0)
+    check_whole("seed", seed, 0)
     p, most = settings.probabilities, settings.most_on
     tree_rng, mixing_rng, label_rng, *sample_rngs = np.random.default_rng(seed).spawn(5)
     truth, mix = _draw_truth(settings, tree_rng), _mixing(settings, mixing_rng)
@@ -263,16 +264,16 @@ def _redraw(labels: Labels, share: float, classes: int, rng: Generator) -> Label
 
 def _check(settings: WorldSettings) -> None:
     n, depth = settings.attributes, settings.depth
-    _check_whole("depth", depth, 1, 10)
-    _check_whole("attributes", n, depth)
+    check_whole("depth", depth, 1, 10)
+    check_whole("attributes", n, depth)
     for name, least in (("dimension", 1), ("nuisance", 0), ("samples", 2), ("test_samples", 1)):
-        _check_whole(name, getattr(settings, name), least)
+        check_whole(name, getattr(settings, name), least)
     for name, kinds in (("structure", Structure), ("mixing", Mixing)):
         if (found := getattr(settings, name)) not in get_args(kinds):
             raise ValueError(f"{name}: found {found!r}, expected one of {get_args(kinds)}")
     for name, least in (("sparsity", 1), ("pool", depth)):
         if getattr(settings, name) is not None:
-            _check_whole(name, getattr(settings, name), least, n)
+            check_whole(name, getattr(settings, name), least, n)
     if settings.pool is not None and settings.structure != "reused":
         raise ValueError(f"pool: found {settings.pool}, expected None unless 'reused'")
     _check_law(settings)
@@ -280,13 +281,6 @@ def _check(settings: WorldSettings) -> None:
         raise ValueError(f"noise: found {settings.noise}, expected a finite number ≥ 0")
     if not 0 <= settings.label_noise <= 1:
         raise ValueError(f"label_noise: found {settings.label_noise}, expected a probability")
-
-
-def _check_whole(name: str, found: Any, least: int, most: int | None = None) -> None:
-    whole = isinstance(found, int | np.integer) and not isinstance(found, bool)
-    if not whole or found < least or (most is not None and found > most):
-        bounds = f"≥ {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name}: found {found!r}, expected a whole number {bounds}")
 
 
 def _check_law(settings: WorldSettings) -> None:

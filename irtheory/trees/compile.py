@@ -1,116 +1,61 @@
-"""Numba's cache of the kernels: whether it is filled, and throwing away what is stale.
-
-Numba compares a cached kernel with its own source file only, though kernels inline each
-other across files. So whatever is older than the newest of those files is removed.
-"""
+"""Compiling the kernels ahead of time, so that no fit is the one that takes a minute."""
 
 from __future__ import annotations
 
-import inspect
+import importlib
 import time
-from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from irtheory.trees.cart import codes as _cart_codes
-from irtheory.trees.cart import entropy, held, plan, rows, scatter, split, sums
-from irtheory.trees.cart.fit import warm_up as warm_up_cart
-from irtheory.trees.exact import lattice, nodes, select, statistics, targets
-from irtheory.trees.exact.solver import ExactTreeSolver
-from irtheory.trees.kernels import lanes
-from irtheory.trees.refine import sweep
-from irtheory.trees.refine.fit import warm_up_refine
-
-_ENTRIES = (
-    statistics.collect,
-    nodes.write_small,
-    nodes.route,
-    nodes.cost_of_partition,
-    lattice.mark_feasible,
-    lattice.collect_on,
-    lattice.fill_depth3,
-    lattice.fill_depth4,
-    select.shift,
-    select.leaf_costs,
-    select.search_roots,
-    select.write_tree,
-    targets.sum_squares_rows,
-    targets.leaf_values,
-    _cart_codes.transpose,
-    _cart_codes.rank_codes,
-    _cart_codes.reorder,
-    entropy.row_entropies,
-    split.describe,
-    split.split_nodes,
-    plan.choose_ways,
-    sweep.place,
-    sweep.refit,
-    sweep.squared_error,
-    sweep.sweep,
-    sweep.hand_over,
-)
-_SOURCES = (
-    _cart_codes,
-    entropy,
-    split,
-    held,
-    plan,
-    rows,
-    scatter,
-    sums,
-    lanes,
-    lattice,
-    nodes,
-    sweep,
-    select,
-    statistics,
-    targets,
-)
-
-
-def _newest_source() -> float:
-    return max(Path(inspect.getfile(module)).stat().st_mtime for module in _SOURCES)
-
-
-def discard_stale(folder: Path, newest: float) -> None:
-    """Remove from numba's cache folder the kernels that are older than `newest` (a mtime)."""
-    stems = {Path(inspect.getfile(module)).stem for module in _SOURCES}
-    for index in folder.glob("*.nbi"):
-        with suppress(FileNotFoundError):  # another process may do the same at this moment
-            if index.name.split(".", 1)[0] in stems and index.stat().st_mtime < newest:
-                index.unlink()
+import irtheory.trees
+from irtheory.trees.cart.fit import fit_cart
+from irtheory.trees.exact.solver import ExactTreeSolver, fit_exact_tree
+from irtheory.trees.kernels.kernel import KERNELS, is_cached, kernel_sources
+from irtheory.trees.refine.fit import refine_tree
+from irtheory.trees.tree import Tree
 
 
 def kernels_compiled() -> bool:
-    """Whether numba holds every kernel, in this process or in its cache on disk.
-
-    Looks for index files only and reads none, so an index that numba will reject (made
-    for another processor, say) counts as compiled.
-    """
-    return all(kernel.signatures or _indexed(kernel) for kernel in _ENTRIES)
-
-
-def _indexed(kernel) -> bool:
-    source = Path(inspect.getfile(kernel.py_func))
-    line = kernel.py_func.__code__.co_firstlineno
-    name = f"{source.stem}.{kernel.py_func.__qualname__}-{line}.py*.nbi"
-    return any(Path(kernel.stats.cache_path).glob(name))
-
-
-# On import, before any kernel can be loaded from the cache.
-discard_stale(Path(str(statistics.collect.stats.cache_path)), _newest_source())
+    """Whether numba holds every kernel, in this process or in its cache on disk."""
+    _import_kernels()
+    return all(kernel.signatures or is_cached(kernel) for kernel in KERNELS)
 
 
 def warm_up() -> float:
     """Compile every kernel, or load it from numba's cache; returns the seconds it took."""
     start = time.perf_counter()
+    _warm_up_exact()
+    _warm_up_cart()
+    _warm_up_refine()
+    return time.perf_counter() - start
+
+
+def _import_kernels() -> None:
+    """Import every file that defines kernels, so that `KERNELS` is complete."""
+    package = Path(irtheory.trees.__file__).parent
+    for file in kernel_sources():
+        parts = file.relative_to(package).with_suffix("").parts
+        importlib.import_module(".".join(("irtheory.trees", *parts)))
+
+
+def _warm_up_exact() -> None:
     codes = np.arange(32)[:, None] >> np.arange(5) & 1
     for depth, k in product((2, 3, 4), (1, 4)):
         solver = ExactTreeSolver(codes, depth, threads=1)
-        for power in (1, 2):
+        for power in (1, 2):  # the second solve is warm
             solver.solve(np.arange(32.0)[:, None] ** power * np.ones(k))
-    warm_up_cart()
-    warm_up_refine()
-    return time.perf_counter() - start
+    fit_exact_tree(codes, np.eye(32)[:, :2], 2, cost="linear", threads=1)
+
+
+def _warm_up_cart() -> None:
+    codes = 1 + (np.arange(8)[:, None] >> np.arange(3) & 1)
+    fit_cart(codes, np.eye(4)[codes.sum(axis=1) - 3], 2, threads=1)
+
+
+def _warm_up_refine() -> None:
+    codes = np.arange(4, dtype=np.uint8)[:, None]
+    leaf = Tree.leaf([0.0], 4, 1)
+    stump = Tree.grow(0, 0.5, leaf, leaf, [0.0], 4)
+    refine_tree(stump, codes, np.arange(4.0), min_samples_leaf=2)

@@ -1,4 +1,4 @@
-"""A tree in writing: JSON for programs, DOT for drawings, text and a key for readers."""
+"""Trees as text: DOT for drawings, indented text and a dichotomous key for readers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def to_dot(
     names or a precision below 1.
     """
     if precision < 1:
-        raise ValueError(f"precision: found {precision}, expected an integer >= 1")
+        raise ValueError(f"precision: expected an integer >= 1, found {precision}")
     features = _feature_names(tree, feature_names)
     lines = ["digraph tree {", "  node [shape=box];"]
     predictions = _predictions(tree, output_names, precision)
@@ -49,7 +49,7 @@ def to_text(
     feature_names: Iterable[str] | None = None,
     output_names: Iterable[str] | None = None,
 ) -> str:
-    """The tree as indented text, one line a branch or leaf, thresholds exact.
+    """The tree as indented text: a line for each branch and leaf, with exact thresholds.
 
     Raises ValueError for a wrong number of names ([n_features] and [k]).
     """
@@ -80,8 +80,9 @@ def to_key(
     """The tree as a dichotomous key: a couplet of lines for every inner node.
 
     Line ``a`` is the greater branch, line ``b`` the other; each ends in ``→`` and the number of
-    the next couplet, or the leaf. Couplets are numbered from 1 as a reader meets them who always
-    follows ``a``. Thresholds are exact, so that following the key is evaluating the tree.
+    the next couplet, or the leaf. Couplets are numbered from 1 in the order in which a reader
+    meets them who always follows ``a``. Thresholds are exact, so that following the key gives the
+    tree's own prediction.
 
     Args:
         tree: the tree to print.
@@ -120,7 +121,7 @@ def _feature_names(tree: Tree, names: Iterable[str] | None) -> list[str]:
 def _predictions(
     tree: Tree, output_names: Iterable[str] | None, precision: int = 3
 ) -> dict[int, str]:
-    """What each leaf says: the likeliest output and its share, or the rounded values."""
+    """Text of each leaf: the likeliest output and its share, or the rounded values."""
     names = None
     if output_names is not None:
         names = check_names("output_names", output_names, tree.n_outputs)
@@ -201,7 +202,7 @@ def _dot_quoted(text: str) -> str:
 def merge_same_class(tree: Tree) -> Tree:
     """The tree with leaves for subtrees that name one class (argmax of the value) throughout.
 
-    It names the same class for every input; what is lost is how sure each merged leaf was.
+    It names the same class for every input, but loses the class shares of the merged leaves.
     """
     return _merged(tree, 0)
 

@@ -21,7 +21,7 @@ class Routing:
 
     Attributes:
         feature, threshold, left, right: per node, as in `Tree`; at a leaf feature is 0 and
-            both children are the leaf itself, so that a walk may go on and stay.
+            both children are the leaf itself, so that a further step stays there.
         value: predictions [nodes, k].
         depth: largest number of tests on a path.
     """

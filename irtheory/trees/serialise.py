@@ -42,20 +42,20 @@ def to_json(fields: Mapping[str, Any], feature_names: Iterable[str] | None = Non
 def parse_json(text: str) -> dict[str, Any]:
     """The fields of a Tree, as nested lists of numbers, read from the text of ``to_json``.
 
-    Raises ValueError, naming the key and what was found, for text that is not JSON, another
-    format or version, missing or unknown keys, wrong types and ill-fitting feature names. What
-    the numbers must satisfy is the constructor's to check.
+    Raises ValueError, naming the key, for text that is not JSON, another
+    format or version, missing or unknown keys, wrong types and a wrong number of feature names.
+    The constructor of Tree checks the numbers themselves.
     """
     document = _loaded(text)
     for key, expected in (("format", FORMAT), ("version", VERSION)):
         found = document.get(key)
         if type(found) is not type(expected) or found != expected:
-            raise ValueError(f"{key}: found {reprlib.repr(found)}, expected {expected!r}")
+            raise ValueError(f"{key}: expected {expected!r}, found {reprlib.repr(found)}")
     required = {"format", "version", *_NESTING}
     if missing := required - document.keys():
-        raise ValueError(f"text: found no {', '.join(sorted(missing))}, expected every field")
+        raise ValueError(f"text: expected every field, found no {', '.join(sorted(missing))}")
     if unknown := document.keys() - required - {"feature_names"}:
-        raise ValueError(f"text: found {reprlib.repr(sorted(unknown))}, expected no other key")
+        raise ValueError(f"text: expected no other keys, found {reprlib.repr(sorted(unknown))}")
     for key, nesting in _NESTING.items():
         _check_nested_numbers(key, document[key], nesting)
     if "feature_names" in document:
@@ -66,25 +66,25 @@ def parse_json(text: str) -> dict[str, Any]:
 def check_names(argument: str, names: Iterable[str], expected: int) -> list[str]:
     """``names`` as a list; raises ValueError unless it is ``expected`` strings."""
     if isinstance(names, str | Mapping) or not isinstance(names, Iterable):
-        raise ValueError(f"{argument}: found {reprlib.repr(names)}, expected {expected} names")
+        raise ValueError(f"{argument}: expected {expected} names, found {reprlib.repr(names)}")
     found = list(names)
     if len(found) != expected:
-        raise ValueError(f"{argument}: found {len(found)} names, expected {expected}")
+        raise ValueError(f"{argument}: expected {expected} names, found {len(found)}")
     for name in found:
         if not isinstance(name, str):
-            raise ValueError(f"{argument}: found {reprlib.repr(name)}, expected strings only")
+            raise ValueError(f"{argument}: expected strings only, found {reprlib.repr(name)}")
     return [str(name) for name in found]
 
 
 def _loaded(text: str) -> dict[str, Any]:
     if not isinstance(text, str):
-        raise ValueError(f"text: found {type(text).__name__}, expected a string of JSON")
+        raise ValueError(f"text: expected a string of JSON, found {type(text).__name__}")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"text: found no JSON ({error}), expected an {FORMAT} object") from error
+        raise ValueError(f"text: expected an {FORMAT} object, found no JSON ({error})") from error
     if not isinstance(document, dict):
-        raise ValueError(f"text: found {reprlib.repr(document)}, expected an {FORMAT} object")
+        raise ValueError(f"text: expected an {FORMAT} object, found {reprlib.repr(document)}")
     return document
 
 
@@ -92,9 +92,9 @@ def _check_nested_numbers(key: str, found: Any, nesting: int) -> None:
     """Refuse what an array would silently cast: booleans, strings, null, another nesting."""
     if nesting == 0:
         if type(found) not in (int, float):
-            raise ValueError(f"{key}: found {reprlib.repr(found)}, expected a number")
+            raise ValueError(f"{key}: expected a number, found {reprlib.repr(found)}")
     elif not isinstance(found, list):
-        raise ValueError(f"{key}: found {reprlib.repr(found)}, expected a list")
+        raise ValueError(f"{key}: expected a list, found {reprlib.repr(found)}")
     else:
         for item in found:
             _check_nested_numbers(key, item, nesting - 1)

@@ -48,7 +48,7 @@ class Tree:
     n_features: int
 
     def __post_init__(self) -> None:
-        """Freeze the arrays, then refuse whatever is not one tree in preorder."""
+        """Copy and freeze the arrays, then check that they are one tree in preorder."""
         object.__setattr__(self, "n_features", _width(self.n_features))
         for name in ("feature", "left", "right"):
             object.__setattr__(self, name, _frozen(name, getattr(self, name), np.int64))
@@ -78,10 +78,10 @@ class Tree:
         for name in ("n_features", "n_outputs"):
             if getattr(left, name) != getattr(right, name):
                 found = f"{getattr(left, name)} and {getattr(right, name)}"
-                raise ValueError(f"left and right: found {name} {found}, expected equal numbers")
+                raise ValueError(f"left and right: expected equal {name}, found {found}")
         own = _numeric("value", value, np.float64)
         if own.shape != (left.n_outputs,):
-            raise ValueError(f"value: found shape {own.shape}, expected ({left.n_outputs},)")
+            raise ValueError(f"value: expected ({left.n_outputs},), found shape {own.shape}")
         start = 1 + left.n_nodes
         return cls(
             _join([feature], left.feature, right.feature),
@@ -174,7 +174,7 @@ class Tree:
         return Tree, tuple(getattr(self, f.name) for f in fields(self))
 
     def _descend(self, x: Floats) -> Iterator[Ints]:
-        """Where every sample stands after 0, 1, ..., depth tests; leaves keep their samples."""
+        """The node of every sample after 0, 1, ..., depth tests; samples in leaves stay there."""
         rows, node = np.arange(len(x)), np.zeros(len(x), dtype=np.int64)
         yield node
         for _ in range(self.depth):
@@ -187,10 +187,10 @@ class Tree:
     def _checked(self, x: npt.ArrayLike) -> Floats:
         found = _numeric("x", x, np.float64)
         if found.ndim != 2 or found.shape[1] != self.n_features:
-            raise ValueError(f"x: found shape {found.shape}, expected (m, {self.n_features})")
+            raise ValueError(f"x: expected (m, {self.n_features}), found shape {found.shape}")
         for row, column in np.argwhere(~np.isfinite(found))[:1]:
             cell = f"{found[row, column]} at row {row}, column {column}"
-            raise ValueError(f"x: found {cell}, expected finite numbers")
+            raise ValueError(f"x: expected finite numbers, found {cell}")
         return found
 
 
@@ -204,7 +204,7 @@ def _shifted(child: Ints, offset: int) -> Ints:
 
 def _width(found: Any) -> int:
     if isinstance(found, bool) or not isinstance(found, int | np.integer) or found < 1:
-        raise ValueError(f"n_features: found {reprlib.repr(found)}, expected an integer >= 1")
+        raise ValueError(f"n_features: expected an integer >= 1, found {reprlib.repr(found)}")
     return int(found)
 
 
@@ -212,12 +212,12 @@ def _numeric(name: str, raw: npt.ArrayLike, dtype: type[np.generic]) -> np.ndarr
     try:
         found = np.asarray(raw)
     except ValueError as error:
-        raise ValueError(f"{name}: found no array ({error}), expected equal rows") from error
+        raise ValueError(f"{name}: expected equal rows, found no array ({error})") from error
     whole = dtype is np.int64
     fits = np.can_cast(found.dtype, dtype, "safe" if whole else "same_kind")
     if found.dtype.kind not in ("iu" if whole else "biuf") or not fits:
         kind = np.dtype(dtype).name
-        raise ValueError(f"{name}: found dtype {found.dtype}, expected numbers that fit {kind}")
+        raise ValueError(f"{name}: expected numbers that fit {kind}, found dtype {found.dtype}")
     return found.astype(dtype, copy=False)
 
 
@@ -230,21 +230,21 @@ def _frozen(name: str, raw: npt.ArrayLike, dtype: type[np.generic]) -> np.ndarra
 def _refuse_where(wrong: Bools, name: str, found: np.ndarray, expected: str) -> None:
     if wrong.any():
         node = int(np.argmax(wrong))
-        raise ValueError(f"{name}: found {found[node]} at node {node}, expected {expected}")
+        raise ValueError(f"{name}: expected {expected}, found {found[node]} at node {node}")
 
 
 def _check_shapes(tree: Tree) -> None:
     nodes = tree.feature.size
     if tree.feature.ndim != 1 or not nodes:
         raise ValueError(
-            f"feature: found shape {tree.feature.shape}, expected (nodes,), nodes >= 1"
+            f"feature: expected (nodes,), nodes >= 1, found shape {tree.feature.shape}"
         )
     for name in ("threshold", "left", "right", "count"):
         if (shape := getattr(tree, name).shape) != (nodes,):
-            raise ValueError(f"{name}: found shape {shape}, expected ({nodes},)")
+            raise ValueError(f"{name}: expected ({nodes},), found shape {shape}")
     shape = tree.value.shape
     if len(shape) != 2 or shape[0] != nodes or not shape[1]:
-        raise ValueError(f"value: found shape {shape}, expected ({nodes}, k), k >= 1")
+        raise ValueError(f"value: expected ({nodes}, k), k >= 1, found shape {shape}")
 
 
 def _check_numbers(tree: Tree) -> None:
@@ -273,7 +273,9 @@ def _check_links(tree: Tree) -> None:
     if (reached != 1).any():
         lost = int(np.argmax(reached != 1))
         found = "twice or more" if reached[lost] else "never"
-        raise ValueError(f"left and right: found node {lost} reached {found}, expected once")
+        raise ValueError(
+            f"left and right: expected every node reached once, found node {lost} reached {found}"
+        )
 
 
 def _check_preorder(tree: Tree) -> None:
@@ -281,6 +283,8 @@ def _check_preorder(tree: Tree) -> None:
     for place in range(tree.n_nodes):
         node = pending.pop()
         if node != place:
-            raise ValueError(f"left and right: found node {node} in place {place} of the preorder")
+            raise ValueError(
+                f"left and right: expected preorder, found node {node} in place {place}"
+            )
         if left[node] >= 0:
             pending += [right[node], left[node]]

@@ -90,21 +90,21 @@ F = np.array([[0, 1], [1, 0], [1, 1]])
 
 
 def test_bad_input() -> None:
-    with pytest.raises(ValueError, match=r"labels: found 2 rows, expected 3"):
+    with pytest.raises(ValueError, match=r"labels: expected 3 rows, found 2"):
         class_oracle_fidelity(F, [0, 1])
-    with pytest.raises(ValueError, match=r"labels: found 0.5, expected whole numbers"):
+    with pytest.raises(ValueError, match=r"labels: expected whole numbers, found 0.5"):
         class_oracle_fidelity(F, [0, 1, 0.5])
-    with pytest.raises(ValueError, match=r"labels: found nan, expected whole numbers"):
+    with pytest.raises(ValueError, match=r"labels: expected whole numbers, found nan"):
         class_oracle_fidelity(F, [0, 1, np.nan])
-    with pytest.raises(ValueError, match=r"labels: found shape \(3, 2\)"):
+    with pytest.raises(ValueError, match=r"labels: expected .*, found shape \(3, 2\)"):
         class_oracle_fidelity(F, F)
-    with pytest.raises(ValueError, match=r"predicted: found class 3, expected 0 to 2"):
+    with pytest.raises(ValueError, match=r"predicted: expected classes 0 to 2, found 3"):
         predicted_class_fidelity(F, [0, 1, 3], 3)
-    with pytest.raises(ValueError, match=r"predicted: found class -1"):
+    with pytest.raises(ValueError, match=r"predicted: expected .*, found -1"):
         predicted_class_fidelity(F, [0, 1, -1])
-    with pytest.raises(ValueError, match=r"predicted: found 2 rows, expected 3"):
+    with pytest.raises(ValueError, match=r"predicted: expected 3 rows, found 2"):
         predicted_class_fidelity(F, [0, 1])
-    with pytest.raises(ValueError, match=r"features: found 2 rows, expected 3"):
+    with pytest.raises(ValueError, match=r"features: expected 3 rows, found 2"):
         fidelity_distance(F, F[:2])
-    with pytest.raises(ValueError, match=r"features: found nan, expected finite"):
+    with pytest.raises(ValueError, match=r"features: expected finite.*, found nan"):
         fidelity_distance(F, F * np.nan)

@@ -169,17 +169,17 @@ def test_f1_excess_is_over_the_mean_of_permutations() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"bits": 1}, r"values: found \d, expected codes 0 to 1"),
-        ({"bits": 0}, r"bits: found 0, expected a whole number >= 1"),
-        ({"bits": 9}, r"bits: found 9, expected at most 8"),
-        ({"bootstrap": -1}, r"bootstrap: found -1"),
-        ({"min_samples": 0}, r"min_samples: found 0"),
-        ({"prevalence": (0.9, 0.1)}, r"prevalence: found \(0.9, 0.1\)"),
-        ({"labels": np.zeros(3, int)}, r"labels: found 3 rows, expected 240"),
-        ({"values": np.zeros((3, 6))}, r"values: found 3 rows, expected 240"),
-        ({"values": np.full((240, 6), np.nan)}, r"values: found nan, expected finite"),
-        ({"test_values": np.zeros((240, 5))}, r"test_values: found 5 columns, expected 6"),
-        ({"test_attributes": np.zeros((240, 2))}, r"test_attributes: found 2 columns"),
+        ({"bits": 1}, r"values: expected codes 0 to 1, found \d"),
+        ({"bits": 0}, r"bits: expected a whole number ≥ 1, found 0"),
+        ({"bits": 9}, r"bits: expected at most 8, found 9"),
+        ({"bootstrap": -1}, r"bootstrap: expected .*, found -1"),
+        ({"min_samples": 0}, r"min_samples: expected .*, found 0"),
+        ({"prevalence": (0.9, 0.1)}, r"prevalence: expected .*, found \(0.9, 0.1\)"),
+        ({"labels": np.zeros(3, int)}, r"labels: expected 240 rows, found 3"),
+        ({"values": np.zeros((3, 6))}, r"values: expected 240 rows, found 3"),
+        ({"values": np.full((240, 6), np.nan)}, r"values: expected finite.*, found nan"),
+        ({"test_values": np.zeros((240, 5))}, r"test_values: expected 6 columns, found 5"),
+        ({"test_attributes": np.zeros((240, 2))}, r"test_attributes: expected .*, found 2"),
     ],
 )
 def test_bad_input(changes: dict[str, Any], message: str) -> None:

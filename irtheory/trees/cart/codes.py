@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Num, UInt8
-from numba import njit
+from jaxtyping import Float, Int, UInt8
+
+from irtheory.trees.kernels.kernel import kernel
 
 LEVELS = 256
 # The largest number of columns that are joined; columns are padded to a multiple of it.
 JOINED = 8
+# Rows that are transposed together, so that they stay in the first-level cache meanwhile.
 _TILE = 64
 
 
@@ -50,30 +52,6 @@ class CodeColumns:
         return self.joints[0]
 
 
-def check_codes(codes: Num[np.ndarray, "m n"]) -> UInt8[np.ndarray, "m n"]:
-    """Return codes as bytes [m, n].
-
-    Raises:
-        ValueError: not two-dimensional, empty, not finite, not whole, or outside 0 … 255.
-    """
-    codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.size == 0:
-        raise ValueError(f"codes: expected samples × features, found shape {codes.shape}")
-    if codes.dtype.kind not in "biuf":
-        raise ValueError(f"codes: expected whole numbers, found dtype {codes.dtype}")
-    if codes.dtype.kind == "f" and not np.isfinite(codes).all():
-        raise ValueError("codes: expected finite whole numbers, found NaN or infinity")
-    if codes.dtype not in (np.uint8, np.bool_):
-        for extreme in (codes.min(), codes.max()):
-            if not 0 <= extreme < LEVELS:
-                raise ValueError(f"codes: expected 0 … {LEVELS - 1}, found {extreme}")
-    # In one layout and writable, so that kernels are not compiled anew for others.
-    small = np.require(codes, np.uint8, ["C", "W"])
-    if codes.dtype.kind == "f" and (small != codes).any():
-        raise ValueError("codes: expected whole numbers, found fractions; bin floats first")
-    return small
-
-
 def check_columns(columns: Sequence[int] | None, n: int) -> Int[np.ndarray, " d"]:
     """The columns 0 … n − 1 that may be tested, ascending.
 
@@ -90,7 +68,7 @@ def check_columns(columns: Sequence[int] | None, n: int) -> Int[np.ndarray, " d"
     return np.unique(found).astype(np.int64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def transpose(codes, columns, by_column, present):
     """Fill by_column [d, m] = codes [m, n] at `columns`, and which codes each column holds."""
     for begin in range(0, len(codes), _TILE):
@@ -105,7 +83,7 @@ def transpose(codes, columns, by_column, present):
             held[np.uintp(column[i])] = True
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def rank_codes(by_column, place):
     """Replace each code of column j by place[j, code]."""
     for j in range(len(by_column)):
@@ -113,7 +91,7 @@ def rank_codes(by_column, place):
             by_column[j, i] = place[j, by_column[j, i]]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def reorder(rank, rows, begins, ends, first, stop, out):
     """out[j, t] = rank[j, rows[t]] for columns j = first … stop − 1 and some ranges of t."""
     for j in range(first, stop):
@@ -129,6 +107,7 @@ def arrange(codes: UInt8[np.ndarray, "m n"], columns: Int[np.ndarray, " c"]) -> 
     by_column = np.zeros((padded, len(codes)), np.uint8)
     present = np.zeros((len(columns), LEVELS), np.bool_)
     transpose(codes, columns, by_column, present)
+    # A constant column cannot be split, and joining it would waste a digit of a joint code.
     count = present.sum(axis=1)
     varies = count > 1
     if not varies.all():
@@ -146,6 +125,7 @@ def arrange(codes: UInt8[np.ndarray, "m n"], columns: Int[np.ndarray, " c"]) -> 
 
 
 def _half_way(present: np.ndarray, levels: int) -> Float[np.ndarray, "d gaps"]:
+    # np.nonzero lists codes by column, ascending: a rank is a place less the column's first.
     column, code = np.nonzero(present)
     rank = np.arange(len(code)) - np.searchsorted(column, column)
     value = np.full((len(present), levels), np.nan)
@@ -154,6 +134,8 @@ def _half_way(present: np.ndarray, levels: int) -> Float[np.ndarray, "d gaps"]:
 
 
 def _joined(rank: UInt8[np.ndarray, "d m"], levels: int) -> tuple[np.ndarray, ...]:
+    # The joint code of a pair is (code of the first) · levels + (code of the second), and the
+    # same again for pairs of pairs, with levels² in place of levels.
     joints, cells = [rank], levels
     while cells**2 <= LEVELS and len(joints) < JOINED.bit_length():
         cells, last = cells**2, joints[-1]

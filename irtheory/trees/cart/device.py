@@ -13,7 +13,7 @@ from irtheory.trees.cart import split
 from irtheory.trees.cart.codes import CodeColumns
 from irtheory.trees.kernels.lanes import LANES
 
-# Doubles that the histograms of some columns, or the gains of some nodes, may take.
+# Most doubles that histograms, or gains, take at once.
 _MOST = 2**24
 
 
@@ -31,7 +31,7 @@ def _as_array(found: Any) -> np.ndarray:
 
 
 class DeviceSearch:
-    """Best splits of all nodes of a level at once; rows are parted on the host."""
+    """Finds the best splits of all nodes of a level at once; rows are divided on the host."""
 
     def __init__(self, codes: CodeColumns, data: split.Data, device: torch.device) -> None:
         m, k = data.targets.shape
@@ -74,7 +74,7 @@ class DeviceSearch:
         """Gain of every split, −inf where it is none; some columns at a time."""
         y, n = self.y[samples], len(size)
         total = y.new_zeros(n, y.shape[1]).index_add_(0, place, y)
-        # Neither the histograms nor what is added to them may be too many numbers at once.
+        # This bounds the histograms and also what is added to them.
         at_once = max(1, _MOST // (max(n * self.levels, len(y)) * y.shape[1]))
         gains = [
             self._gains_of(rank[:, samples].long(), y, place, total, size.double())

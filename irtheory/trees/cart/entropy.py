@@ -1,21 +1,27 @@
 """Information gain of the mean soft label, with a bound that spares most logarithms (numba).
 
 A side of n_c rows and label sum S costs n_c H(S / n_c) = −Σ_j S_j log(S_j / n_c). What a split
-gains is Σ_sides n_c KL(p_c ‖ p), p the node's mean label. As KL ≤ log(1 + χ²), and p_c ≤
-(n / n_c) p, a side adds at most n_c log min(1 + q / n_c², n / n_c), where q is the distance of
-`_cart_scatter` with weights 1 / p. In small nodes, where logarithms would be most of the work,
-only splits whose bound reaches the best gain are measured.
+gains is Σ_sides n_c KL(p_c ‖ p), p the node's mean label and p_c = S / n_c that of a side. Two
+bounds hold for each side:
+
+* KL(p_c ‖ p) = E_c log(p_c / p) ≤ log E_c(p_c / p) = log(1 + χ²) by Jensen's inequality, where
+  χ² = Σ_j (p_cj − p_j)² / p_j = q / n_c², with the distance q of `irtheory.trees.cart.scatter`
+  at weights 1 / p (q is the same for both sides);
+* KL(p_c ‖ p) ≤ log(n / n_c), as a side's labels are part of the node's: n_c p_c ≤ n p.
+
+In small nodes, where logarithms would be most of the work, only splits whose bound reaches the
+best gain are measured: the bound takes two logarithms a split, the gain two for each output.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import types
 
 from irtheory.trees.cart.sums import sort_codes
-from irtheory.trees.kernels.lanes import BAD, FAST
+from irtheory.trees.kernels.kernel import intrinsic, kernel
+from irtheory.trees.kernels.lanes import BAD
 
 _LN2 = 0.6931471805599453
 # Bits of √½: mantissas are taken from √½ … √2, so that log keeps its relative accuracy at 1.
@@ -41,16 +47,18 @@ def _number(typing_context, bits):
     return types.float64(types.int64), generate
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST, inline="always")
+@kernel(fast=True, unchecked_division=True, inline=True)
 def log(x):
     """Natural logarithm of normal x > 0, to a few units in the last place.
 
     Plain arithmetic, so that loops over it become vector code: with x = 2^e (1 + f) and
     s = f / (2 + f), log(1 + f) = 2 (s + s³/3 + s⁵/5 + …), where |s| < 0.172.
     """
-    bits = _bits(x)  # pyright: ignore[reportCallIssue]
+    # e is the exponent of x, or one more where the mantissa is √2 or above: then 1 + f = x / 2^e
+    # lies between √½ and √2.
+    bits = _bits(x)
     e = (bits - _ROOT_HALF) >> 52
-    f = _number(bits - (e << 52)) - 1.0  # pyright: ignore[reportCallIssue]
+    f = _number(bits - (e << 52)) - 1.0
     s = f / (2.0 + f)
     z = s * s
     series = 1 / 15 + z * (1 / 17 + z * (1 / 19 + z * (1 / 21)))
@@ -59,7 +67,7 @@ def log(x):
     return e * _LN2 + 2.0 * (s + s * series)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def entropy(s, n):
     """Entropy n H(s / n) = −Σ s log(s / n) of a label sum s of n rows; 0 log 0 = 0."""
     total, share = 0.0, 1.0 / n
@@ -69,14 +77,14 @@ def entropy(s, n):
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def row_entropies(targets, out):
     """H of every row of targets [m, k]."""
     for i in range(len(targets)):
         out[i] = entropy(targets[i], 1.0)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _entropy_of_rest(s, total, n):
     lost, share = 0.0, 1.0 / n
     for c in range(np.uintp(len(s))):
@@ -85,10 +93,11 @@ def _entropy_of_rest(s, total, n):
     return lost
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _bound_column(q, n_left, n, least, gains):
     most = BAD
     for v in range(len(q)):
+        # Where no split is, n_left is 0: the clamp keeps the loop without branches.
         low = max(n_left[v], 1.0)
         high = max(n - n_left[v], 1.0)
         bound = low * log(min(1.0 + q[v] / (low * low), n / low))
@@ -99,9 +108,10 @@ def _bound_column(q, n_left, n, least, gains):
     return most
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def allow(below, n, least, gains):
     """0 for the splits of one column that part the rows and leave enough, BAD for the others."""
+    # A code that no row has parts the rows just like the code before it: not a second split.
     before = 0
     for v in range(len(below)):
         low = below[v]
@@ -109,7 +119,7 @@ def allow(below, n, least, gains):
         before = low
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def gains_of_sums(below, sums, first, n, total, whole, floor, gains):
     """Replace entries of one column that reach `floor` by gains, the others by BAD.
 
@@ -127,7 +137,7 @@ def gains_of_sums(below, sums, first, n, total, whole, floor, gains):
     return best
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _measure(codes, rows, targets, total, space, whole, floor, gains):
     """Replace the bounds of one column that reach `floor` by gains, the others by BAD."""
     n, k, levels = len(rows), targets.shape[1], len(gains)
@@ -149,7 +159,7 @@ def _measure(codes, rows, targets, total, space, whole, floor, gains):
     return best
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def measure_gains(codes, first, stop, rows, targets, total, rule, space, scores, sums, below):
     """Information gains of columns first … stop − 1; BAD for splits that cannot be the best.
 
@@ -165,6 +175,7 @@ def measure_gains(codes, first, stop, rows, targets, total, rule, space, scores,
         bounds[j] = _bound_column(scores.q[j], scores.n_left[j], n, least, scores.gains[j])
     best = BAD
     for _ in range(first, stop):
+        # Few columns are measured as a rule, so looking for the largest bound beats sorting.
         j = first
         for other in range(first, stop):
             j = other if bounds[other] > bounds[j] else j

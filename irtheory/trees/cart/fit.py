@@ -1,9 +1,10 @@
 """Greedy trees (CART) on integer codes, with m × k targets.
 
 The splits of a node come from sums of targets per code (a histogram), not from sorted
-columns; `_cart_scatter` says how those are taken quickly. Memory is that of codes (up to
-3 bytes each) and targets (two copies), at most 128 MB of sums that are held for the next level,
-and for every thread 24 bytes a column and code and 64 bytes a joint code and output.
+columns; `irtheory.trees.cart.scatter` describes how these sums are computed quickly. Memory is
+that of codes (up to 3 bytes each) and targets (two copies), at most 128 MB of sums that are
+held for the next level, and for every thread 24 bytes for each column and code, and 64 bytes
+for each joint code and output.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float
 
+from irtheory.checks import check_whole
 from irtheory.trees.cart import split
-from irtheory.trees.cart.codes import CodeColumns, arrange, check_codes, check_columns
+from irtheory.trees.cart.codes import LEVELS, CodeColumns, arrange, check_columns
 from irtheory.trees.cart.entropy import row_entropies
 from irtheory.trees.cart.levels import grow_levels
 from irtheory.trees.cart.threads import Threads
+from irtheory.trees.checks import check_codes, check_targets
 from irtheory.trees.choices import Criterion
 from irtheory.trees.kernels.lanes import LANES, aligned_zeros
 from irtheory.trees.kernels.workers import default_threads
@@ -69,15 +72,17 @@ def fit_cart(
     Raises:
         ValueError: bad codes, targets or settings, named.
     """
-    check_settings(max_depth, criterion, min_samples_leaf, threads)
+    _check_settings(max_depth, criterion, min_samples_leaf, threads)
     device = None
     if _is_tensor(codes) or _is_tensor(targets):
         from irtheory.trees.cart.device import as_arrays
 
         device, codes, targets = as_arrays(codes, targets)
-    small = check_codes(codes)
+    small = check_codes(codes, 0, LEVELS - 1, np.uint8)
     arranged = arrange(small, check_columns(columns, small.shape[1]))
-    targets = check_targets(targets, len(small), criterion)
+    targets = check_targets(targets, len(small))
+    if criterion == "entropy":
+        _check_labels(targets)
     data = prepare(arranged, targets, criterion, int(min_samples_leaf))
     if device is not None:
         from irtheory.trees.cart.device import DeviceSearch
@@ -88,59 +93,24 @@ def fit_cart(
     return grow_levels(arranged, data, int(max_depth), searching.split)
 
 
-def warm_up() -> None:
-    """Compile the kernels, or load them from numba's cache."""
-    codes = 1 + (np.arange(8)[:, None] >> np.arange(3) & 1)
-    fit_cart(codes, np.eye(4)[codes.sum(axis=1) - 3], 2, threads=1)
-
-
 def _is_tensor(found: Any) -> bool:
     return type(found).__module__.partition(".")[0] == "torch"
 
 
-def _check_whole(name: str, found: object, least: int) -> None:
-    if isinstance(found, bool) or not isinstance(found, int | np.integer) or int(found) < least:
-        raise ValueError(f"{name}: expected a whole number ≥ {least}, found {found!r}")
-
-
-def check_settings(
+def _check_settings(
     max_depth: object, criterion: object, min_samples_leaf: object, threads: object = None
 ) -> None:
     """Refuse settings out of range (ValueError, named)."""
-    _check_whole("max_depth", max_depth, 0)
-    _check_whole("min_samples_leaf", min_samples_leaf, 1)
+    check_whole("max_depth", max_depth, 0)
+    check_whole("min_samples_leaf", min_samples_leaf, 1)
     if threads is not None:
-        _check_whole("threads", threads, 1)
+        check_whole("threads", threads, 1)
     if criterion not in ("entropy", "squared_error"):
         raise ValueError(f"criterion: expected 'entropy' or 'squared_error', found {criterion!r}")
 
 
-def check_targets(
-    targets: Num[np.ndarray, "m k"], m: int, criterion: str
-) -> Float[np.ndarray, "m k"]:
-    """Targets as float64 [m, k].
-
-    Raises:
-        ValueError: no finite numbers below 1e140 in size, not m rows, or, for "entropy", a
-            row that is negative somewhere or does not sum to 1 within 1e-6.
-    """
-    targets = np.asarray(targets)
-    if targets.dtype.kind not in "biuf":
-        raise ValueError(f"targets: expected numbers, found dtype {targets.dtype}")
-    targets = np.require(targets, np.float64, ["C", "W"])
-    if targets.ndim == 1:
-        targets = targets[:, None]
-    if targets.ndim != 2 or len(targets) != m or targets.shape[1] == 0:
-        raise ValueError(f"targets: expected {m} × k numbers, found shape {targets.shape}")
-    largest = max(-targets.min(), targets.max())
-    if not largest < 1e140:
-        raise ValueError(f"targets: expected finite numbers below 1e140, found {largest}")
-    if criterion == "entropy":
-        _check_labels(targets)
-    return targets
-
-
 def _check_labels(targets: Float[np.ndarray, "m k"]) -> None:
+    """ValueError where a row is negative somewhere or does not sum to 1 within 1e-6."""
     if targets.min() < 0:
         row, column = np.argwhere(targets < 0)[0]
         found = f"{targets[row, column]} in row {row}"
@@ -166,7 +136,7 @@ def in_blocks(targets: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " blocks_m
 def prepare(
     codes: CodeColumns, targets: Float[np.ndarray, "m k"], criterion: str, least: int
 ) -> split.Data:
-    """What the kernels read; targets are centred where that keeps sums accurate."""
+    """Data for the kernels; for squared error the targets are centred, to keep sums accurate."""
     m, k = targets.shape
     row_entropy, mean = np.zeros(0), np.zeros(k)
     slack, floor = 0.0, 0.0

@@ -1,4 +1,4 @@
-"""The record of a greedy growth, level by level, and the `Tree` that is left of it."""
+"""Grow a greedy tree level by level, and convert the result to a `Tree`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Growth:
                     self.left[node], below[node] = -1, self.loss[node]
 
     def preorder(self) -> list[int]:
-        """The nodes that the root reaches, a node before its left before its right subtree."""
+        """The nodes that the root reaches: a node, its left subtree, then its right subtree."""
         order, pending = [], [0]
         while pending:
             order.append(node := pending.pop())
@@ -84,7 +84,7 @@ class Growth:
 
 
 def grow_levels(codes: CodeColumns, data: split.Data, max_depth: int, split_level: Split) -> Tree:
-    """Grow a tree level by level, down to `max_depth`, and collapse what gains nothing."""
+    """Grow a tree level by level to `max_depth`, and collapse subtrees that gain nothing."""
     m, k = data.targets.shape
     rows, mean, growth = np.arange(m, dtype=np.uint32), np.zeros(k), Growth()
     loss, mixed = split.describe(data.targets, data.row_entropy, data.tie, rows, mean)

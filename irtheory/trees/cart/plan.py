@@ -1,24 +1,27 @@
-"""Which way to score a node takes least time, by rough times per column in ns (numba)."""
+"""Choose the fastest way to score a node, by rough times per column in ns (numba).
+
+The constants are rough timings of the kernels. They decide which kernel runs, and so how sums
+are rounded, but not what is summed; the tolerance of ties is far above that rounding.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from irtheory.trees.cart.rows import REGISTERS, n_blocks
+from irtheory.trees.kernels.kernel import kernel
 from irtheory.trees.kernels.lanes import LANES
 
-# Ways other than by tables of joint codes, which are numbered by the columns they join: from
-# rows (`_cart_rows`), from rows made shorter, and from the parent's sums (`_cart_held`).
+# Ways ≥ 0 use tables of joint codes of 2^way columns (`sums`). The others: from rows (`rows`),
+# from rows made shorter by a rotation (`rows`), and from the parent's sums (`held`).
 ROWS, ROTATED, SUBTRACTED = -1, -2, -3
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _cheapest_table(n, levels, blocks, joints):
-    """A rough time, and which joint codes take it.
-
-    In a small table, additions to the same place wait for each other.
-    """
+    """A rough time, and which joint codes take it."""
+    # Joining columns divides the passes over rows, but a table has levels^joined entries to
+    # clear and to halve. In a small table additions to the same entry wait for each other.
     best, choice = 1e300, 0
     for s in range(len(joints)):
         if len(joints[s]) == 0:
@@ -32,14 +35,16 @@ def _cheapest_table(n, levels, blocks, joints):
     return best + 2 * blocks * levels, choice
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _time_of_rows(n, levels, blocks):
+    # One code's rows are never added (see `rows`): a share of 1 / levels of them, roughly.
     read = 0.5 if blocks <= REGISTERS else 0.7
     return 20 + n * (2 + read * blocks * (1 - 1 / levels)) + 0.5 * blocks * min(n, levels)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _time_of_rotation(n, blocks):
+    # Inner products of all pairs of rows, then Cholesky's method on them.
     return 0.5 * n * n * (3 + blocks) + 0.5 * n * n * (3 + n / LANES)
 
 
@@ -48,9 +53,10 @@ def time_of_subtraction(levels: int, blocks: int) -> float:
     return 20 + 2.5 * blocks * (levels - 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def choose_way(n, levels, joints, blocks, by_entropy, most_rows, most_rotated):
     """The quickest way to score a node of n rows and its time; then those that leave sums."""
+    # A rotation is done once for all columns; its rows have n outputs at most.
     table, choice = _cheapest_table(n, levels, blocks, joints)
     plain, rotated = _time_of_rows(n, levels, blocks), 1e300
     if n <= most_rotated:
@@ -66,7 +72,7 @@ def choose_way(n, levels, joints, blocks, by_entropy, most_rows, most_rotated):
     return way, time, held_way, held_time
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def choose_ways(joints, size, levels, blocks, by_entropy, most_rows, most_rotated, ways, times):
     """`choose_way` for every node of a level: ways and times [nodes, 2]."""
     for i in range(np.uintp(len(size))):

@@ -1,9 +1,11 @@
 """Small nodes: rows by code, and their running sum in vector registers (numba).
 
-The rows of a node are gathered, centred on its mean and weighted, so that the distance q of
-`_cart_scatter` is ‖S‖², S the sum of either side. Adding a row to registers is one read,
-where a table of sums takes two and a write. As n rows span fewer than n dimensions, rows of
-more outputs are first replaced by others with the same inner products.
+The rows of a node are gathered, centred on its mean and multiplied by the roots of the weights:
+z_i = √w (y_i − T / n). Then the distance q of `irtheory.trees.cart.scatter` is ‖Σ_left z_i‖², and
+as all z_i sum to 0, the sum over either side will do. Adding a row to registers is one read,
+where a table of sums takes two and a write. ‖Σ z_i‖² depends on inner products alone, and n
+centred rows span fewer than n dimensions: longer rows are first replaced by n shorter ones
+with the same inner products.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from irtheory.trees.kernels.lanes import FAST, LANES
+from irtheory.trees.kernels.kernel import intrinsic, kernel
+from irtheory.trees.kernels.lanes import LANES
 
 # Registers for a running sum; wider rows are added in parts.
 REGISTERS = 8
@@ -40,6 +42,7 @@ def _add_rows_of(blocks: int) -> Any:
                 at = builder.mul(at, ir.Constant(at.type, LANES))
                 return builder.bitcast(builder.gep(base, [at]), _VECTOR.as_pointer())
 
+            # Memory of the stack that is only loaded and stored becomes registers in LLVM.
             def register(u):
                 place = cgutils.alloca_once(builder, _VECTOR)
                 into = block(data(0), builder.add(args[1], ir.Constant(args[1].type, u)))
@@ -69,9 +72,10 @@ def _add_rows_of(blocks: int) -> Any:
 _add1, _add2, _add3, _add4, _add5, _add6, _add7, _add8 = map(_add_rows_of, range(1, 9))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add_rows(left, z, blocks, order, begin, end):
     """Add the rows z[order[t]], t = begin … end − 1, to `left`; all have `blocks` blocks."""
+    # Wider rows take several passes of nearly equal width, each at most REGISTERS blocks.
     rest, first = blocks, np.uintp(0)
     while rest > 0:
         passes = -(-rest // REGISTERS)
@@ -97,9 +101,10 @@ def _add_rows(left, z, blocks, order, begin, end):
         rest -= size
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _gather(rows, y, m, node, z):
     """Rows less their mean, times the root of the weights: z [n * width]."""
+    # Centred on this node, not only on all samples: its rows sum to 0, so either side will do.
     n, width = np.uintp(len(rows)), np.uintp(len(node.total))
     size = np.uintp(LANES)
     for i in range(n):
@@ -108,7 +113,7 @@ def _gather(rows, y, m, node, z):
             z[i * width + c] = (value - node.total[c] / n) * np.sqrt(node.weight[c])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _collect(rows, y, m, width, z):
     """The rows as they are: z [n * width]."""
     size, width = np.uintp(LANES), np.uintp(width)
@@ -119,7 +124,7 @@ def _collect(rows, y, m, width, z):
                 z[i * width + b * size + c] = y[start + c]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _dot(z, first, second, width):
     product = 0.0
     for c in range(np.uintp(width)):
@@ -127,7 +132,7 @@ def _dot(z, first, second, width):
     return product
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _multiply(z, n, width, gram):
     """Inner products of n rows, gram [n * n]; returns the sum of squares."""
     n, width, total = np.uintp(n), np.uintp(width), 0.0
@@ -139,17 +144,20 @@ def _multiply(z, n, width, gram):
     return total
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(unchecked_division=True)
 def _rotate(z, n, width, gram, rest):
     """Replace the rows of z by shorter ones with their inner products; returns the blocks.
 
-    By Cholesky's method with pivots, stopped where what is left of every row is rounding.
+    By Cholesky's method with pivots, stopped where what is left of every row is rounding:
+    with Z Zᵀ = L Lᵀ, row i of L takes the place of row i of Z. `rest` holds what is left of the
+    squares of each row, −1 for a row that was a pivot.
     """
     floor = _ROUNDING * _multiply(z, n, width, gram)
     size, width = np.uintp(n), np.uintp(-(-n // LANES) * LANES)
     z[: size * width] = 0.0
     for i in range(size):
         rest[i] = gram[i * size + i]
+    # Column s of L: (g_ip − Σ_t<s l_it l_pt) / l_ps for pivot row p, the row with most left.
     for s in range(size):
         pivot = np.uintp(0)
         for i in range(size):
@@ -167,15 +175,16 @@ def _rotate(z, n, width, gram, rest):
     return n_blocks(n)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def n_blocks(n):
     """Blocks that n doubles take."""
     return -(-n // LANES)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sort(codes, counts, order):
     """Places of `codes` by code: those with code v from order[v n] on, counts[v] of them."""
+    # Room for n places at every code, so that one pass is enough.
     n = np.uintp(len(codes))
     counts[:] = 0
     for t in range(n):
@@ -184,7 +193,7 @@ def _sort(codes, counts, order):
         counts[v] += 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _square(left):
     total = 0.0
     for c in range(np.uintp(len(left))):
@@ -192,7 +201,7 @@ def _square(left):
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _scan_up(counts, order, n, z, left, q, n_left):
     """Fill q and n_L of every split of one column from sums of the left sides."""
     below, blocks = 0, len(left) // LANES
@@ -206,13 +215,14 @@ def _scan_up(counts, order, n, z, left, q, n_left):
         q[v], n_left[v] = _square(left), below
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _scan_down(counts, order, n, z, left, q, n_left):
     """The same from sums of the right sides."""
     below, blocks = n, len(left) // LANES
     for v in range(len(counts) - 1, -1, -1):
         if counts[v] == 0:
             continue
+        # `left` holds the rows with codes above v; their sum is that of the left side, negated.
         if below < n:
             q[v], n_left[v] = _square(left), below
         below -= counts[v]
@@ -221,7 +231,7 @@ def _scan_down(counts, order, n, z, left, q, n_left):
         _add_rows(left, z, blocks, order, v * n, v * n + counts[v])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def score_rows(codes, first, stop, rows, y, m, node, rotated, space, q, n_left):
     """Fill q and n_L of columns first … stop − 1; they are 0 on entry."""
     n, width, counts = len(rows), len(node.total), space.counts
@@ -233,6 +243,8 @@ def score_rows(codes, first, stop, rows, y, m, node, rotated, space, q, n_left):
     for j in range(first, stop):
         _sort(codes[j], counts, space.order)
         left[:] = 0.0
+        # Upwards the rows of the highest code are never added, downwards those of the lowest.
+        # So the scan starts at the end with fewer rows.
         highest = len(counts) - 1
         while counts[highest] == 0:
             highest -= 1
@@ -242,24 +254,26 @@ def score_rows(codes, first, stop, rows, y, m, node, rotated, space, q, n_left):
             _scan_up(counts, space.order, n, space.z, left, q[j], n_left[j])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _copy(left, sums, first):
     for c in range(np.uintp(len(left))):
         sums[first + c] = left[c]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _copy_rest(total, right, sums, first):
     for c in range(np.uintp(len(right))):
         sums[first + c] = total[c] - right[c]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sum_rows(codes, first, stop, rows, y, m, total, space, sums, below):
     """Fill the sums and rows up to every code but the last, columns first … stop − 1.
 
     `sums` and `below` are those of one place of `Held`; `total` is the node's sum.
     """
+    # From the right where code 0 is more frequent than the last: the sums on the left are then
+    # the total less those on the right.
     n, width, counts = len(rows), len(total), space.counts
     _collect(rows, y, m, width, space.z)
     left, levels = space.left[:width], len(counts)

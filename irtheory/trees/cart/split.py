@@ -1,18 +1,18 @@
-"""One step of greedy growth: the best split of a node, its rows parted, its children (numba)."""
+"""One step of greedy growth: find the best split of a node and divide its rows (numba)."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from irtheory.trees.cart.codes import LEVELS, CodeColumns
 from irtheory.trees.cart.entropy import entropy, measure_gains
 from irtheory.trees.cart.held import Held
 from irtheory.trees.cart.scatter import fill_scatter
 from irtheory.trees.cart.sums import TABLES
-from irtheory.trees.kernels.lanes import BAD, FAST, LANES, add_block, aligned_zeros
+from irtheory.trees.kernels.kernel import kernel
+from irtheory.trees.kernels.lanes import BAD, LANES, add_block, aligned_zeros
 
 # Rows that are gathered at most, bytes they take at most, and rows that are rotated at most.
 _MOST_ROWS = 4096
@@ -23,7 +23,7 @@ _LEAST_LABEL = 1e-290
 
 
 class Data(NamedTuple):
-    """Samples of a fit: joint codes, targets [m, k], the same in blocks, entropy per row."""
+    """What a fit reads: joint codes, targets [m, k], the same in blocks, entropy per row."""
 
     joints: tuple[np.ndarray, ...]
     targets: np.ndarray
@@ -135,23 +135,25 @@ def new_step(start: np.ndarray, stop: np.ndarray, k: int) -> Step:
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _enter_node(data, rows, node):
     """Sum the targets of `rows` and weigh the outputs: 1, or for entropy 1 / mean label."""
+    # A label that no row of the node has gets weight 0: it cannot add to the gain.
     total, weight = node
     m, n = len(data.targets), len(rows)
     total[:] = 0.0
     for b in range(np.uintp(len(total) // LANES)):
         for t in range(np.uintp(n)):
-            add_block(total, b, data.y, b * np.uintp(m) + rows[t])  # pyright: ignore[reportCallIssue]
+            add_block(total, b, data.y, b * np.uintp(m) + rows[t])
     weight[:] = 1.0
     if len(data.row_entropy):
         for c in range(len(total)):
             weight[c] = n / total[c] if total[c] > _LEAST_LABEL else 0.0
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@kernel(fast=True, unchecked_division=True)
 def _squared_gains(q, n_left, n, least, gains):
+    # Where no split is, n_L = 0 is below every `least`; no branches, so that it is vector code.
     for j in range(len(q)):
         for v in range(q.shape[1]):
             low, high = n_left[j, v], n - n_left[j, v]
@@ -159,7 +161,7 @@ def _squared_gains(q, n_left, n, least, gains):
             gains[j, v] = gain if (low >= least) & (high >= least) else BAD
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _score_columns(data, plan, i, codes, first, stop, rows, node, space, scores):
     """Fill the gains of columns first … stop − 1 (multiples of 8) of node i."""
     q, n_left, gains = scores
@@ -178,9 +180,10 @@ def _score_columns(data, plan, i, codes, first, stop, rows, node, space, scores)
         _squared_gains(q[first:stop], n_left[first:stop], n, data.least, gains[first:stop])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _pick(gains, tie):
     """Lowest column, then lowest level, among the splits within `tie` of the best gain."""
+    # Two passes, so that a tie is measured from the best gain of all, in any order of columns.
     best = BAD
     for j in range(len(gains)):
         for v in range(gains.shape[1]):
@@ -193,9 +196,11 @@ def _pick(gains, tie):
     return -1, 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _part(rank, level, rows, spare):
     """Move the rows with codes up to `level` to the front, both sides in order."""
+    # In order, so that the rows of every node stay ascending: its targets are then read from
+    # memory front to back, and sums do not depend on the path that led to the node.
     n_left, n_right = 0, 0
     for t in range(len(rows)):
         r = rows[t]
@@ -210,12 +215,13 @@ def _part(rank, level, rows, spare):
     return n_left
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def describe(targets, row_entropy, tie, rows, mean):
     """Fill the mean target [k]; returns the node's loss, and whether its targets differ.
 
     The loss is Σ‖y − mean‖², or for entropy n H(mean), of which Σ H(y) no split takes off.
     """
+    # Two passes, as Σ‖y‖² − n ‖mean‖² would lose digits.
     n, k = len(rows), len(mean)
     mean[:] = 0.0
     for t in range(n):
@@ -237,7 +243,7 @@ def describe(targets, row_entropy, tie, rows, mean):
     return loss, loss > tie
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def divide(data, rows, i, column, level, spare, step):
     """Part the rows of node i by codes up to `level` of `column`; describe its children."""
     start, stop = step.start[i], step.stop[i]
@@ -251,7 +257,7 @@ def divide(data, rows, i, column, level, spare, step):
         )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _settle(data, rows, i, space, scores, step):
     """Divide node i by the best split, if there is one."""
     column, level = _pick(scores.gains, data.tie)
@@ -259,7 +265,7 @@ def _settle(data, rows, i, space, scores, step):
         divide(data, rows, i, column, level, space.rows, step)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def split_nodes(data, plan, nodes, first, stop, rows, node, space, scores, step):
     """Score columns first … stop − 1 in some nodes of a level, one after the other.
 

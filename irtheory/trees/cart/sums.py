@@ -1,44 +1,47 @@
 """Sums of target rows per column and code, from tables of jointly coded columns (numba).
 
-Rows are blocks of eight outputs (see `_lanes`), block by block: the table of one block of
-256 joint codes stays in the first-level cache. A table is halved until it holds one column:
-a table over (a, b) gives the table of a by summing over b, and the other way round.
+Targets are stored as blocks of eight outputs (see `irtheory.trees.kernels.lanes`), all rows of
+the first block first: the table of one block of 256 joint codes (16 kB) stays in the
+first-level cache. A table is halved until it holds one column: a table over (a, b) gives the
+table of a by summing over b, and the other way round. That takes time in the size of the table,
+whereas a further pass over the rows takes time in their number.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from irtheory.trees.cart.held import accumulate
+from irtheory.trees.kernels.kernel import kernel
 from irtheory.trees.kernels.lanes import LANES, add_block
 
 # Tables filled side by side, so that a tile of target rows is read from memory once.
 TABLES = 8
+# Rows of a tile; one block of them (256 kB) fits the second-level cache.
 _TILE = 4096
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add_rows(joint, rows, y, offset, table, first):
     for t in range(np.uintp(len(rows))):
         r = np.uintp(rows[t])
-        add_block(table, first + np.uintp(joint[r]), y, offset + r)  # pyright: ignore[reportCallIssue]
+        add_block(table, first + np.uintp(joint[r]), y, offset + r)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add_rows_to_four(one, two, three, four, rows, y, offset, table, first, cells):
     """Fill four tables in one pass: additions to one place wait, those to others do not."""
     second, third = first + cells, first + cells + cells
     fourth = third + cells
     for t in range(np.uintp(len(rows))):
         r = np.uintp(rows[t])
-        add_block(table, first + np.uintp(one[r]), y, offset + r)  # pyright: ignore[reportCallIssue]
-        add_block(table, second + np.uintp(two[r]), y, offset + r)  # pyright: ignore[reportCallIssue]
-        add_block(table, third + np.uintp(three[r]), y, offset + r)  # pyright: ignore[reportCallIssue]
-        add_block(table, fourth + np.uintp(four[r]), y, offset + r)  # pyright: ignore[reportCallIssue]
+        add_block(table, first + np.uintp(one[r]), y, offset + r)
+        add_block(table, second + np.uintp(two[r]), y, offset + r)
+        add_block(table, third + np.uintp(three[r]), y, offset + r)
+        add_block(table, fourth + np.uintp(four[r]), y, offset + r)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add_tile(joint, rows, y, offset, table, cells):
     """Fill one table a group of joined columns, four at a time."""
     groups = len(joint)
@@ -52,14 +55,14 @@ def _add_tile(joint, rows, y, offset, table, cells):
         _add_rows(joint[g], rows, y, offset, table, np.uintp(g) * cells)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add_blocks(out, at, stride, table, first, step, n):
     """out[at + stride i] += table[first + step i] for i < n, all of them blocks."""
     for i in range(n):
-        add_block(out, at + stride * i, table, first + step * i)  # pyright: ignore[reportCallIssue]
+        add_block(out, at + stride * i, table, first + step * i)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _halve(table, first, count, side, out):
     """Tables of side × side blocks, `count` of them from `first` on, into twice as many."""
     # Neighbouring additions go to different blocks: one block's would wait for each other.
@@ -72,9 +75,10 @@ def _halve(table, first, count, side, out):
             _add_blocks(out, high + side, one, table, start + a * side, one, side)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _split(table, first, joined, levels, spare):
     """Turn the table of `joined` columns at block `first` into one table a column."""
+    # Each round has twice as many tables of the square root of the size: less work every time.
     count = np.uintp(1)
     while joined > 1:
         joined //= 2
@@ -88,7 +92,7 @@ def _split(table, first, joined, levels, spare):
         count *= np.uintp(2)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fill_sums(joint, rows, y, blocks, joined, levels, tables, spare, sums):
     """Sums over `rows` for at most TABLES groups of `joined` columns.
 
@@ -113,9 +117,10 @@ def _fill_sums(joint, rows, y, blocks, joined, levels, tables, spare, sums):
                     sums[into + c] = tables[read + c]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fill_counts(joint, rows, joined, levels, table, counts):
     """Rows per column and code, counts [joined, levels], of one group of joined columns."""
+    # Counted in the joint table too; digits of a joint code, last column first, are its codes.
     cells = levels**joined
     table[:cells] = 0
     for t in range(len(rows)):
@@ -128,7 +133,7 @@ def _fill_counts(joint, rows, joined, levels, table, counts):
             rest //= levels
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sum_tables(joint, rows, y, blocks, joined, space, sums, below):
     """Target sums and rows up to every code, for at most TABLES groups of joined columns.
 
@@ -144,9 +149,10 @@ def sum_tables(joint, rows, y, blocks, joined, space, sums, below):
         accumulate(sums, j * levels * width, width, below[j])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sort_codes(codes, counts, ends, order):
     """Places of a node's codes in ascending order; ends[v] is where code v ends."""
+    # A counting sort: levels are few, and it keeps the rows of a code in order.
     counts[:] = 0
     for v in codes:
         counts[v] += 1

@@ -1,4 +1,4 @@
-"""A level's nodes, shared out among threads; sums that are held for the next level."""
+"""Share out the nodes of a level among threads; keep sums for the next level."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ Rows = UInt32[np.ndarray, " m"]
 
 
 class _Family(NamedTuple):
-    """A node that was split: its children's rows start … middle … stop − 1, its sums' place."""
+    """A node that was split: the rows of its children, and the place of its sums.
+
+    The children have the rows start … middle − 1 and middle … stop − 1.
+    """
 
     start: int
     middle: int
@@ -45,7 +48,7 @@ class _Unit(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """What is chosen for the nodes of a level: see `split.Plan`, `_cart_plan.choose_ways`."""
+    """What is chosen for the nodes of a level: see `split.Plan` and `plan.choose_ways`."""
 
     size: Int[np.ndarray, " nodes"]
     choices: Int[np.ndarray, "nodes 2"]
@@ -58,8 +61,9 @@ class _Level(NamedTuple):
 class Threads:
     """Splits the nodes of a level on threads: large nodes by columns, small ones by nodes.
 
-    Where a node's sums are held, its larger child's are what its smaller child's leave of
-    them, so siblings stay together. At the last level the smaller child's are forgotten.
+    Where a node's sums are held, its larger child's are these less the smaller child's. So
+    siblings go to one thread, the smaller one first. At the last level the smaller child's
+    sums have no further use, and the next pair overwrites them.
     """
 
     def __init__(self, codes: CodeColumns, data: split.Data, max_depth: int, threads: int) -> None:
@@ -94,6 +98,7 @@ class Threads:
         """Find the best split of every node and fill `step`."""
         self.left -= 1
         level = self._describe(step)
+        # Largest first, so that no thread is left with a large unit when the others are done.
         units = sorted(self._units(step, level), key=lambda unit: -unit.time)
         large, batches = self._share_out(units)
         for batch in (*[[unit] for unit in large], *batches):
@@ -124,7 +129,7 @@ class Threads:
         return _Level(size, choices, times, choices[:, 0].copy(), none, none.copy())
 
     def _units(self, step: split.Step, level: _Level) -> list[_Unit]:
-        """Siblings whose parent's sums spare time, together, and all other nodes."""
+        """Pairs of siblings for which a subtraction saves time, and all other nodes."""
         node_at = {start: i for i, start in enumerate(step.start.tolist())}
         spare, units, paired = time_of_subtraction(self.levels, self.width // LANES), [], set()
         for start, middle, stop, place in self.families:
@@ -142,6 +147,7 @@ class Threads:
 
     def _share_out(self, units: list[_Unit]) -> tuple[list[_Unit], list[list[_Unit]]]:
         """Units whose columns are shared out, and batches of the others; all largest first."""
+        # A unit above a quarter of a thread's share could leave the other threads idle.
         total = sum(unit.time for unit in units)
         least = max(_LARGE / self.padded, total / (4 * self.threads))  # else units are enough
         several = self.threads > 1 and self.padded > JOINED
@@ -151,7 +157,8 @@ class Threads:
         return large, [small[b::n] for b in range(n)]
 
     def _find_places(self, level: _Level, batch: list[_Unit]) -> None:
-        """Places for sums of the nodes of one thread, and what follows for their ways."""
+        """Choose places for the sums of one thread's nodes, and set their ways accordingly."""
+        # At the last level (left = 0) one place serves all pairs of a thread, one after another.
         spot = -1
         for nodes, parent, _ in batch:
             i = nodes[0]

@@ -1,7 +1,7 @@
 """Depths above 4: branch over root tests, solve each half exactly one level lower.
 
-A root is given up once one half alone costs more than the best tree known, which is sound
-only where no half can cost less than 0. Linear costs are therefore counted as regrets,
+A root is skipped when one half alone costs more than the best tree known. That is correct
+only if no half can cost less than 0. Linear costs are therefore counted as regrets,
 C[i, c] − min_c C[i, c]: the minima are what every tree pays.
 """
 
@@ -19,7 +19,7 @@ from irtheory.trees.exact.structure import Found, heap_of, tree_of
 
 
 class Solver(Protocol):
-    """What branching asks of the search that it is part of; see `irtheory.trees.exact.search`."""
+    """The part of `irtheory.trees.exact.search.Search` that branching uses."""
 
     tests: BinaryTests
     depth: int
@@ -60,7 +60,8 @@ class Branching:
     def half(self, inside: np.ndarray) -> Found:
         """Best tree, one level lower, on the samples `inside`; remembered by sample set.
 
-        The search itself is dropped: its lattice is far larger than what it found.
+        `_assemble` asks for the best tree's halves a second time. The search itself is
+        dropped: its lattice is far larger than what it found.
         """
         key = np.packbits(inside).tobytes()
         if key not in self.halves:
@@ -91,6 +92,8 @@ def branch(
         targets = targets - targets.min(axis=1, keepdims=True)
     state = Branching(search, targets, upper, slack, deadline)
     lower, best = upper, None
+    # Tests in ascending order, and a later one must be better by more than `slack`: among
+    # ties the lowest test wins. The first that ties with the given heap replaces it.
     for test in range(search.tests.n_tests):
         on = search.tests.design.bits[search.tests.row_of, test] == 1
         if min(on.sum(), (~on).sum()) < search.least:
@@ -111,6 +114,7 @@ def branch(
 
 def _root(state: Branching, on: np.ndarray) -> tuple[float, float]:
     """Cost and proven bound of the best tree whose root parts `on` from the rest."""
+    # Costs are ≥ 0, so one half alone is a lower bound on the tree.
     first = state.half(on)
     if first.lower + first.constant > state.upper + state.slack and state.search.pruning.incumbent:
         state.skipped += 1

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
+from irtheory.trees.checks import check_codes
+
 
 class Design(NamedTuple):
     """What the kernels read: g merged rows by p kept tests, in three orders."""
@@ -71,31 +73,6 @@ class BinaryTests:
         return min(self.n_tests, self.n_rows - 1)
 
 
-def check_codes(codes: Num[np.ndarray, "m n"]) -> Float[np.ndarray, "m n"]:
-    """Return codes as float64 [m, n].
-
-    Raises:
-        ValueError: not two-dimensional, empty, not finite, not whole numbers, or beyond
-            ±2^52, where half-way between neighbouring whole numbers there is no float.
-    """
-    codes = np.asarray(codes)
-    if codes.ndim != 2:
-        raise ValueError(f"codes: expected samples × features, found shape {codes.shape}")
-    if codes.size == 0:
-        raise ValueError(f"codes: expected some samples and features, found shape {codes.shape}")
-    if codes.dtype.kind not in "biuf":
-        raise ValueError(f"codes: expected whole numbers, found dtype {codes.dtype}")
-    if not np.isfinite(codes).all():
-        raise ValueError("codes: expected finite whole numbers, found NaN or infinity")
-    for extreme in (int(codes.min()), int(codes.max())):
-        if abs(extreme) > _LARGEST:
-            raise ValueError(f"codes: expected magnitudes up to 2^52, found {extreme}")
-    codes = codes.astype(np.float64)
-    if (codes != np.rint(codes)).any():
-        raise ValueError("codes: expected whole numbers, found fractions; bin floats first")
-    return codes
-
-
 def all_tests(
     codes: Float[np.ndarray, "m n"],
 ) -> tuple[Bool[np.ndarray, "m p"], Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
@@ -115,13 +92,14 @@ def all_tests(
 
 
 def _keys(bits: Bool[np.ndarray, "a b"]) -> np.ndarray:
-    """One opaque value a row, equal for equal rows (far quicker to sort than rows)."""
+    """One opaque value for each row, equal for equal rows, as sorting rows is slow."""
     packed = np.ascontiguousarray(np.packbits(bits, axis=1))
     return packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
 
 
 def _distinct_splits(bits: Bool[np.ndarray, "m p"]) -> Int[np.ndarray, " kept"]:
     """First column of each class of columns that are equal up to complement."""
+    # Columns that read 0 in the first row: of a column and its complement, one and the same.
     return np.sort(np.unique(_keys(bits.T ^ bits[0][:, None]), return_index=True)[1])
 
 
@@ -143,6 +121,8 @@ def _compressed(bits: Bool[np.ndarray, "g p"]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pair_offsets(p: int) -> np.ndarray:
+    # Before the pairs of i come (p − 1) + … + (p − i) = i p − i (i + 1) / 2 others, and its own
+    # begin with j = i + 1.
     i = np.arange(p, dtype=np.int64)
     return (i * p - i * (i + 1) // 2 - i - 1).astype(np.uintp)
 
@@ -173,9 +153,10 @@ def binary_tests(
         merge_columns: keep one test of each set that splits the samples alike.
 
     Raises:
-        ValueError: see `check_codes`.
+        ValueError: bad codes, see `irtheory.trees.checks.check_codes`; or beyond ±2^52,
+            where half-way between neighbouring whole numbers there is no float.
     """
-    codes = check_codes(codes)
+    codes = check_codes(codes, -_LARGEST, _LARGEST, np.float64)
     return _arranged(codes, *all_tests(codes), merge_rows, merge_columns)
 
 

@@ -1,4 +1,4 @@
-"""A greedy tree on the same tests and costs as the exact one: what a non-global ω-step gives."""
+"""A greedy tree on the same tests and costs as the exact one, for an ω-step that is not global."""
 
 from __future__ import annotations
 

@@ -3,14 +3,20 @@
 A tree of depth D ≥ 3 is a root test, a test in each half, and four trees of depth D − 2,
 each on the rows of a pair of literals. `fill_depth3` and `fill_depth4` solve those small
 problems for every pair (one pass over the rows of a pair of tests serves all four sign
-combinations); `_select` combines them. Between two solves on the same codes each pair
-keeps a lower bound that `_select.shift` weakens by how far the targets moved, so that only
-the pairs that could be part of a better tree are solved again.
+combinations); `irtheory.trees.exact.select` combines them. Between two solves on the same
+codes each pair keeps a lower bound that `select.shift` weakens by how far the targets moved,
+so that only the pairs that could be part of a better tree are solved again.
 
-For squared error the cost of a tree on a row set is dist(Y, V)², V its subspace of
-piecewise constant targets, and |dist(Y', V) − dist(Y, V)| ≤ ||Y' − Y||_F, restricted to
-the rows of the node. For a linear cost no tree gets cheaper by more than the sum over
-rows of the largest decrease of an entry. `reach` stores the bound plus the drift so far.
+For squared error the cost of a tree on a row set R is dist(Y, V)², V its subspace of
+piecewise constant targets. A distance is 1-Lipschitz, |dist(Y', V) − dist(Y, V)| ≤
+‖Y' − Y‖_R, and so is the least distance over all trees. With drift[a] the sum of ‖Y' − Y‖
+on the rows of literal a over all moves so far, and R within those rows,
+
+    √cost now ≥ √cost then − (drift[a] now − drift[a] then) = reach[a, b] − drift[a] now,
+
+where reach[a, b] = √cost then + drift[a] then is stored once, when the pair is solved. For a
+linear cost the same holds without roots: no tree gets cheaper by more than the sum over rows
+of the largest decrease of an entry.
 """
 
 from __future__ import annotations
@@ -18,11 +24,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from irtheory.trees.exact.nodes import narrow, rows_of
 from irtheory.trees.exact.statistics import Statistics, best_total, collect, scan, subtract
-from irtheory.trees.kernels.lanes import FAST
+from irtheory.trees.kernels.kernel import kernel
 
 _1 = np.uintp(1)
 HUGE = 1e300
@@ -53,7 +58,7 @@ def new_lattice(p: int) -> Lattice:
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mark_feasible(stats, least, lattice):
     """Fill split_ok and root_ok from the pair weights of the whole problem."""
     p = len(stats.n)
@@ -64,6 +69,7 @@ def mark_feasible(stats, least, lattice):
             if i == j:
                 continue
             a, b = min(i, j), max(i, j)
+            # Weights of the four quadrants of (i, j), by inclusion and exclusion.
             both = stats.pair_n[a * p - a * (a + 1) // 2 - a - 1 + b]
             on, off = stats.n[i] - both, stats.n[j] - both
             rest = total - stats.n[i] - off
@@ -71,10 +77,10 @@ def mark_feasible(stats, least, lattice):
             lattice.split_ok[2 * i, j] = off >= least and rest >= least
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def record(lattice, a, b, cost, linear, version):
     """Store the exact cost of the pair (a, b) in both orders."""
-    cost = max(cost, 0.0)
+    cost = max(cost, 0.0)  # a difference of sums may be a rounding below 0
     root = cost if linear else np.sqrt(cost)
     lattice.cost[a, b] = lattice.cost[b, a] = cost
     lattice.stamp[a, b] = lattice.stamp[b, a] = version
@@ -83,13 +89,15 @@ def record(lattice, a, b, cost, linear, version):
     lattice.solved[0] += 1
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def fill_depth3(design, y, q, test, shape, whole, budget, prune, version, work, lattice):
     """Solve depth 1 on every pair (test, j): one scan of each half of `test`."""
     part, rest, best = work
     p, width, linear, least = shape.p, shape.width, shape.linear, shape.least
     collect(design, y, q, rows_of(design, 2 * test + 1), shape.blocks, True, part)
     subtract(whole, part, rest)
+    # Below the root literal and a test j, depth 1 is left on every pair: scanning the pairs
+    # (j, i) of a half gives the best score of each of its quarters for all j at once.
     for side in (1, 0):
         stats = part if side == 1 else rest
         scan(stats, p, width, linear, least, best)
@@ -100,12 +108,14 @@ def fill_depth3(design, y, q, test, shape, whole, budget, prune, version, work, 
                 record_one(lattice, literal, 2 * j, off, linear, version)
                 record_one(lattice, literal, 2 * j + 1, stats.q[j] - best[1, j], linear, version)
         total = best_total(stats, p, width, linear, least, best)
+        # The best tree of depth 2 on this half alone costs too much, so no tree with this
+        # root is better: the pairs of the other half, which only such trees use, are skipped.
         if prune and stats.total_q[0] - total > budget:
             lattice.solved[1] += side * p
             return
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def record_one(lattice, a, b, cost, linear, version):
     """Store the exact cost of the pair (a, b) in this order only."""
     cost = max(cost, 0.0)
@@ -115,19 +125,19 @@ def record_one(lattice, a, b, cost, linear, version):
     lattice.solved[0] += 1
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def _solve_scanned(stats, shape, best):
     p, width, linear, least = shape.p, shape.width, shape.linear, shape.least
     scan(stats, p, width, linear, least, best)
     return stats.total_q[0] - best_total(stats, p, width, linear, least, best)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _wanted(lattice, a, b):
     return lattice.split_ok[a, b // 2] or lattice.split_ok[b, a // 2]
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def fill_depth4(design, y, q, f, shape, ons, whole, budget, prune, version, work, lattice):
     """Solve depth 2 on the four sign combinations of (f, g) for every g > f.
 
@@ -140,6 +150,7 @@ def fill_depth4(design, y, q, f, shape, ons, whole, budget, prune, version, work
     rows = rows_of(design, 2 * f + 1)
     on_f = _row(ons, f)
     subtract(whole, on_f, f_off)
+    # Rows are read once, for (on, on); the other three follow by subtraction.
     for g in range(f + 1, p):
         a1, a0, b1, b0 = 2 * f + 1, 2 * f, 2 * g + 1, 2 * g
         cheap11 = cheap00 = True
@@ -168,7 +179,7 @@ def fill_depth4(design, y, q, f, shape, ons, whole, budget, prune, version, work
             record(lattice, a1, b0, _solve_scanned(f_only, shape, best), linear, version)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _row(stack, i):
     return Statistics(
         stack.pair_n[i],
@@ -182,7 +193,7 @@ def _row(stack, i):
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def collect_on(design, y, q, test, shape, ons):
     """ons[test] = statistics of the rows where `test` is on."""
     rows = rows_of(design, 2 * test + 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from irtheory.trees.exact.statistics import (
     add_row,
@@ -16,7 +15,8 @@ from irtheory.trees.exact.statistics import (
     leaf_score,
     scan,
 )
-from irtheory.trees.kernels.lanes import BAD, FAST
+from irtheory.trees.kernels.kernel import kernel
+from irtheory.trees.kernels.lanes import BAD
 
 
 class Shape(NamedTuple):
@@ -30,13 +30,14 @@ class Shape(NamedTuple):
     depth: int  # largest depth of the tree
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def rows_of(design, literal):
     """Merged rows of literal 2·test + side: the test is off (side 0) or on (side 1)."""
     test, side = literal // 2, literal % 2
     on = design.rows[design.colptr[test] : design.colptr[test + 1]]
     if side == 1:
         return on
+    # Only the rows that are on are stored (the rarer side); the others are collected here.
     off = np.empty(len(design.weight) - len(on), np.uintp)
     t = 0
     for r in range(len(design.weight)):
@@ -46,7 +47,7 @@ def rows_of(design, literal):
     return off
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def narrow(design, rows, literal):
     """Those of `rows` on which the literal holds, in order."""
     test, side = literal // 2, literal % 2
@@ -59,7 +60,7 @@ def narrow(design, rows, literal):
     return kept[:t]
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def solve_small(design, y, q, rows, depth, shape, slack, stats, best):
     """Cost of the best tree of depth ≤ `depth` ≤ 2 on `rows`, and its root test.
 
@@ -73,6 +74,7 @@ def solve_small(design, y, q, rows, depth, shape, slack, stats, best):
         return stats.total_q[0] - leaf_score(
             stats.total_s, 0, stats.total_n[0], width, linear, least
         ), -1
+    # `best` then holds the halves' best scores one level below; the root's choice follows.
     if depth == 2:
         scan(stats, p, width, linear, least, best)
     else:
@@ -82,20 +84,22 @@ def solve_small(design, y, q, rows, depth, shape, slack, stats, best):
     return stats.total_q[0] - total, root
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def write_small(design, y, q, rows, depth, shape, slack, stats, best, heap, node):
     """Write the tests of the best tree of depth ≤ 2 on `rows` into heap[node] and below."""
     _, root = solve_small(design, y, q, rows, depth, shape, slack, stats, best)
     heap[node] = root
     if root < 0 or depth < 2:
         return
+    # The scan keeps the scores of the halves and not their tests: a scan that kept both would
+    # be slower for every problem, and only the few on the tree's path are solved again here.
     for side in range(2):
         part = narrow(design, rows, 2 * root + side)
         _, test = solve_small(design, y, q, part, depth - 1, shape, slack, stats, best)
         heap[2 * node + 1 + side] = test
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def route(design, heap, leaf_of):
     """leaf_of[r] = heap index of the leaf of every merged row; child on test off: 2i + 1."""
     inner = len(heap)
@@ -106,9 +110,10 @@ def route(design, heap, leaf_of):
         leaf_of[r] = node
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def cost_of_partition(design, y, q, leaf_of, shape, sums, weights):
     """Cost of the leaves `leaf_of` refitted to y; fills their target sums and weights."""
+    # Cost beyond the scatter within merged rows: Σ q − Σ_leaves score.
     sums[:] = 0.0
     weights[:] = 0.0
     cost = 0.0
@@ -120,7 +125,7 @@ def cost_of_partition(design, y, q, leaf_of, shape, sums, weights):
         if weights[leaf] > 0:
             first, n = leaf * shape.width, weights[leaf]
             value = leaf_score(sums, first, n, shape.width, shape.linear, shape.least)
-            if value == BAD:
+            if value == BAD:  # a leaf too light: this partition is not allowed
                 return -BAD
             cost -= value
     return cost

@@ -1,4 +1,4 @@
-"""One search, any depth: prepares targets, keeps what was proven, runs the kernels."""
+"""The exact search at any depth: prepares targets, keeps what was proven, runs the kernels."""
 
 from __future__ import annotations
 
@@ -44,10 +44,11 @@ class Search:
     def run(
         self, targets, deadline: float | None, guess, progress: Progress | None, slack: float = 0.0
     ) -> Found:
-        """Solve for these targets, warm if the last solve had as many outputs.
+        """Solve for these targets, warm if the last targets had the same padded width.
 
         `slack` is the least difference of costs that counts, if larger than the search's own.
         """
+        # Depths 0 to 2 need no lattice; depths above 4 branch down to searches of depth 4.
         fresh = self.width != width_of(targets.shape[1])
         if fresh:
             self._allocate(targets.shape[1])
@@ -59,6 +60,11 @@ class Search:
             return self._direct(ask, constant)
         if self.depth > 4:
             return self._branched(ask, constant, targets, deadline, guess, progress)
+        # Warm: every pair has a bound from earlier solves, which the move of the targets weakens.
+        # The better the incumbent, the fewer pairs a bound lets through; the last tree, refitted,
+        # is a good one where targets moved little.
+        # Cold: all pairs are solved, save those that the incumbent rules out. If time runs out,
+        # pairs that were not solved have bound 0 and the next solve is cold again.
         warm = not fresh and self.pruning.reuse and self.complete
         if warm:
             select.shift(self.design, self.y, self.old_y, self.shape, self.lattice, self.change)
@@ -85,10 +91,10 @@ class Search:
         return float(sum_squares_rows(targets, row_of, weight, self.width, self.y, self.q))
 
     def _patience(self) -> int:
-        """Small problems that cost about half as much on demand as a cold search costs.
+        """Number of small problems that take half the time of a cold search on demand.
 
         Counts additions: on demand every problem sums over its own rows, a cold search
-        serves four problems with one pass. A warm search that needs more goes cold.
+        serves four problems with one pass. A warm search that needs more is given up.
         """
         on = np.diff(self.design.indptr.astype(np.float64))
         p, scan = self.tests.n_tests, 2.0 * self.tests.n_tests**2
@@ -99,7 +105,7 @@ class Search:
         return int(cold / (single + 2 * len(on)) / 2)
 
     def _rounding(self, targets) -> float:
-        """Difference of costs taken for rounding; the second terms are those of centring."""
+        """Largest difference of costs that counts as rounding; centring adds the second terms."""
         if self.linear:
             return 1e-12 * float(self.y.sum()) + 1e-14 * float(np.abs(targets).sum())
         return 1e-12 * float(self.q.sum()) + 1e-28 * float(np.vdot(targets, targets))
@@ -212,6 +218,8 @@ class Search:
         return run_each(p, task, spaces, deadline, progress)
 
     def _combine(self, ask, constant, upper, incumbent, warm, deadline, progress) -> Found:
+        # After a cold search that ran out of time nothing more is solved: bounds alone give
+        # the proven lower bound, and the incumbent may be returned.
         ask = ask._replace(allowed=warm or self.complete)
         before = self.lattice.solved.copy() if warm else np.zeros(2, np.int64)
         if warm:
@@ -221,7 +229,7 @@ class Search:
         cost, lower, finished = select.search_roots(
             self.design, ask, self.shape, self.lattice, upper, self.leaves, self.sides, *scratch
         )
-        if not finished:
+        if not finished:  # the targets moved too far: start anew with the same incumbent
             ask = ask._replace(most=_NO_LIMIT)
             self.complete = self._fill(ask, upper, deadline, progress)
             return self._combine(ask, constant, upper, incumbent, False, deadline, progress)
@@ -250,6 +258,7 @@ class Search:
         heap, lower, state = branch(
             self, targets, upper + within, heap, ask.slack, deadline, progress
         )
+        # Branching looks at root tests only: a single leaf comes first among ties.
         leaf = np.full_like(heap, -1)
         if self.cost_of(ask, leaf) + within <= state.upper + ask.slack:
             heap = leaf

@@ -7,7 +7,7 @@ Two leaf costs, both functions of a leaf's target sum S and size n alone:
   is what cross-entropy against a tree needs, with C = −log of the network's distribution.
 
 `fit_exact_tree` solves one problem. `ExactTreeSolver` solves a sequence of problems on the
-same codes and reuses what it proved (see `_lattice`).
+same codes and reuses what it proved (see `irtheory.trees.exact.lattice`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int, Num
 
+from irtheory.checks import check_whole
+from irtheory.trees.checks import check_targets
 from irtheory.trees.choices import Cost
 from irtheory.trees.exact.design import BinaryTests, Pruning, binary_tests
 from irtheory.trees.exact.search import Search
@@ -40,8 +42,6 @@ __all__ = [
 
 Status = Literal["optimal", "time_limit"]
 
-# Sums of squares must stay well below the 1e300 that stands for "not allowed" in the kernels.
-_LARGEST_TARGET = 1e140
 # A search holds arrays of 2^depth entries.
 _DEEPEST = 20
 
@@ -87,37 +87,13 @@ class ExactFit:
         return tree_of(heap, self._tests, self.leaf_of, self.predictions)
 
 
-def _check_targets(targets, m: int) -> Float[np.ndarray, "m k"]:
-    targets = np.asarray(targets)
-    if targets.dtype.kind not in "biuf":
-        raise ValueError(f"targets: expected numbers, found dtype {targets.dtype}")
-    targets = np.ascontiguousarray(targets, dtype=np.float64)
-    if targets.ndim == 1:
-        targets = targets[:, None]
-    if targets.ndim != 2 or targets.shape[0] != m or targets.shape[1] == 0:
-        raise ValueError(f"targets: expected {m} × k numbers, found shape {targets.shape}")
-    largest = np.abs(targets).max()
-    if not np.isfinite(largest):
-        raise ValueError("targets: expected finite numbers, found NaN or infinity")
-    if largest >= _LARGEST_TARGET:
-        raise ValueError(
-            f"targets: expected magnitudes below {_LARGEST_TARGET:g}, found {largest:g}"
-        )
-    return targets
-
-
 def _check_settings(max_depth, cost, min_samples_leaf, threads) -> None:
-    _check_whole("max_depth", max_depth, 0)
-    _check_whole("min_samples_leaf", min_samples_leaf, 1)
+    check_whole("max_depth", max_depth, 0)
+    check_whole("min_samples_leaf", min_samples_leaf, 1)
     if threads is not None:
-        _check_whole("threads", threads, 1)
+        check_whole("threads", threads, 1)
     if cost not in ("squared_error", "linear"):
         raise ValueError(f"cost: expected 'squared_error' or 'linear', found {cost!r}")
-
-
-def _check_whole(name: str, found: object, least: int) -> None:
-    if isinstance(found, bool) or not isinstance(found, int | np.integer) or int(found) < least:
-        raise ValueError(f"{name}: expected a whole number ≥ {least}, found {found!r}")
 
 
 def _check_depth(max_depth: int, tests: BinaryTests) -> None:
@@ -142,7 +118,7 @@ class ExactTreeSolver:
         threads: threads of a cold solve; None takes the machine's cores.
 
     Raises:
-        ValueError: bad codes (see `_design.check_codes`) or settings, named.
+        ValueError: bad codes (see `irtheory.trees.checks.check_codes`) or settings, named.
     """
 
     def __init__(
@@ -193,7 +169,7 @@ class ExactTreeSolver:
             ValueError: bad targets, or a warm start made for other features.
         """
         start = time.perf_counter()
-        targets = _check_targets(targets, len(self.tests.row_of))
+        targets = check_targets(targets, len(self.tests.row_of))
         guess = None if warm_start is None else heap_of(warm_start, self.tests, self.depth)
         deadline = None if time_limit is None else start + time_limit
         found = self._search.run(targets, deadline, guess, progress)

@@ -15,16 +15,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from irtheory.trees.kernels.lanes import BAD, FAST, LANES, add_block, aligned_zeros
+from irtheory.trees.kernels.kernel import kernel
+from irtheory.trees.kernels.lanes import BAD, LANES, add_block, aligned_zeros
 
+# Unsigned indices spare the check for negative ones. As numba makes uint64 + int64 a float64,
+# the 1 that is added to them must be unsigned too.
 _1 = np.uintp(1)
+# The length of a tuple is part of its type, so loops over it have a constant number of turns
+# and LLVM turns them into vector code.
 _EIGHT = (0,) * LANES
 
 
 class Statistics(NamedTuple):
-    """Sums over one node, for p tests and targets of `width` doubles."""
+    """Sums over one node, for p tests and targets of `width` doubles.
+
+    All of them add up over disjoint sets of rows, which is what `subtract` rests on.
+    """
 
     pair_n: np.ndarray  # [p(p-1)/2]
     pair_s: np.ndarray  # [p(p-1)/2 * width]
@@ -43,17 +50,17 @@ def new_statistics(p: int, width: int, pairs: bool = True) -> Statistics:
     return Statistics(*(aligned_zeros(size) for size in sizes))
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, inline="always")
+@kernel(fast=True, inline=True)
 def add_row(into, slot, y, row, blocks):
     """into[slot] += y[row] for rows of one double (blocks = 0) or of eight-wide blocks."""
     if blocks == 0:
         into[slot] += y[row]
     else:
         for b in range(blocks):
-            add_block(into, slot * blocks + b, y, row * blocks + b)  # pyright: ignore[reportCallIssue]
+            add_block(into, slot * blocks + b, y, row * blocks + b)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def _collect_singles(design, y, q, rows, blocks, out):
     indptr, indices, weight = design.indptr, design.indices, design.weight
     n, s, sq, total_n, total_s, total_q = out.n, out.s, out.q, out.total_n, out.total_s, out.total_q
@@ -62,6 +69,7 @@ def _collect_singles(design, y, q, rows, blocks, out):
         total_n[0] += weight[r]
         total_q[0] += q[r]
         add_row(total_s, np.uintp(0), y, r, blocks)
+        # Only the tests that are on: their side is the rarer one (see `design`).
         for a in range(indptr[r], indptr[r + _1]):
             i = indices[a]
             n[i] += weight[r]
@@ -69,7 +77,7 @@ def _collect_singles(design, y, q, rows, blocks, out):
             add_row(s, i, y, r, blocks)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def _collect_pairs(indptr, indices, offset, weight, y, rows, blocks, pair_n, pair_s):
     # Arrays come one by one: reading them from a tuple in the loop would cost a
     # reference count at every step, which is most of the time of such a loop.
@@ -77,6 +85,8 @@ def _collect_pairs(indptr, indices, offset, weight, y, rows, blocks, pair_n, pai
         r = rows[t]
         w = weight[r]
         end = indptr[r + _1]
+        # Tests of a row are ascending, so each pair i < j that is on together is met once.
+        # offset[0] is −1 modulo 2^64; adding j ≥ 1 wraps around to the right place.
         for a in range(indptr[r], end):
             base = offset[indices[a]]
             for b in range(a + _1, end):
@@ -85,7 +95,7 @@ def _collect_pairs(indptr, indices, offset, weight, y, rows, blocks, pair_n, pai
                 add_row(pair_s, pair, y, r, blocks)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def collect(design, y, q, rows, blocks, pairs, out):
     """Fill `out` with the sums over `rows`; `pairs` False leaves the pair sums at 0."""
     for array in out:
@@ -98,27 +108,30 @@ def collect(design, y, q, rows, blocks, pairs, out):
         )  # fmt: skip
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def subtract(whole, part, out):
-    """Statistics of the rows of `whole` that are not in `part`."""
-    for k in range(8):
+    """Statistics of the rows of `whole` that are not in `part`, without a pass over rows."""
+    for k in range(8):  # all fields of Statistics
         a, b, c = whole[k], part[k], out[k]
         for e in range(len(c)):
             c[e] = a[e] - b[e]
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, inline="always")
+@kernel(fast=True, inline=True)
 def _combine(total, term, regret):
+    # The padding of a row is 0 for squares and a copy of column 0 for a linear cost, so it
+    # changes neither the sum of squares nor the maximum of −S_c.
     return total + term * term if regret is None else max(total, -term)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, inline="always")
+@kernel(fast=True, inline=True)
 def _finish(total, n, regret, least):
+    # An empty side has n = 0: no division by zero, and no branch.
     value = total / max(n, 1e-300) if regret is None else total
     return value if n >= least else BAD
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, inline="always")
+@kernel(fast=True, inline=True)
 def score(s, first, n, size, regret, least):
     """Score of a leaf whose target sum starts at s[first]; BAD below `least` rows.
 
@@ -133,7 +146,7 @@ def score(s, first, n, size, regret, least):
     return _finish(total, n, regret, least)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, inline="always")
+@kernel(fast=True, inline=True)
 def score_rest(s, first, t, start, n, size, regret, least):
     """Score of the rows in t (sum at `start`) that are not in s (sum at `first`)."""
     lane, blocks = size
@@ -145,7 +158,7 @@ def score_rest(s, first, t, start, n, size, regret, least):
     return _finish(total, n, regret, least)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, inline="always")
+@kernel(fast=True, inline=True)
 def score_neither(pair_s, e, s, i, j, total_s, n, size, regret, least):
     """Score of the rows where neither test i nor test j is on."""
     lane, blocks = size
@@ -158,7 +171,7 @@ def score_neither(pair_s, e, s, i, j, total_s, n, size, regret, least):
     return _finish(total, n, regret, least)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def leaf_score(s, first, n, width, linear, least):
     """`score` for a rule known only at run time."""
     first = np.uintp(first)
@@ -167,7 +180,7 @@ def leaf_score(s, first, n, width, linear, least):
     return score(s, first, n, ((0,), width), None, least)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def halves(stats, p, width, linear, least, best):
     """best[side, i] = score of the half of the node where test i is off (0) or on (1)."""
     n, s, total_s, total_n = stats.n, stats.s, stats.total_s, stats.total_n[0]
@@ -181,9 +194,11 @@ def halves(stats, p, width, linear, least, best):
             best[0, i] = score_rest(s, a, total_s, np.uintp(0), rest, size, None, least)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def _scan_pairs(pair_n, pair_s, n, s, total_n, total_s, p, size, regret, least, off, on):
     width = np.uintp(len(size[0])) * np.uintp(size[1])
+    # One pass over the pairs serves both orders: test i with j below it, and j with i below.
+    # Pairs are stored in the order of these loops, so pair sums are read front to back.
     pair = np.uintp(0)
     for i in range(np.uintp(p)):
         n_i = n[i]
@@ -195,6 +210,7 @@ def _scan_pairs(pair_n, pair_s, n, s, total_n, total_s, p, size, regret, least, 
             n00 = total_n - n_i - n01
             e, a, b = pair * width, i * width, j * width
             pair += _1
+            # S_10 = S_i − S_11, S_01 = S_j − S_11, S_00 = S − S_i − S_j + S_11.
             f11 = score(pair_s, e, n11, size, regret, least)
             f10 = score_rest(pair_s, e, s, a, n10, size, regret, least)
             f01 = score_rest(pair_s, e, s, b, n01, size, regret, least)
@@ -206,7 +222,7 @@ def _scan_pairs(pair_n, pair_s, n, s, total_n, total_s, p, size, regret, least, 
         off[i], on[i] = best_off, best_on
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def _scan_sized(stats, p, size, linear, least, best):
     pair_n, pair_s, n, s = stats.pair_n, stats.pair_s, stats.n, stats.s
     total_n, total_s, off, on = stats.total_n[0], stats.total_s, best[0], best[1]
@@ -216,9 +232,10 @@ def _scan_sized(stats, p, size, linear, least, best):
         _scan_pairs(pair_n, pair_s, n, s, total_n, total_s, p, size, None, least, off, on)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def scan(stats, p, width, linear, least, best):
     """best[side, i] = best score of that half with at most one more split."""
+    # Rows of one double and rows of blocks are compiled separately: the lane is a type.
     halves(stats, p, width, linear, least, best)
     if width == 1:
         _scan_sized(stats, p, ((0,), 1), linear, least, best)
@@ -228,7 +245,7 @@ def scan(stats, p, width, linear, least, best):
         _scan_sized(stats, p, (_EIGHT, width // LANES), linear, least, best)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def best_total(stats, p, width, linear, least, best):
     """Best score of the node: a leaf, or a split whose halves score best[0] + best[1]."""
     total = leaf_score(stats.total_s, 0, stats.total_n[0], width, linear, least)
@@ -239,9 +256,10 @@ def best_total(stats, p, width, linear, least, best):
     return total
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def first_split(stats, p, width, linear, least, best, slack):
     """First test whose split is within `slack` of the best score; -1 if a leaf is."""
+    # Scores within `slack` of the best are ties: the leaf comes first, then the lowest test.
     aim = best_total(stats, p, width, linear, least, best) - slack
     if leaf_score(stats.total_s, 0, stats.total_n[0], width, linear, least) >= aim:
         return -1

@@ -1,4 +1,4 @@
-"""Between the search's heap of tests and `Tree`.
+"""Convert between the search's heap of tests and `Tree`.
 
 The heap of a tree of depth ≤ D has 2^D − 1 entries: the test of each inner node, −1 where
 there is none. Node i's child on the "off" side is 2i + 1, on the "on" side 2i + 2; leaves

@@ -1,16 +1,17 @@
-"""Targets on their way into a search and leaf values on their way out, in one pass each.
+"""Prepare targets for a search, and compute leaf values from its result (numba).
 
-A warm solve takes a fraction of a millisecond, so a handful of array expressions here
-would be most of it.
+Each takes one or two passes in compiled code: a warm solve takes a fraction of a
+millisecond, and a handful of numpy expressions would be most of that.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from irtheory.trees.kernels.kernel import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sum_squares_rows(targets, row_of, weight, width, y, q):
     """Centred target sums of the merged rows for squared error.
 
@@ -18,6 +19,7 @@ def sum_squares_rows(targets, row_of, weight, width, y, q):
     the scatter within merged rows, which every tree pays.
     """
     m, k = targets.shape
+    # Costs do not depend on the mean, but ‖S‖²/n loses digits where it is far from 0.
     mean = np.zeros(k)
     for i in range(m):
         for c in range(k):
@@ -31,6 +33,7 @@ def sum_squares_rows(targets, row_of, weight, width, y, q):
             centred = targets[i, c] - mean[c]
             y[first + c] += centred
             total += centred * centred
+    # Σ‖y‖² = scatter within merged rows + Σ_r ‖sum_r‖² / weight_r.
     between = 0.0
     for r in range(len(weight)):
         square = 0.0
@@ -41,7 +44,7 @@ def sum_squares_rows(targets, row_of, weight, width, y, q):
     return max(total - between, 0.0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sum_regret_rows(targets, row_of, width, y, q):
     """Regrets C[i, c] − min_c C[i, c] summed over merged rows, for the linear cost.
 
@@ -51,6 +54,7 @@ def sum_regret_rows(targets, row_of, width, y, q):
     m, k = targets.shape
     y[:] = 0.0
     q[:] = 0.0
+    # Regrets are ≥ 0, so partial sums of a cost are lower bounds on it.
     constant = 0.0
     for i in range(m):
         low = targets[i, 0]
@@ -63,7 +67,7 @@ def sum_regret_rows(targets, row_of, width, y, q):
     return constant
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def leaf_values(targets, leaf_of, nodes, linear, predictions):
     """Fill predictions [m, k] with each sample's leaf value; returns the cost.
 
@@ -76,6 +80,7 @@ def leaf_values(targets, leaf_of, nodes, linear, predictions):
         count[leaf_of[i]] += 1
         for c in range(k):
             sums[leaf_of[i], c] += targets[i, c]
+    # Nodes without samples (inner ones, and leaves that do not exist) are skipped.
     loss = 0.0
     for leaf in range(nodes):
         if count[leaf] == 0:

@@ -1,1 +1,1 @@
-"""What the compiled searches share: vector lanes and worker threads."""
+"""What the compiled searches share: the decorator, vector lanes and worker threads."""

@@ -1,4 +1,4 @@
-"""Sums of target rows as whole vector registers.
+"""Target rows padded to whole vector registers, and their addition.
 
 A node's statistics are sums of target rows. With one output a row is one double; with
 more outputs rows are padded to blocks of eight doubles, so that eight outputs cost about
@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Float
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+
+from irtheory.trees.kernels.kernel import intrinsic
 
 LANES = 8
-# Everything is finite (infeasible scores are `BAD`), so reductions may be reordered.
-FAST = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}
+# Score of what is not allowed: finite, because fast kernels assume finite numbers.
 BAD = -1e300
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 
@@ -49,6 +49,8 @@ def add_block(typing_context, target, target_block, source, source_block):
     """`target[8i : 8i+8] += source[8j : 8j+8]` on flat float64 arrays, as one addition."""
 
     def generate(context, builder, signature, args):
+        # The arrays come from `aligned_zeros` and hold whole blocks, so every block starts on
+        # a cache line: aligned loads and stores of 64 bytes are allowed.
         into = _block_pointer(context, builder, signature.args[0], args[0], args[1])
         read = _block_pointer(context, builder, signature.args[2], args[2], args[3])
         total = builder.fadd(builder.load(into, align=64), builder.load(read, align=64))

@@ -1,4 +1,4 @@
-"""Running a search's independent tasks on threads, under a deadline."""
+"""Run the independent tasks of a search on threads, under a deadline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def run_each(
     deadline: float | None,
     progress: Progress | None,
 ) -> bool:
-    """Call `task(i, space)` for i < n, one thread a space; False if the deadline passed first.
+    """Call `task(i, space)` for i < n, with one thread for each space.
+
+    Returns False if the deadline passed first.
 
     The kernels release the interpreter, so threads run side by side. `deadline` is a
     time of `time.perf_counter`; tasks that have begun are finished.

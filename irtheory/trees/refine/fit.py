@@ -1,8 +1,8 @@
-"""Refining a tree in place: its structure kept, one node's test changed at a time.
+"""Refine a tree: keep its structure and change the test of one node at a time.
 
 Alternating optimisation of trees (Carreira-Perpiñán & Tavallali, 2018) with squared error,
-on integer codes. Each step is the exact best test of a node while all else stands, so the
-error never rises; where it ends depends on the tree it starts from.
+on integer codes. Each step finds the exact best test of a node while everything else is fixed,
+so the error never rises; the result depends on the tree it starts from.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Num
 
-from irtheory.trees.cart.codes import check_codes, check_columns
-from irtheory.trees.cart.fit import check_targets
+from irtheory.checks import check_whole
+from irtheory.trees.cart.codes import LEVELS, check_columns
+from irtheory.trees.checks import LARGEST_TARGET, check_codes, check_targets
 from irtheory.trees.refine import sweep
 from irtheory.trees.tree import Tree
 
@@ -24,7 +25,6 @@ _TIE = 1e-12
 _PROGRESS = 1e-9
 # Rounding in a sum of squares, relative to Σ‖y‖².
 _ROUNDING = 1e-26
-_LARGEST = 1e140
 
 
 def refine_tree(
@@ -39,17 +39,17 @@ def refine_tree(
     """Lower the squared error Σ‖y − T(x)‖² of a tree by changing its tests one at a time.
 
     Leaf values become the means of their samples. Then every sweep gives each node, from the
-    deepest to the root, the best test of all columns and thresholds while all other tests
-    and the leaf values stand; leaf values follow after each depth. Both sides of a new test
-    hold `min_samples_leaf` samples. In the end a leaf with fewer gives them to the subtree
-    beside it, and splits between leaves of equal value go, so no leaf is empty. The error is
-    never above that of the given tree, unless that tree itself has leaves too small.
+    deepest to the root, the best test of all columns and thresholds while all other tests and the
+    leaf values are fixed; leaf values are updated after each depth. Both sides of a new test hold
+    `min_samples_leaf` samples. At the end a leaf with fewer passes them to its sibling subtree,
+    and splits between leaves of equal value are removed, so no leaf is empty. The error is never
+    above that of the given tree, unless that tree has leaves that are too small.
 
     Costs within 1e-12 of the error of a single leaf are ties: the present test stays, or
     else the lowest column wins, then the lowest threshold. New thresholds are v + 0.5.
 
     Args:
-        tree: where to start; of its values only those of empty leaves matter.
+        tree: the tree to start from; of its values only those of empty leaves are used.
         codes: m × n whole numbers 0 … 255.
         targets: m × k (or m) numbers.
         sweeps: most sweeps; fewer if one lowers the error by less than 1e-9 of it.
@@ -62,28 +62,15 @@ def refine_tree(
     Raises:
         ValueError: bad codes, targets or settings, or a tree that does not fit them, named.
     """
-    _check_whole("sweeps", sweeps, 0)
-    _check_whole("min_samples_leaf", min_samples_leaf, 1)
-    small = check_codes(codes)
+    check_whole("sweeps", sweeps, 0)
+    check_whole("min_samples_leaf", min_samples_leaf, 1)
+    small = check_codes(codes, 0, LEVELS - 1, np.uint8)
     column = check_columns(columns, small.shape[1])
-    y = check_targets(np.asarray(targets), len(small), "squared_error")
+    y = check_targets(targets, len(small))
     _check_tree(tree, small.shape[1], y.shape[1])
     mean = y.mean(axis=0)
     samples = _samples(small, column, y - mean, int(min_samples_leaf))
     return _written(tree, _descent(tree, mean, samples, int(sweeps)), y)
-
-
-def warm_up_refine() -> None:
-    """Compile every kernel of `refine_tree`, or load it from numba's cache."""
-    codes = np.arange(4, dtype=np.uint8)[:, None]
-    leaf = Tree.leaf([0.0], 4, 1)
-    stump = Tree.grow(0, 0.5, leaf, leaf, [0.0], 4)
-    refine_tree(stump, codes, np.arange(4.0), min_samples_leaf=2)
-
-
-def _check_whole(name: str, found: object, least: int) -> None:
-    if isinstance(found, bool) or not isinstance(found, int | np.integer) or int(found) < least:
-        raise ValueError(f"{name}: expected a whole number ≥ {least}, found {found!r}")
 
 
 def _check_tree(tree: Any, n: int, k: int) -> None:
@@ -92,8 +79,8 @@ def _check_tree(tree: Any, n: int, k: int) -> None:
     if (tree.n_features, tree.n_outputs) != (n, k):
         found = f"{tree.n_features} and {tree.n_outputs}"
         raise ValueError(f"tree: expected {n} features and {k} outputs, found {found}")
-    if not (largest := np.abs(tree.value).max()) < _LARGEST:
-        raise ValueError(f"tree: expected values below {_LARGEST:g}, found {largest:g}")
+    if not (largest := np.abs(tree.value).max()) < LARGEST_TARGET:
+        raise ValueError(f"tree: expected values below {LARGEST_TARGET:g}, found {largest:g}")
 
 
 def _samples(codes: np.ndarray, column: np.ndarray, y: np.ndarray, least: int) -> sweep.Samples:
@@ -120,7 +107,7 @@ def _tests_of(tree: Tree) -> sweep.Tests:
 
 @dataclass(frozen=True)
 class _Fit:
-    """A tree without leaves too small: its tests from `root` on, its leaves, its error."""
+    """A tree whose leaves are large enough: its tests from `root` on, its leaves, its error."""
 
     tests: sweep.Tests
     leaves: sweep.Leaves
@@ -148,7 +135,7 @@ def _descent(tree: Tree, mean: Float[np.ndarray, " k"], samples: sweep.Samples, 
 
 
 def _tidied(samples: sweep.Samples, tests: sweep.Tests, leaves: sweep.Leaves) -> _Fit:
-    """A copy in which every leaf too small has given its samples to the subtree beside it."""
+    """A copy in which the samples of leaves that are too small go to the sibling subtree."""
     tests = sweep.Tests(*(array.copy() for array in tests))
     leaves = sweep.Leaves(*(array.copy() for array in leaves))
     stands = np.arange(len(tests.feature))
@@ -167,7 +154,7 @@ def _tidied(samples: sweep.Samples, tests: sweep.Tests, leaves: sweep.Leaves) ->
 
 
 def _preorder(tests: sweep.Tests, root: int) -> list[int]:
-    """The nodes that `root` reaches, a node before its left before its right subtree."""
+    """The nodes that `root` reaches: a node, its left subtree, then its right subtree."""
     order, pending = [], [root]
     while pending:
         order.append(node := pending.pop())

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from irtheory.trees.kernels.lanes import BAD, FAST
+from irtheory.trees.kernels.kernel import kernel
+from irtheory.trees.kernels.lanes import BAD
 
 # Up to this many thresholds a column, comparing every code with each is cheaper than to
 # add at the place of the code: the comparisons of neighbouring columns are one instruction.
@@ -24,7 +24,7 @@ _FEW = 8
 
 
 class Samples(NamedTuple):
-    """What does not change: m samples and the rules of the search."""
+    """What stays the same during a sweep: m samples and the rules of the search."""
 
     codes: np.ndarray  # uint8 [m, n]
     tested: np.ndarray  # uint8 [m, d], the columns that may be tested
@@ -79,7 +79,7 @@ def new_space(samples: Samples, nodes: int) -> Space:
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def descend(codes, tests, node, row):
     """The leaf that a row reaches from a node."""
     while tests.feature[node] >= 0:
@@ -88,14 +88,14 @@ def descend(codes, tests, node, row):
     return node
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def place(codes, tests, leaf):
     """Fill the leaf [m] of every sample."""
     for i in range(len(leaf)):
         leaf[i] = descend(codes, tests, 0, i)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def refit(y, leaves):
     """Set leaf values to the mean of their samples; empty leaves and inner nodes keep theirs."""
     leaf, value, count = leaves
@@ -113,7 +113,7 @@ def refit(y, leaves):
             value[node] /= count[node]
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def squared_error(y, leaf, value):
     """Σ ‖y − T‖² over the samples."""
     total = 0.0
@@ -124,18 +124,20 @@ def squared_error(y, leaf, value):
     return total
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def _excess(y, low, high):
     """‖y − low‖² − ‖y − high‖², without the cancellation of the two."""
+    # (y − l)² − (y − h)² = (h − l)(2y − l − h), one factor of which is small where l ≈ h.
     total = 0.0
     for c in range(len(y)):
         total += (high[c] - low[c]) * (2.0 * y[c] - low[c] - high[c])
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _weigh(samples, tests, leaves, node, rows, ends, excess):
     """Fill both ends and the excess of the node's rows; returns the sum over its left side."""
+    # The sample's own leaf is known: only the way past the other child is walked.
     present = 0.0
     for t in range(len(rows)):
         i = rows[t]
@@ -151,14 +153,17 @@ def _weigh(samples, tests, leaves, node, rows, ends, excess):
     return present
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _row(tested, rows, t, blank):
     return tested[rows[t]] if t < len(rows) else blank
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def _compare_codes(tested, rows, excess, blank, cost, n_left):
     """Add the rows, four at a time, to the sums and counts [thresholds, d] of q ≤ v."""
+    # Past the last row `blank` stands in: its code 255 is above every threshold, so whatever
+    # is left in `excess` there is never added. The inner loops run over neighbouring columns
+    # and have no branches, so that they become vector code.
     size = np.uintp(len(blank))
     for t in range(0, len(rows), 4):
         q0, e0 = _row(tested, rows, t, blank), excess[t]
@@ -175,7 +180,7 @@ def _compare_codes(tested, rows, excess, blank, cost, n_left):
                 counts[j] += first + np.uint8(q2[j] <= v) + np.uint8(q3[j] <= v)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _scatter_codes(tested, rows, excess, cost, n_left):
     """The same by adding at the code itself; `cost` and `n_left` are [levels, d]."""
     levels, d = cost.shape
@@ -192,7 +197,7 @@ def _scatter_codes(tested, rows, excess, cost, n_left):
             n_left[v, j] += n_left[v - 1, j]
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@kernel(fast=True)
 def _bar_uneven(cost, n_left, n, least):
     """Bar the tests that leave a side fewer than `least` rows; returns the lowest cost."""
     best = -BAD
@@ -205,9 +210,10 @@ def _bar_uneven(cost, n_left, n, least):
     return best
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _lowest(cost, bound):
     """Lowest column, then lowest threshold, whose cost is at most `bound`."""
+    # Thresholds outside, as `cost` is stored that way; columns that are not lower are skipped.
     column, threshold = cost.shape[1], 0
     for v in range(len(cost)):
         for j in range(column):
@@ -217,7 +223,7 @@ def _lowest(cost, bound):
     return column, threshold
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _improve(samples, tests, leaves, node, rows, space):
     """Give a node its best test and move its rows; returns whether that changed it."""
     present = _weigh(samples, tests, leaves, node, rows, space.ends, space.excess)
@@ -230,6 +236,7 @@ def _improve(samples, tests, leaves, node, rows, space):
         _compare_codes(tested, rows, space.excess, space.blank, cost, n_left)
     else:
         _scatter_codes(tested, rows, space.excess, space.cost, space.n_left)
+    # Both costs leave out Σ c_right, which is the same for every test of this node.
     best = _bar_uneven(cost, n_left, len(rows), samples.least)
     if best >= present - tie:
         return False
@@ -241,9 +248,11 @@ def _improve(samples, tests, leaves, node, rows, space):
     return True
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sort_rows(leaf, above, order, start):
     """Rows by the node they visit at one depth: `order` from start[node] to start[node + 1]."""
+    # A counting sort. Filling a node's places moves its start to the next node's, so the starts
+    # are moved back at the end.
     start[:] = 0
     for i in leaf:
         if above[i] >= 0:
@@ -260,7 +269,7 @@ def _sort_rows(leaf, above, order, start):
     start[0] = 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sweep(samples, tests, leaves, space):
     """Improve every node once, deepest first; returns whether any test changed.
 
@@ -280,7 +289,7 @@ def sweep(samples, tests, leaves, space):
     return ever
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def hand_over(codes, tests, giver, taker, leaves):
     """Let the samples of one leaf descend from another node instead."""
     for i in range(len(leaves.leaf)):

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from irtheory.trees import fit_cart
-from irtheory.trees.cart import device as _cart_torch
 
 
 def problem(m, d, levels, k, seed):
@@ -38,7 +37,7 @@ def test_same_tree_on_cuda(criterion):
 
 
 def test_same_tree_in_small_pieces(monkeypatch):
-    monkeypatch.setattr(_cart_torch, "_MOST", 100)
+    monkeypatch.setattr("irtheory.trees.cart.device._MOST", 100)
     compare("cpu", "entropy", (300, 7, 4, 6))
 
 

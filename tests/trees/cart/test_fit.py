@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from irtheory.trees import Tree, fit_cart
-from irtheory.trees.cart import codes as _cart_codes
-from irtheory.trees.cart import split as _cart_grow
+from irtheory.trees.cart.codes import transpose
+from irtheory.trees.cart.split import describe, split_nodes
 
 CRITERIA = ("squared_error", "entropy")
 both = pytest.mark.parametrize("criterion", CRITERIA)
@@ -273,7 +273,7 @@ def test_arrays_of_any_layout_are_read_by_the_same_kernels():
     codes = rng.integers(0, 3, (60, 8)).astype(np.uint8)
     targets = rng.dirichlet(np.ones(3), 60)
     expected = fit_cart(codes, targets, 3)
-    kernels = (_cart_codes.transpose, _cart_grow.describe, _cart_grow.split_nodes)
+    kernels = (transpose, describe, split_nodes)
     before = [len(kernel.signatures) for kernel in kernels]
     locked = codes.copy(), targets.copy()
     for array in locked:

@@ -7,12 +7,12 @@ import pytest
 from sklearn.tree import DecisionTreeRegressor
 
 from irtheory.trees import fit_cart
-from irtheory.trees.cart import held as _cart_held
-from irtheory.trees.cart import plan as _cart_plan
-from irtheory.trees.cart import threads as _cart_threads
 from irtheory.trees.cart.codes import arrange
 from irtheory.trees.cart.fit import prepare
+from irtheory.trees.cart.held import accumulate, score, subtract
+from irtheory.trees.cart.plan import SUBTRACTED
 from irtheory.trees.cart.split import Node
+from irtheory.trees.cart.threads import Threads
 
 
 def problem(levels, m, d, k, seed):
@@ -26,13 +26,13 @@ def problem(levels, m, d, k, seed):
 @pytest.fixture
 def subtracted(monkeypatch):
     """Counts the nodes that take their sums from their parents."""
-    counts, original = [], _cart_threads.Threads._put_in_order
+    counts, original = [], Threads._put_in_order
 
     def count(self, plan, *others):
-        counts.append(int((plan.ways == _cart_plan.SUBTRACTED).sum()))
+        counts.append(int((plan.ways == SUBTRACTED).sum()))
         original(self, plan, *others)
 
-    monkeypatch.setattr(_cart_threads.Threads, "_put_in_order", count)
+    monkeypatch.setattr(Threads, "_put_in_order", count)
     return counts
 
 
@@ -43,16 +43,18 @@ def subtracted(monkeypatch):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_same_tree_as_without(monkeypatch, subtracted, criterion, levels, m, d, k, threads):
     codes, targets = problem(levels, m, d, k, levels)
-    monkeypatch.setattr(_cart_threads, "_SMALL", 0)
+    monkeypatch.setattr("irtheory.trees.cart.threads._SMALL", 0)
     settings = {"criterion": criterion, "threads": threads, "min_samples_leaf": 2}
     tree = fit_cart(codes, targets, 6, **settings)
     assert sum(subtracted) >= 10
     subtracted.clear()
-    monkeypatch.setattr(_cart_threads, "_LARGE", 0)  # columns shared out wherever that helps
+    monkeypatch.setattr(
+        "irtheory.trees.cart.threads._LARGE", 0
+    )  # columns shared out wherever that helps
     assert fit_cart(codes, targets, 6, **settings) == tree
     assert sum(subtracted) >= 10
     subtracted.clear()
-    monkeypatch.setattr(_cart_threads, "_HELD", 0)
+    monkeypatch.setattr("irtheory.trees.cart.threads._HELD", 0)
     assert fit_cart(codes, targets, 6, **settings) == tree
     assert sum(subtracted) == 0
 
@@ -60,7 +62,7 @@ def test_same_tree_as_without(monkeypatch, subtracted, criterion, levels, m, d, 
 @pytest.mark.parametrize("places", [2, 3, 5])
 def test_few_places(monkeypatch, subtracted, places):
     codes, targets = problem(4, 2000, 24, 9, 0)
-    monkeypatch.setattr(_cart_threads, "_HELD", places * 24 * 4 * 17 * 8)
+    monkeypatch.setattr("irtheory.trees.cart.threads._HELD", places * 24 * 4 * 17 * 8)
     tree = fit_cart(codes, targets, 7, criterion="squared_error", threads=1)
     assert 0 < sum(subtracted) < 40
     peer = DecisionTreeRegressor(max_depth=7, random_state=0).fit(codes, targets)
@@ -74,10 +76,8 @@ def test_few_places(monkeypatch, subtracted, places):
 def test_places_are_bounded(monkeypatch, held, depth, places):
     codes, targets = problem(4, 200, 24, 9, 0)
     arranged = arrange(codes, np.arange(24))
-    monkeypatch.setattr(_cart_threads, "_HELD", held)
-    threads = _cart_threads.Threads(
-        arranged, prepare(arranged, targets, "entropy", 1), depth, threads=1
-    )
+    monkeypatch.setattr("irtheory.trees.cart.threads._HELD", held)
+    threads = Threads(arranged, prepare(arranged, targets, "entropy", 1), depth, threads=1)
     assert len(threads.free) == places
     assert threads.held.sums.nbytes + places * threads.held.below[0].nbytes <= held
 
@@ -98,21 +98,21 @@ def test_sums_up_to_each_code_and_their_differences():
     codes, y = rng.integers(0, levels, (columns, n)), rng.normal(size=(n, width))
     first = np.arange(n) < 13
 
-    def held(rows):
+    def sums_of(rows):
         sums, below = np.zeros(columns * levels * width), np.zeros((columns, levels), np.int64)
         per_code = sums.reshape(columns, levels, width)
         for j in range(columns):
             np.add.at(per_code[j], codes[j, rows], y[rows])
             below[j] = np.bincount(codes[j, rows], minlength=levels)
-            _cart_held.accumulate(sums, j * levels * width, width, below[j])
+            accumulate(sums, j * levels * width, width, below[j])
         return sums, below
 
     (every, all_below), (part, part_below), (rest, rest_below) = map(
-        held, (first | True, first, ~first)
+        sums_of, (first | True, first, ~first)
     )
     left = np.stack([[y[codes[j] <= v].sum(axis=0) for v in range(levels)] for j in range(columns)])
     np.testing.assert_allclose(every.reshape(left.shape), left, atol=1e-12)
-    _cart_held.subtract(every, all_below, part, part_below, 1, 3, width)
+    subtract(every, all_below, part, part_below, 1, 3, width)
     found, expected = (s.reshape(columns, levels, width)[1:, :-1] for s in (every, rest))
     np.testing.assert_allclose(found, expected, atol=1e-12)
     np.testing.assert_array_equal(all_below[1:], rest_below[1:])
@@ -125,7 +125,7 @@ def test_scores_are_weighted_distances():
     below = np.array([[0, 3, 3, 9], [2, 9, 9, 9]])
     node = Node(rng.normal(size=8), rng.random(8))
     q, n_left = np.zeros((2, 4)), np.zeros((2, 4))
-    _cart_held.score(below, sums.ravel(), 9, node, q, n_left)
+    score(below, sums.ravel(), 9, node, q, n_left)
     expected = np.zeros((2, 4))
     for j, v in ((0, 1), (1, 0)):
         off = sums[j, v] - below[j, v] / 9 * node.total

@@ -10,7 +10,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from irtheory.trees import fit_cart
 from irtheory.trees.cart import plan
-from irtheory.trees.cart import rows as _cart_rows
+from irtheory.trees.cart.rows import _add_rows, _rotate
 from irtheory.trees.kernels.lanes import LANES, aligned_zeros
 
 
@@ -28,16 +28,16 @@ def test_rows_are_added(blocks):
     rows, left = rng.normal(size=(30, blocks * LANES)), aligned_zeros(blocks * LANES)
     order = rng.permutation(30).astype(np.uint32)
     left[:] = start = rng.normal(size=len(left))
-    _cart_rows._add_rows(left, padded(rows), blocks, order, 4, 17)
+    _add_rows(left, padded(rows), blocks, order, 4, 17)
     np.testing.assert_allclose(left, start + rows[order[4:17]].sum(axis=0), rtol=1e-12, atol=1e-12)
     before = left.copy()
-    _cart_rows._add_rows(left, padded(rows), blocks, order, 5, 5)
+    _add_rows(left, padded(rows), blocks, order, 5, 5)
     np.testing.assert_array_equal(left, before)
 
 
 def rotated(rows):
     n, z = len(rows), padded(rows)
-    blocks = _cart_rows._rotate(z, n, len(z) // n, np.zeros(n * n), np.zeros(n))
+    blocks = _rotate(z, n, len(z) // n, np.zeros(n * n), np.zeros(n))
     return z[: n * blocks * LANES].reshape(n, -1)
 
 
