@@ -27,7 +27,7 @@ from irvision.data.registry import is_known, load_examples
 from irvision.models.network import make_backbone
 from irvision.runs.checkpoint import load_checkpoint
 from irvision.runs.epoch_codes import CODES
-from irvision.runs.tensorboard import Board, summary_writer
+from irvision.runs.tensorboard import TensorBoardLog, summary_writer
 from irvision.runs.trained import (
     FILES,
     RESULT,
@@ -194,7 +194,7 @@ def _train(
     setup = set_up(replace(settings, weights=begins), material, runtime, cache_dir, console)
     if request.resume is None and not runtime.rank:
         open_run(folder, settings_content(settings), request.overwrite, settings.seed)
-    board = Board(folder if request.tensorboard and not runtime.rank else None)
+    tensorboard = TensorBoardLog(folder if request.tensorboard and not runtime.rank else None)
     session = Session(
         settings,
         setup,
@@ -204,7 +204,7 @@ def _train(
         sorted(index for index, _, _ in material.cache.bad),
         not runtime.rank,
         console,
-        board,
+        tensorboard,
     )
     if request.resume is not None:
         _go_on(session, console)
@@ -242,9 +242,9 @@ def _go_on(session: Session, console: Console) -> None:
 
 def _finish(session: Session) -> int:
     interruption = session.train()
-    session.board.close()
+    session.tensorboard.close()
     console, folder = session.console, session.folder
-    if session.setup.engine.progress is not None:
+    if session.setup.engine.partial_epoch is not None:
         print_plain(console, f"interrupted: {folder}/{CHECKPOINTS} holds all that was done")
         print_plain(console, f"next: {shlex.join(['ira', 'train', '--resume', str(folder)])}")
         return interruption.exit_code
