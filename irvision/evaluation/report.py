@@ -15,8 +15,8 @@ from irtheory.runs.console import print_plain
 from irtheory.runs.files import write_json
 from irvision.evaluation.results import Evaluation, FidelityRow, Interval
 from irvision.runs.attribute_table import AttributeRow, write_attribute_table
+from irvision.runs.names import ATTRIBUTES, EVALUATION
 
-EVALUATION, ATTRIBUTES = "evaluation.json", "attributes.csv"
 # More classes or attributes than this fill the screen; then those at both ends are printed.
 MOST_ROWS, ENDS = 30, 8
 Row = TypeVar("Row")

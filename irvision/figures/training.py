@@ -63,7 +63,7 @@ FIDELITY = (
     "feature fidelity",
     (
         ("fidelity", "$d_D(f; g)$", GREEN, "solid"),
-        ("fidelity_null", "the same, images shuffled", GREY, DOTTED),
+        ("null", "the same, images shuffled", GREY, DOTTED),
     ),
 )
 SHARES = ("accuracy", "agreement of G and T", "codes: shares")

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from irtheory.runs.files import InputError, write_bytes
+from irvision.runs.names import CODES
 
-CODES = "codes"
 # What numpy and zipfile raise for files that are not as they were written.
 DAMAGED = (
     OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError,

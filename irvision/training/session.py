@@ -24,6 +24,7 @@ from irvision.data.examples import check_samples
 from irvision.methods.contract import image_method
 from irvision.runs.checkpoint import Misfit, check_moments, check_shapes
 from irvision.runs.epoch_codes import write_epoch_codes
+from irvision.runs.names import CHECKPOINTS, METRICS
 from irvision.runs.tensorboard import TensorBoardLog
 from irvision.runs.trained import Result, save_trained
 from irvision.runs.writer import Writer
@@ -33,7 +34,6 @@ from irvision.settings.train import MOVABLE, TrainSettings
 from irvision.training.setup import Setup
 from irvision.training.signals import Interruption, catch_signals
 
-METRICS, CHECKPOINTS = "metrics.jsonl", "checkpoints"
 # Paths may change between runs: digests check that their contents are still the same.
 PATHS = ("dataset", "weights")
 
