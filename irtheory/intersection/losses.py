@@ -9,16 +9,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-# Share of the uniform distribution mixed into T(q), whose leaves may rule a class out.
+# Share of the uniform distribution mixed into T(q): a leaf may give a class probability 0.
 ROUTE_SMOOTHING = 0.01
 
 
 @dataclass(frozen=True)
 class Weights:
-    """λ of every term; a weight of 0 leaves its term out.
+    """λ of every term; a term with weight 0 is left out.
 
     Attributes:
-        label: λ1, of L[G∘F_q, y]; not 0, or G would have nothing to learn before T is there.
+        label: λ1, of L[G∘F_q, y]; above 0, as G has no other loss before the first tree.
         tree: λ2, of L[G∘F_q, T∘F_q], from the second epoch.
         sparsity: λ3, of R[F].
         route: λ4, of L[T∘F_q, y] with gradients through the tests of T. Not in the paper.
@@ -30,7 +30,7 @@ class Weights:
     route: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse negative and non-finite weights."""
+        """Check every weight; ValueError names the first that is out of range."""
         if not self.label:
             raise ValueError("lambda_label: expected a number > 0, found 0")
         for field in fields(self):
@@ -40,7 +40,7 @@ class Weights:
 
     @property
     def coupling(self) -> str:
-        """How T acts on F: "route" if its tests pass gradients, "paper" if it is a constant."""
+        """How T acts on F: "route" if its tests pass gradients on, "paper" if it is constant."""
         return "route" if self.route else "paper"
 
 
@@ -57,13 +57,14 @@ def tree_loss(logits: Float[Tensor, "m k"], leaf: Float[Tensor, "m k"]) -> Float
 def sparsity_loss(codes: Float[Tensor, "m d"]) -> Float[Tensor, ""]:
     """R[F] = mean ‖F_q(x)‖₁ (Eq. 6, divided by the size of the batch).
 
-    Codes are not negative, so the norm is their sum, whose gradient also pushes on codes at 0.
+    Codes are not negative, so the norm is their sum. Unlike the gradient of |q|, that of the sum is
+    1 at q = 0 as well.
     """
     return codes.sum(dim=1).mean()
 
 
 def route_loss(routed: Float[Tensor, "m k"], y: Int[Tensor, " m"]) -> Float[Tensor, ""]:
-    """L[T, y] = −mean log T(q)_y of the routed tree, smoothed so that it stays finite."""
+    """L[T, y] = −mean log T(q)_y, with T(q) smoothed so that the logarithm stays finite."""
     chosen = routed.gather(1, y[:, None])[:, 0]
     uniform = 1.0 / routed.shape[1]
     return -torch.log((1 - ROUTE_SMOOTHING) * chosen + ROUTE_SMOOTHING * uniform).mean()

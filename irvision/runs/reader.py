@@ -46,9 +46,9 @@ def read_result(run: Path) -> dict[str, Any]:
 
 def read_kept(run: Path, count: int) -> tuple[int, ...]:
     """Numbers of the `count` kept codes, ascending, from result.json."""
-    kept = read_result(run).get("kept")
-    whole = isinstance(kept, list) and all(type(code) is int and code >= 0 for code in kept)
-    if not whole or len(kept) != count or kept != sorted(set(kept)):
+    kept: Any = read_result(run).get("kept")
+    codes = isinstance(kept, list) and all(type(code) is int and code >= 0 for code in kept)
+    if not codes or len(kept) != count or kept != sorted(set(kept)):
         raise InputError(
             f"{run / RESULT}: expected kept, a list of {count} codes, ascending, found {kept!r:.60}"
         )
