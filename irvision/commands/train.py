@@ -31,13 +31,13 @@ from irvision.runs.tensorboard import TensorBoardLog, summary_writer
 from irvision.runs.trained import (
     FILES,
     RESULT,
-    moved,
+    with_data_dir,
     read_settings,
     settings_content,
     write_settings,
 )
 from irvision.runtime.device import Runtime, device_name, running, start_runtime
-from irvision.runtime.memory import memory_in_one_line
+from irvision.runtime.memory import report_out_of_memory
 from irvision.settings.train import MOVABLE, TrainSettings, option
 from irvision.training.recipes import BEETLES, resolve
 from irvision.training.session import CHECKPOINTS, METRICS, Session, training_advice
@@ -156,7 +156,7 @@ def _earlier(
             f"--weights: has no effect on {request.resume}, whose checkpoints hold all weights"
         )
     kept = {name: value for name, value in asked.items() if name != "data_dir"}
-    return replace(moved(before, options["data_dir"]), **kept), request.resume
+    return replace(with_data_dir(before, options["data_dir"]), **kept), request.resume
 
 
 def _train(
@@ -263,7 +263,7 @@ def _one_line(
 ) -> Iterator[None]:
     """Turn what the machine may lack into one line that says what to do."""
     try:
-        with memory_in_one_line(training_advice(settings, runtime)):
+        with report_out_of_memory(training_advice(settings, runtime)):
             yield
     except FloatingPointError as error:
         raise InputError(f"--learning-rate {settings.learning_rate:g}: {error}") from error

@@ -127,7 +127,7 @@ def write_settings(run: Path, settings: TrainSettings) -> None:
     write_text(run / CONFIG, text)
 
 
-def moved(settings: TrainSettings, folder: Path | None) -> TrainSettings:
+def with_data_dir(settings: TrainSettings, folder: Path | None) -> TrainSettings:
     """The settings with the data set in another folder, or unchanged if `folder` is None.
 
     Args:

@@ -20,7 +20,7 @@ WORDS = (
 
 
 @contextmanager
-def memory_in_one_line(line: str) -> Iterator[None]:
+def report_out_of_memory(line: str) -> Iterator[None]:
     """Turn an out-of-memory error, of the CPU or a GPU, into an InputError with the text `line`."""
     try:
         yield
