@@ -31,9 +31,9 @@ from irvision.runs.tensorboard import TensorBoardLog, summary_writer
 from irvision.runs.trained import (
     FILES,
     RESULT,
-    with_data_dir,
     read_settings,
     settings_content,
+    with_data_dir,
     write_settings,
 )
 from irvision.runtime.device import Runtime, device_name, running, start_runtime
