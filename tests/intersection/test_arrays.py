@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from irtheory.intersection.arrays import ArraySettings, default_depth, fit_arrays, shuffled
+from irtheory.intersection.array_settings import ArraySettings, default_depth
+from irtheory.intersection.arrays import fit_arrays, shuffled
 from irtheory.intersection.engine import Intersection
 from irtheory.intersection.epoch import Epoch
 from irtheory.intersection.growers import EXTRA_LOSS, Grower
