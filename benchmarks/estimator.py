@@ -30,7 +30,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from irtheory.estimators import IntersectionClassifier
-from irtheory.intersection.arrays import default_depth
+from irtheory.intersection.array_settings import default_depth
 
 ROOT = Path(__file__).resolve().parents[1]
 METHODS = ("ira", "paper", "quantised+dt")

@@ -23,7 +23,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from irtheory.intersection.engine import Batches, Intersection
-from irtheory.intersection.epoch import Progress
+from irtheory.intersection.epoch import PartialEpoch
 from irtheory.intersection.network import Collected, Network
 from irtheory.trees.tree import Tree
 from irvision.methods.contract import make_network
@@ -124,8 +124,8 @@ def first_steps(
     """
     at = [time.perf_counter()]
 
-    def look(progress: Progress) -> None:
-        if progress.steps <= FIRST_STEPS:
+    def look(partial: PartialEpoch) -> None:
+        if partial.steps <= FIRST_STEPS:
             synchronise(device)
             at.append(time.perf_counter())
 

@@ -1,4 +1,4 @@
-"""Algorithm 1 with the interface of scikit-learn."""
+"""Algorithm 1 as a scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from irtheory.runs.console import Pulse, make_console, progress_bar
 from irtheory.trees.choices import Criterion
 from irtheory.trees.export import merge_same_class, to_key
 
-# Its annotations know neither array-likes nor that it returns a pair where y is given.
+# Untyped: its annotations allow no array-likes, and omit that it returns a pair if y is given.
 _validate: Any = validate_data
 # The paper stops at the second epoch whose validation accuracy falls.
 DROPS = 2
@@ -38,12 +38,12 @@ OnEpoch = Callable[[Epoch, Intersection], None]
 
 
 class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, BaseEstimator):
-    """Learns discrete codes of X from which a network G and a shallow tree T name the class.
+    """Learns discrete codes of X from which a network G and a shallow tree T predict the class.
 
     G∘q∘F is trained toward the labels and toward T, which is grown on the codes q(F(x)) after
-    every epoch (Algorithm 1). `predict` asks G, `predict_tree` asks T, and `transform` gives
-    the codes. Columns are standardised inside; binary columns may be given as they
-    are. Equal settings, data and `random_state` give equal results on CPU.
+    every epoch (Algorithm 1). `predict` uses G, `predict_tree` uses T, and `transform` returns the
+    codes. Columns are standardised internally; binary columns need no preparation. Equal settings,
+    data and `random_state` give equal results on CPU.
 
     Args:
         n_features: d, number of codes to learn; "ira" drops those that come out constant.
@@ -53,21 +53,21 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
             printed.
         lambda_label, lambda_tree, lambda_sparsity, lambda_route: λ1 … λ4, the weights of the
             four losses (`irtheory.intersection.weights.Weights`); None is the method's own.
-        hidden: widths of the hidden layers of F; () makes every code a cut of one linear
+        hidden: widths of the hidden layers of F; with () every code is a threshold of one linear
             function of the columns.
-        epochs: passes over the data; None is enough for about 1500 steps, at least 20.
-        batch_size: samples a step; None is 64, on small sets 1/16 of the samples but 8 or more.
-        learning_rate: of AdamW at the start; it falls to 0 along a cosine.
-        weight_decay: of AdamW.
-        dropout: share of inputs of every layer of F left out while training.
-        criterion: of greedy splits of T, "entropy" or "squared_error".
-        min_samples_leaf: samples a leaf of T must hold.
+        epochs: number of passes over the data; None is enough for about 1500 steps, at least 20.
+        batch_size: samples in a step; None is 64, on small sets 1/16 of the samples but 8 or more.
+        learning_rate: initial learning rate of AdamW; a cosine schedule lowers it to 0.
+        weight_decay: weight decay of AdamW.
+        dropout: dropout rate of the inputs of every layer of F.
+        criterion: split criterion of T, "entropy" or "squared_error".
+        min_samples_leaf: smallest number of samples in a leaf of T.
         early_stopping: hold out a validation set and stop at the second epoch at which the
             accuracy of G on it falls, with F, G and T of the epoch before.
-        validation_fraction: share of samples held out then; stratified where every class has
-            two samples or more.
-        random_state: seed, or source of one.
-        device: of torch, such as "cpu" or "cuda".
+        validation_fraction: share of samples held out for early stopping; stratified if every
+            class has two samples or more.
+        random_state: seed, or a random state that a seed is drawn from.
+        device: torch device, such as "cpu" or "cuda".
         verbose: 1 shows progress, 0 is silent.
 
     Attributes:
@@ -76,8 +76,8 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
             in the order of `classes_`.
         kept_: which of the d codes are the columns of `transform`, ascending.
         network_: G∘q∘F, a torch module from X to logits.
-        history_: a record of every epoch (`irtheory.intersection.epoch.Epoch`).
-        n_iter_: epochs done.
+        history_: the record of every epoch (`irtheory.intersection.epoch.Epoch`).
+        n_iter_: number of epochs trained.
         n_features_in_, feature_names_in_: number of columns of X, and their names if any.
     """
 
@@ -122,8 +122,8 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         """Train F, G and T on X [m, p] and class labels y [m].
 
         Raises:
-            ValueError: X is not a finite numeric array, y does not hold a label a row or only
-                one class, or a setting is out of range.
+            ValueError: X is not a finite numeric array, y does not hold one label for each row or
+                has only one class, or a setting is out of range.
             FloatingPointError: training diverged.
         """
         x, labels = _validate(self, X, y, dtype=np.float64, ensure_min_samples=2)
@@ -133,57 +133,58 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         if len(self.classes_) < 2:
             raise ValueError(f"y: expected two classes or more, found one class, {labels[0]!r}")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        train, held = np.arange(len(x)), None
+        train, validation = np.arange(len(x)), None
         if self.early_stopping:
             train, rows = held_out(encoded, self.validation_fraction, seed)
-            held = x[rows], encoded[rows]
+            validation = x[rows], encoded[rows]
         settings, k = replace(settings, seed=seed), len(self.classes_)
-        with _unwarned(method), _progress(self.verbose, self.epochs) as on_epoch:
-            fitted = fit_arrays(x[train], encoded[train], k, method, settings, held, on_epoch)
+        samples = x[train], encoded[train]
+        with _without_warning(method), _progress(self.verbose, self.epochs) as on_epoch:
+            fitted = fit_arrays(*samples, k, method, settings, validation, on_epoch)
         self._fitted, self._binary = fitted, settings.bits == 1
         self.network_, self.tree_, self.kept_ = fitted.network, fitted.tree, fitted.kept
         self.history_, self.n_iter_ = fitted.records, len(fitted.records)
         return self
 
     def predict_proba(self, X: npt.ArrayLike) -> Float[np.ndarray, "m k"]:
-        """Class probabilities that G gives for X [m, p], in the order of `classes_`: [m, k]."""
+        """Class probabilities by G for X [m, p], in the order of `classes_`: [m, k]."""
         outputs = self._apply(X)[1].astype(np.float64)
         return outputs / outputs.sum(axis=1, keepdims=True)
 
     def predict(self, X: npt.ArrayLike) -> np.ndarray:
-        """Class labels [m] that G gives for X [m, p]."""
+        """Class labels [m] that G predicts for X [m, p]."""
         return self._likeliest(self._apply(X)[1])
 
     def predict_tree(self, X: npt.ArrayLike) -> np.ndarray:
-        """Class labels [m] that T gives for X [m, p]."""
+        """Class labels [m] that T predicts for X [m, p]."""
         codes, _ = self._apply(X)
         return self._likeliest(self.tree_.predict(codes))
 
     def score_tree(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> float:
-        """Accuracy of T on X [m, p] with labels y [m]; `score` is that of G."""
+        """Accuracy of T on X [m, p] with labels y [m]; `score` is the accuracy of G."""
         return float(accuracy_score(y, self.predict_tree(X), sample_weight=sample_weight))
 
     def transform(self, X: npt.ArrayLike) -> Int[np.ndarray, "m kept"]:
-        """The codes of X [m, p] that are kept, 0 … 2^bits − 1: int64 [m, kept]."""
+        """The kept codes of X [m, p], whole numbers 0 … 2^bits − 1: int64 [m, kept]."""
         return self._apply(X)[0].astype(np.int64)
 
     def get_feature_names_out(self, input_features: Iterable[str] | None = None) -> np.ndarray:
         """Names of the columns of `transform`, such as "code 3".
 
         Raises:
-            ValueError: `input_features` are not the names of the columns seen by `fit`.
+            ValueError: `input_features` differ from the column names of the data in `fit`.
         """
-        super().get_feature_names_out(input_features)  # refuses other names
+        super().get_feature_names_out(input_features)  # raises for other names
         return np.array([f"code {code}" for code in self.kept_], dtype=object)
 
     def key(self, feature_names: Iterable[str] | None = None) -> str:
-        """T as a dichotomous key, as short as names the same classes; each with its probability.
+        """T as a dichotomous key with class probabilities; branches of one class are merged.
 
         Args:
-            feature_names: of the columns of `transform`; those of `get_feature_names_out`
-                without.
+            feature_names: names of the columns of `transform`; by default those of
+                `get_feature_names_out`.
 
         Raises:
             ValueError: a wrong number of names.
@@ -193,7 +194,7 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         return to_key(short, names, map(str, self.classes_), binary=self._binary)
 
     def _settings(self, samples: int) -> ArraySettings:
-        """Everything but λ, checked; the seed is drawn later."""
+        """All settings but λ, checked; the seed is drawn later."""
         if not isinstance(self.early_stopping, bool | np.bool_):
             raise ValueError(f"early_stopping: expected a bool, found {self.early_stopping!r}")
         batch = min(64, max(8, samples // 16)) if self.batch_size is None else self.batch_size
@@ -214,10 +215,10 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         )
 
     def _method(self) -> Method:
-        """The named method with the λ that were given."""
-        asked = {name: getattr(self, f"lambda_{name}") for name in TERMS}
-        given = {n: _number(f"lambda_{n}", v) for n, v in asked.items() if v is not None}
-        return method_named(self.method).weighted(given)
+        """The named method with the λ that are not None."""
+        lambdas = {name: getattr(self, f"lambda_{name}") for name in TERMS}
+        weights = {n: _number(f"lambda_{n}", v) for n, v in lambdas.items() if v is not None}
+        return method_named(self.method).with_weights(weights)
 
     def _apply(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Kept codes of X and the probabilities of G."""
@@ -232,7 +233,7 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         return len(self.kept_)
 
     def __sklearn_tags__(self) -> Any:
-        """Codes are integers, whatever type X has."""
+        """Declare that `transform` returns integers, whatever type X has."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
@@ -241,25 +242,25 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
 def held_out(
     labels: Int[np.ndarray, " m"], fraction: float, seed: int
 ) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " held"]]:
-    """Rows to train on and rows held out, stratified where classes have samples for both.
+    """Rows to train on and rows held out, stratified if every class has samples for both.
 
     Raises:
-        ValueError: a fraction that is not above 0 or leaves nothing to train on.
+        ValueError: the fraction is not above 0, or leaves no samples to train on.
     """
     expected = _number("validation_fraction", fraction) * len(labels)
     if not 0 < expected <= len(labels) - 1:
         found = f"{fraction!r} of {len(labels)} samples"
         raise ValueError(f"validation_fraction: expected a share that leaves some, found {found}")
-    held, counts = math.ceil(expected), np.bincount(labels)
-    both = counts.min() >= 2 and len(counts) <= min(held, len(labels) - held)
+    size, counts = math.ceil(expected), np.bincount(labels)
+    both = counts.min() >= 2 and len(counts) <= min(size, len(labels) - size)
     groups, rows = labels if both else None, np.arange(len(labels))
-    train, rest = train_test_split(rows, test_size=held, stratify=groups, random_state=seed)
+    train, rest = train_test_split(rows, test_size=size, stratify=groups, random_state=seed)
     return np.asarray(train), np.asarray(rest)
 
 
 @contextmanager
-def _unwarned(method: Method) -> Iterator[None]:
-    """No warning of constant codes where the method drops them anyway."""
+def _without_warning(method: Method) -> Iterator[None]:
+    """Suppress the warning about constant codes if the method drops them anyway."""
     with warnings.catch_warnings():
         if method.prune:
             warnings.filterwarnings("ignore", message=".*codes are constant")
@@ -268,7 +269,7 @@ def _unwarned(method: Method) -> Iterator[None]:
 
 @contextmanager
 def _progress(verbose: int, epochs: int | None) -> Iterator[OnEpoch | None]:
-    """What to call after every epoch to show it; nothing where `verbose` is 0."""
+    """A function that shows every epoch; None if `verbose` is 0."""
     if not verbose:
         yield None
         return

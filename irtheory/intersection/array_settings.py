@@ -1,4 +1,4 @@
-"""How to train on an array: sizes, rates, seed and device, checked when they are made."""
+"""Settings of Algorithm 1 on an array, checked when they are made."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from irtheory.trees.choices import Criterion
 
 @dataclass(frozen=True)
 class ArraySettings:
-    """How to train on an array.
+    """Settings of training on an array.
 
     Attributes:
         dim: d, number of codes.
-        bits: r.
-        max_depth: d_max; None is ⌈log2 k⌉ + 2.
+        bits: r, bits of a code.
+        max_depth: d_max, largest depth of T; None is ⌈log2 k⌉ + 2.
         hidden: widths of F's hidden layers.
-        head_hidden: width of G's hidden layer, where the method has one.
-        criterion: of the greedy splits of T.
-        min_samples_leaf: samples a leaf of T must hold.
-        epochs: None is enough for about 1500 steps, at least 20.
-        batch_size: s.
-        learning_rate: at the start; falls to 0 along a cosine.
-        weight_decay: of AdamW.
-        dropout: in F.
-        activation: of F, before q.
-        range: of the quantiser; None is "unit" after a sigmoid, "running" after a ReLU.
+        head_hidden: width of G's hidden layer, if the method has one.
+        criterion: split criterion of greedy trees.
+        min_samples_leaf: smallest number of samples in a leaf of T.
+        epochs: number of epochs; None is enough for about 1500 steps, at least 20.
+        batch_size: s, samples in a batch.
+        learning_rate: initial learning rate; a cosine schedule lowers it to 0.
+        weight_decay: weight decay of AdamW.
+        dropout: dropout rate in F.
+        activation: activation at the end of F, before q.
+        range: range of the quantiser; None is "unit" after a sigmoid, "running" after a ReLU.
         drops: stopping rule of `Intersection`; needs a validation set.
-        seed: of every draw.
-        device: of the network and the data.
+        seed: seed of all random draws.
+        device: torch device of the network and the data.
     """
 
     dim: int = 64
@@ -58,7 +58,7 @@ class ArraySettings:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuse sizes below 1 and shares outside [0, 1)."""
+        """Check every value; ValueError names the first that is out of range."""
         sizes = {name: getattr(self, name) for name in ("dim", "head_hidden", "batch_size")}
         for name in ("min_samples_leaf", "max_depth", "epochs", "drops"):
             if getattr(self, name) is not None:
@@ -80,7 +80,16 @@ class ArraySettings:
             if not 0 <= found < math.inf:
                 raise ValueError(f"{name}: expected a number ≥ 0, found {found!r}")
 
+    def depth(self, classes: int) -> int:
+        """d_max for k classes."""
+        return default_depth(classes) if self.max_depth is None else self.max_depth
+
+
+def default_range(activation: Activation) -> Range:
+    """Range of the quantiser: fixed after a sigmoid, running averages after a ReLU."""
+    return "unit" if activation == "sigmoid" else "running"
+
 
 def default_depth(classes: int) -> int:
-    """d_max = ⌈log2 k⌉ + 2."""
+    """d_max = ⌈log2 k⌉ + 2, two more than the smallest depth of a tree with k leaves."""
     return math.ceil(math.log2(max(classes, 2))) + 2

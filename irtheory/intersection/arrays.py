@@ -1,4 +1,4 @@
-"""Algorithm 1 on an array: networks, optimisers and batches for a `Method`, trained to the end."""
+"""Algorithm 1 on an array: makes networks, optimisers and batches for a `Method`, and trains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from irtheory.intersection.array_settings import ArraySettings, default_depth
+from irtheory.intersection.array_settings import ArraySettings, default_range
 from irtheory.intersection.engine import Batches, Intersection
 from irtheory.intersection.epoch import Epoch
 from irtheory.intersection.final_tree import final_tree
@@ -24,7 +24,7 @@ from irtheory.intersection.network import Network, collect
 from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.trees.tree import Tree
 
-# Small sets see more epochs: at least so many steps are taken by default.
+# Default number of epochs: enough for this many steps, and at least this many epochs.
 STEPS, FEWEST_EPOCHS = 1500, 20
 EVALUATION_BATCH = 4096
 
@@ -35,10 +35,10 @@ class Fitted:
 
     Attributes:
         network: G∘q∘F in eval mode.
-        kept: the codes that count, ascending; all d of them unless the method prunes.
+        kept: numbers of the kept codes, ascending; all d of them unless the method prunes.
         tree: T over the kept codes.
-        records: one an epoch.
-        width: columns p of x.
+        records: one record for every epoch.
+        width: p, number of columns of x.
     """
 
     network: Network
@@ -50,10 +50,10 @@ class Fitted:
     def apply(
         self, x: Num[np.ndarray, "m p"]
     ) -> tuple[UInt8[np.ndarray, "m kept"], Float[np.ndarray, "m k"]]:
-        """Kept codes of x, and the class probabilities that G gives.
+        """Kept codes of x, and class probabilities by G.
 
         Raises:
-            ValueError: x is not a finite array as wide as that of training.
+            ValueError: x is not a finite array with the p columns of the training set.
         """
         _check_inputs(x, self.width)
         inputs = _inputs(x, next(self.network.parameters()).device)
@@ -63,7 +63,11 @@ class Fitted:
 
 
 def shuffled(x: Tensor, y: Tensor, batch_size: int, seed: int) -> Batches:
-    """Batches of an epoch in an order that depends on the seed and its number alone."""
+    """Batches of an epoch, shuffled by the seed and the number of the epoch.
+
+    Nothing else enters, neither global random state nor earlier epochs, so that an epoch can be
+    resumed: its batches come in the same order again.
+    """
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
@@ -82,15 +86,14 @@ def in_order(x: Tensor, y: Tensor) -> Batches:
 def build_network(
     x: Float[Tensor, "m p"], classes: int, method: Method, settings: ArraySettings
 ) -> Network:
-    """Fresh F, q and G; F begins with the standardisation of `x`. Draws from torch's state."""
+    """New F, q and G with weights drawn from torch's random state; F first standardises by `x`."""
     standardise = Standardise.of(x)
     f = representation(
         x.shape[1], settings.hidden, settings.dim, settings.activation, settings.dropout
     )
-    depth = settings.max_depth or default_depth(classes)
-    g = make_head(method.head, settings.dim, classes, 2**settings.bits, settings.head_hidden, depth)
-    natural = "unit" if settings.activation == "sigmoid" else "running"
-    q = UniformQuantizer(settings.bits, settings.range or natural)
+    depth, levels = settings.depth(classes), 2**settings.bits
+    g = make_head(method.head, settings.dim, classes, levels, settings.head_hidden, depth)
+    q = UniformQuantizer(settings.bits, settings.range or default_range(settings.activation))
     return Network(nn.Sequential(standardise, f), q, g).to(x.device)
 
 
@@ -105,36 +108,38 @@ def fit_arrays(
 ) -> Fitted:
     """Train F, G and T on x [m, p] with classes y [m] in 0 … k − 1.
 
-    Same arguments, same result on CPU; torch's global random state is left as it was.
+    Equal arguments give equal results on CPU; torch's global random state is left unchanged.
 
     Args:
-        x: of the training set.
-        y: its classes.
+        x: training samples.
+        y: their classes.
         classes: k.
         method: one of `irtheory.intersection.methods.METHODS`, or your own.
-        settings: everything else.
+        settings: all other settings.
         validation: x and y of a validation set, for the records and the stopping rule.
-        on_epoch: called with every record and the engine as it then is.
+        on_epoch: called after every epoch with its record and the engine.
 
     Raises:
-        ValueError: x is not a finite m × p array, y not m classes, at least two of them seen,
-            or there are fewer samples than classes.
+        ValueError: x is not a finite m × p array, y is not m classes with at least two different
+            ones, or there are fewer samples than classes.
         FloatingPointError: a loss is not finite.
     """
     _check_inputs(x)
     _check_labels(y, len(x), classes)
     if len(np.unique(y)) < 2:
-        raise ValueError(f"y: expected two classes or more, found class {y[0]} alone")
+        raise ValueError(f"y: expected two classes or more, found only class {y[0]}")
     if len(x) < classes:
-        raise ValueError(f"x: expected at least {classes} samples, one a class, found {len(x)}")
+        raise ValueError(f"x: expected at least {classes} samples, one per class, found {len(x)}")
     if validation is not None:
         _check_inputs(validation[0], x.shape[1])
         _check_labels(validation[1], len(validation[0]), classes)
     device = torch.device(settings.device)
     inputs, labels = _inputs(x, device), _labels(y, device)
-    held = None
+    validation_batches = None
     if validation is not None:
-        held = in_order(_inputs(validation[0], device), _labels(validation[1], device))
+        validation_batches = in_order(
+            _inputs(validation[0], device), _labels(validation[1], device)
+        )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(settings.seed)
         network = build_network(inputs, classes, method, settings)
@@ -144,7 +149,7 @@ def fit_arrays(
         engine = _engine(network, method, settings, grower, steps * epochs)
         batches = shuffled(inputs, labels, settings.batch_size, settings.seed)
         records = []
-        for record in engine.run(batches, epochs, held):
+        for record in engine.run(batches, epochs, validation_batches):
             records.append(record)
             if on_epoch is not None:
                 on_epoch(record, engine)
@@ -165,13 +170,13 @@ def _check_inputs(x: np.ndarray, width: int | None = None) -> None:
 
 def _check_labels(y: np.ndarray, samples: int, classes: int) -> None:
     if y.shape != (samples,):
-        raise ValueError(f"y: expected {samples} classes, one a row of x, found shape {y.shape}")
+        raise ValueError(f"y: expected {samples} classes, one per row of x, found shape {y.shape}")
     for row in np.flatnonzero((y < 0) | (y >= classes) | (y != np.floor(y)))[:1]:
         raise ValueError(f"y: expected 0 … {classes - 1}, found {y[row]} in row {row}")
 
 
 def _inputs(x: np.ndarray, device: torch.device) -> Tensor:
-    # Standardised in double precision first: columns may lie far from 0.
+    # Double precision until x is standardised: columns may have means far larger than their sd.
     return torch.as_tensor(np.ascontiguousarray(x), dtype=torch.float64, device=device)
 
 
@@ -181,7 +186,7 @@ def _labels(y: np.ndarray, device: torch.device) -> Tensor:
 
 def _grower(classes: int, method: Method, settings: ArraySettings) -> Grower:
     return Grower(
-        settings.max_depth or default_depth(classes),
+        settings.depth(classes),
         settings.criterion,
         settings.min_samples_leaf,
         method.search,

@@ -1,4 +1,4 @@
-"""T of the finished network, and the codes that count."""
+"""T of the trained network, and the codes that are kept."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from irtheory.trees.tree import Tree
 def final_tree(
     tree: Tree, seen: Collected, method: Method, grower: Grower
 ) -> tuple[Tree, Int[np.ndarray, " kept"]]:
-    """T of the result over the kept codes, and which of the d codes these are, ascending.
+    """T of the result over the kept codes, and the numbers of these codes, ascending.
 
-    Its counts are those of `seen`: how many samples reach each node with the finished codes.
+    T of the last epoch was grown on codes that the network gave while it was still learning. The
+    counts of the result are therefore taken from `seen`, with the codes of the trained network.
 
     Args:
         tree: T of the last epoch.
-        seen: what the finished network says of the training set.
-        method: says what T of the result is, and whether dead codes are left out.
-        grower: grows T anew where the method wants that.
+        seen: codes and outputs of the trained network for the training set.
+        method: `final` says what T of the result is, `prune` whether constant codes are dropped.
+        grower: grows a new T if the method asks for one.
     """
     if method.final in ("refit", "last"):
         tree = _recounted(tree, seen, values=method.final == "refit")
@@ -34,16 +35,17 @@ def final_tree(
     if method.prune:
         varies = (seen.codes != seen.codes[:1]).any(dim=0).cpu().numpy()
         varies[list(tree.used_features)] = True
-        # A network that says the same of every sample keeps one code.
+        # Without any varying code one is kept, as trees need at least one feature.
         kept = np.flatnonzero(varies) if varies.any() else kept[:1]
-    place = np.where(tree.feature >= 0, np.searchsorted(kept, tree.feature), -1)
-    return replace(tree, feature=place, n_features=len(kept)), kept
+    # Tests refer to positions among the kept codes from here on; leaves have feature −1.
+    position = np.where(tree.feature >= 0, np.searchsorted(kept, tree.feature), -1)
+    return replace(tree, feature=position, n_features=len(kept)), kept
 
 
 def _recounted(tree: Tree, seen: Collected, values: bool) -> Tree:
-    """The same tests with the samples that reach each node now, and the mean of their outputs.
+    """The same tests with the counts of `seen` and, if `values`, the mean outputs of G there.
 
-    Without `values` the values stay, as do those of nodes that no sample reaches.
+    Nodes that no sample reaches keep their values.
     """
     visited = tree.decision_path(seen.codes.cpu().numpy()).astype(np.float64)
     count = visited.sum(axis=0)

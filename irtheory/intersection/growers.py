@@ -1,4 +1,4 @@
-"""A of Algorithm 1: how the tree T is grown from what an epoch collected."""
+"""A of Algorithm 1: how the tree T is grown from the codes and outputs of an epoch."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from irtheory.trees.exact.solver import ExactFit, fit_exact_tree
 from irtheory.trees.refine.fit import refine_tree
 from irtheory.trees.tree import Tree
 
-# The exact search answers within a fraction of a second up to so many tests and levels.
+# Limits up to which the exact search takes a fraction of a second: number of tests, and depth.
 EXACT_TESTS, EXACT_DEPTH = 48, 3
-# What a tree on fewer codes may cost more, as a share of Σ‖y − mean‖².
-SPARING = 0.02
+# How much larger the loss of a tree on fewer codes may be, as a share of Σ‖y − mean‖².
+EXTRA_LOSS = 0.02
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Grower:
         criterion: of the greedy splits, "entropy" (the paper's information gain) or
             "squared_error".
         min_samples_leaf: samples a leaf must hold.
-        search: "greedy" grows a fresh CART, as the paper does. "refined" improves that tree
-            and the previous one by changing one test at a time, and takes the better.
-            "best" takes the globally optimal tree where it can be found at once (at most
-            48 tests, depth 3), on as few codes as do nearly as well; else "refined". Both
-            judge trees by squared error.
+        search: "greedy" grows a new CART, as the paper does. "refined" improves that tree
+            and the previous one by changing one test at a time, and takes the better one.
+            "best" takes the globally optimal tree if it can be found quickly (at most
+            48 tests, depth 3), on the fewest codes with nearly the same loss; otherwise it is
+            "refined". Both compare trees by squared error.
         targets: what T is fitted to, "outputs" of G or one-hot "labels".
     """
 
@@ -48,43 +48,44 @@ class Grower:
     targets: Literal["outputs", "labels"] = "outputs"
 
     def __call__(self, seen: Collected, previous: Tree | None) -> Tree:
-        """T for the samples seen; `previous` is the tree of the epoch before."""
+        """T for the samples of an epoch; `previous` is the tree of the epoch before."""
         targets = seen.outputs if self.targets == "outputs" else _one_hot(seen)
         if self.search == "greedy" and seen.codes.is_cuda:
             return self._greedy(seen.codes, targets)
-        codes, wanted = seen.codes.cpu().numpy(), targets.cpu().numpy().astype(np.float64)
+        codes, targets = seen.codes.cpu().numpy(), targets.cpu().numpy().astype(np.float64)
         if self.search == "greedy":
-            return self._greedy(codes, wanted)
-        if self.search == "best" and self._exactly(codes):
-            return self._sparing(codes, wanted)
-        starts = [self._greedy(codes, wanted)]
+            return self._greedy(codes, targets)
+        if self.search == "best" and self._is_small(codes):
+            return self._on_few_codes(codes, targets)
+        starts = [self._greedy(codes, targets)]
         if previous is not None and previous.depth <= self.max_depth:
             starts.append(previous)
         leaf = self.min_samples_leaf
-        trees = [refine_tree(t, codes, wanted, min_samples_leaf=leaf) for t in starts]
-        return min(trees, key=lambda tree: ((tree.predict(codes) - wanted) ** 2).sum())
+        trees = [refine_tree(t, codes, targets, min_samples_leaf=leaf) for t in starts]
+        return min(trees, key=lambda tree: ((tree.predict(codes) - targets) ** 2).sum())
 
-    def _sparing(self, codes: np.ndarray, targets: np.ndarray) -> Tree:
-        """The best tree, on as few codes as cost little: one is dropped while that is so.
+    def _on_few_codes(self, codes: np.ndarray, targets: np.ndarray) -> Tree:
+        """The optimal tree, with codes dropped one by one while the loss grows little.
 
-        Many sets of codes tell the classes apart; the smallest is the likeliest to be that of
-        the attributes, which a key uses again and again.
+        Many sets of codes tell the classes apart. Attributes that separate classes serve several
+        tests of a tree, so the smallest set is the most likely to consist of attributes.
         """
         best = self._best(codes, targets, range(codes.shape[1]))
-        worst = best.loss + SPARING * ((targets - targets.mean(axis=0)) ** 2).sum()
+        limit = best.loss + EXTRA_LOSS * ((targets - targets.mean(axis=0)) ** 2).sum()
         while len(used := best.tree.used_features) > 1:
             fits = [self._best(codes, targets, [k for k in used if k != j]) for j in used]
             fewer = min(fits, key=lambda fit: fit.loss)
-            if fewer.loss > worst:
+            if fewer.loss > limit:
                 break
             best = fewer
         return best.tree
 
     def _best(self, codes: np.ndarray, targets: np.ndarray, columns: Iterable[int]) -> ExactFit:
-        open_codes = np.zeros_like(codes)
-        open_codes[:, list(columns)] = codes[:, list(columns)]
+        # Constant columns allow no tests; the numbers of the codes stay the same.
+        available = np.zeros_like(codes)
+        available[:, list(columns)] = codes[:, list(columns)]
         leaf = self.min_samples_leaf
-        return fit_exact_tree(open_codes, targets, self.max_depth, min_samples_leaf=leaf, threads=1)
+        return fit_exact_tree(available, targets, self.max_depth, min_samples_leaf=leaf, threads=1)
 
     def _greedy(self, codes: Any, targets: Any) -> Tree:
         return fit_cart(
@@ -95,7 +96,7 @@ class Grower:
             min_samples_leaf=self.min_samples_leaf,
         )
 
-    def _exactly(self, codes: np.ndarray) -> bool:
+    def _is_small(self, codes: np.ndarray) -> bool:
         tests = int((codes.max(axis=0) - codes.min(axis=0)).astype(np.int64).sum())
         return self.max_depth <= EXACT_DEPTH and tests <= EXACT_TESTS
 

@@ -26,7 +26,7 @@ def representation(
         hidden: widths of the hidden ReLU layers; none makes F linear before its activation.
         dim: d.
         activation: of the last layer, before q.
-        dropout: share of inputs of every layer that is left out while training.
+        dropout: dropout rate of the inputs of every layer.
 
     Raises:
         ValueError: unknown activation.
@@ -49,7 +49,7 @@ class Head(nn.Sequential):
         dim, classes: d and k.
         levels: 2^r, number of values of a code.
         hidden: width of the hidden layer (the paper's G has two layers); 0 makes G linear, so
-            that every code speaks for or against each class by itself.
+            that every code adds to the logit of each class independently.
     """
 
     def __init__(self, dim: int, classes: int, levels: int, hidden: int = 512) -> None:
@@ -60,10 +60,10 @@ class Head(nn.Sequential):
 
 
 class SummedHead(nn.Module):
-    """G: the logits of a linear and of a two-layer head, added up.
+    """G: the sum of the logits of a linear and of a two-layer head.
 
-    The linear part lets each code speak for or against a class by itself; the other adds what
-    only codes together can say.
+    In the linear part each code adds to the logit of a class independently; the two-layer part
+    adds the effect of combinations of codes.
     """
 
     def __init__(self, dim: int, classes: int, levels: int, hidden: int = 512) -> None:
@@ -79,7 +79,7 @@ class SummedHead(nn.Module):
 def make_head(
     kind: HeadKind, dim: int, classes: int, levels: int, hidden: int, depth: int
 ) -> nn.Module:
-    """G of that kind; `hidden` is the width of its hidden layer, `depth` that of a soft tree."""
+    """G of a kind; `hidden` is the width of its hidden layer, `depth` the depth of a soft tree."""
     if kind == "soft-tree":
         return SoftTreeHead(dim, classes, levels, depth)
     if kind == "summed":
@@ -100,7 +100,7 @@ class Scale(nn.Module):
 
 
 class Standardise(nn.Module):
-    """x ↦ (x − mean)/sd with fixed numbers, saved in the state dict; no sd is 0."""
+    """x ↦ (x − mean)/sd with fixed mean and sd > 0, which are saved in the state dict."""
 
     mean: Tensor
     sd: Tensor
@@ -112,8 +112,9 @@ class Standardise(nn.Module):
 
     @classmethod
     def of(cls, x: Float[Tensor, "m p"]) -> Standardise:
-        """With the mean and sd of every column; a constant column is only centred."""
+        """Standardise by the mean and sd of every column; constant columns are only centred."""
         sd = x.std(dim=0, correction=0)
+        # The sd of a constant column is rounding error relative to its values, not exactly 0.
         flat = sd <= 1e-12 * x.abs().amax(dim=0)
         return cls(x.mean(dim=0), torch.where(flat, torch.ones_like(sd), sd))
 
@@ -126,7 +127,7 @@ class SoftTreeHead(nn.Module):
     """G as a soft decision tree (Frosst and Hinton, 2017): log of the mixture of its leaves.
 
     Node n sends a sample right with probability σ(w_n·q + b_n); the output is
-    log Σ_leaf P(leaf) softmax(v_leaf), normalised, so its softmax is the mixture itself.
+    log Σ_leaf P(leaf) softmax(v_leaf). It is normalised, so its softmax is the mixture itself.
     """
 
     def __init__(self, dim: int, classes: int, levels: int, depth: int) -> None:
@@ -139,6 +140,7 @@ class SoftTreeHead(nn.Module):
     def forward(self, codes: Float[Tensor, "m d"]) -> Float[Tensor, "m k"]:
         """Log-probabilities of the classes."""
         gates = self.gates(self.scale(codes))
+        # log P(node), level by level; sums of logarithms do not underflow in deep trees.
         reach = codes.new_zeros(len(codes), 1)
         for level in range(self.depth):
             gate = gates[:, 2**level - 1 : 2 ** (level + 1) - 1]

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-# Share of the uniform distribution mixed into T(q), whose leaves may rule a class out.
+# Share of the uniform distribution mixed into T(q): a leaf may give a class probability 0.
 ROUTE_SMOOTHING = 0.01
 
 
@@ -24,13 +24,14 @@ def tree_loss(logits: Float[Tensor, "m k"], leaf: Float[Tensor, "m k"]) -> Float
 def sparsity_loss(codes: Float[Tensor, "m d"]) -> Float[Tensor, ""]:
     """R[F] = mean ‖F_q(x)‖₁ (Eq. 6, divided by the size of the batch).
 
-    Codes are not negative, so the norm is their sum, whose gradient also pushes on codes at 0.
+    Codes are not negative, so the norm is their sum. Unlike the gradient of |q|, that of the sum is
+    1 at q = 0 as well.
     """
     return codes.sum(dim=1).mean()
 
 
 def route_loss(routed: Float[Tensor, "m k"], y: Int[Tensor, " m"]) -> Float[Tensor, ""]:
-    """L[T, y] = −mean log T(q)_y of the routed tree, smoothed so that it stays finite."""
+    """L[T, y] = −mean log T(q)_y, with T(q) smoothed so that the logarithm stays finite."""
     chosen = routed.gather(1, y[:, None])[:, 0]
     uniform = 1.0 / routed.shape[1]
     return -torch.log((1 - ROUTE_SMOOTHING) * chosen + ROUTE_SMOOTHING * uniform).mean()

@@ -1,4 +1,4 @@
-"""The named ways to learn F, G and T that are compared: rows of Table 1 and our own."""
+"""The methods of learning F, G and T that are compared: rows of Table 1, and further ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from irtheory.intersection.weights import Weights
 
 @dataclass(frozen=True)
 class Method:
-    """One way to train.
+    """One method of training.
 
     Attributes:
         title: for tables and figures.
@@ -21,9 +21,9 @@ class Method:
             "soft-tree" of depth d_max.
         search: how T is grown after every epoch, see `irtheory.intersection.growers.Grower`.
         final: what T of the result is: "last", that of the last epoch; "refit", its tests with
-            values from the finished network; or one grown anew from the codes of the finished
+            values from the trained network; or a new tree grown on the codes of the trained
             network, toward its "outputs" or the "labels".
-        prune: leave codes out of the result that are the same for every training sample.
+        prune: drop codes from the result that are constant on the training set.
     """
 
     title: str
@@ -33,9 +33,9 @@ class Method:
     final: Literal["last", "refit", "outputs", "labels"] = "last"
     prune: bool = False
 
-    def weighted(self, given: Mapping[str, float]) -> Method:
-        """The same with the λ that are given, by the names of `Weights`."""
-        return replace(self, weights=replace(self.weights, **given))
+    def with_weights(self, weights: Mapping[str, float]) -> Method:
+        """The method with other λ, by the names of `Weights`."""
+        return replace(self, weights=replace(self.weights, **weights))
 
 
 METHODS: dict[str, Method] = {
@@ -66,7 +66,7 @@ def method_named(name: str) -> Method:
     """The method of that name.
 
     Raises:
-        ValueError: no such method; lists those there are.
+        ValueError: no such method; the message lists all of them.
     """
     if name not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {name!r}")

@@ -1,4 +1,4 @@
-"""G∘q∘F as one module, and what it says of a set of samples."""
+"""G∘q∘F as one module, and its codes and outputs for a set of samples."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ def collect(
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Collected:
-    """Codes and outputs of a set in eval mode, without gradients; modes are then restored."""
+    """Codes and outputs of a set in eval mode, without gradients.
+
+    Modules that were in train mode return to it, and only they: frozen parts stay in eval mode.
+    """
     training = [module for module in network.modules() if module.training]
     network.eval()
     parts = []
@@ -61,7 +64,7 @@ def collect(
 
 @dataclass(frozen=True, eq=False)
 class Collected:
-    """What the network says of a set of samples, on the network's device.
+    """Codes and outputs of the network for a set of samples, on the network's device.
 
     Attributes:
         codes: F_q(x), uint8 [m, d].
@@ -75,7 +78,7 @@ class Collected:
 
     @classmethod
     def join(cls, parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Collected:
-        """From batches of float codes, logits and labels."""
+        """Join batches of codes, logits and labels; logits become probabilities."""
         if not parts:
             raise ValueError("batches: expected at least one, found none")
         codes, logits, labels = zip(*parts, strict=True)
@@ -83,7 +86,7 @@ class Collected:
         return cls(torch.cat(codes).detach().to(torch.uint8), outputs, torch.cat(labels))
 
     def accuracies(self, tree: Tree) -> tuple[float, float, float]:
-        """Accuracy of G, of T, and the share of samples on which both name the same class."""
+        """Accuracy of G, of T, and the share of samples for which both predict the same class."""
         routing = Routing.of(tree, self.codes.device)
         by_g, by_t = self.outputs.argmax(dim=1), routing.predict(self.codes).argmax(dim=1)
         shares = torch.stack([by_g == self.labels, by_t == self.labels, by_g == by_t])
@@ -91,5 +94,5 @@ class Collected:
         return g, t, both
 
     def constant_share(self) -> float:
-        """Share of codes that are the same for every sample."""
+        """Share of codes that have the same value for every sample."""
         return (self.codes == self.codes[:1]).all(dim=0).float().mean().item()

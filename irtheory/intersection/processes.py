@@ -1,4 +1,4 @@
-"""The processes that train together, as the engine sees them."""
+"""Communication between the processes that train one network, as the engine needs it."""
 
 from __future__ import annotations
 
@@ -12,83 +12,90 @@ from irtheory.intersection.network import Collected
 from irtheory.trees.tree import Tree
 
 
-class Peers(Protocol):
-    """What processes tell each other; each call is made by all of them, in the same order.
+class Processes(Protocol):
+    """Collective operations: every process calls the same ones, in the same order.
 
     Attributes:
-        rank: number of this process; the first, 0, is the one that writes files.
+        rank: number of this process; process 0 writes the files.
     """
 
     rank: int
 
-    def gather(self, seen: Collected) -> Collected:
-        """The samples of all processes, in the same order everywhere."""
+    def all_gather(self, rows: Tensor) -> Tensor:
+        """The rows of all processes, ordered by rank; processes may have different numbers."""
         ...
 
-    def total(self, numbers: Tensor) -> Tensor:
-        """The sum over processes."""
+    def all_reduce_sum(self, numbers: Tensor) -> Tensor:
+        """The sum of a tensor over all processes."""
         ...
 
-    def tree(self, grow: Callable[[], Tree]) -> Tree:
-        """What `grow` makes in one process, for all."""
+    def broadcast(self, numbers: Tensor) -> Tensor:
+        """A CPU tensor of process 0, in every process."""
         ...
 
-    def of_first(self, numbers: Tensor) -> Tensor:
-        """Those of the first process, for all; a tensor of the host."""
+    def compute_on_rank0(self, compute: Callable[[], Tree]) -> Tree:
+        """The tree that `compute` returns in process 0, in every process."""
         ...
 
-    def anyone(self, flag: bool) -> bool:
-        """Whether the flag is up in some process; may come some calls late, to all at once."""
+    def any_process(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
         ...
 
 
-class Alone:
-    """One process."""
+class SingleProcess:
+    """`Processes` for training in one process: every operation returns its input."""
 
     rank = 0
 
-    def gather(self, seen: Collected) -> Collected:
-        """The samples themselves."""
-        return seen
+    def all_gather(self, rows: Tensor) -> Tensor:
+        """The rows themselves."""
+        return rows
 
-    def total(self, numbers: Tensor) -> Tensor:
+    def all_reduce_sum(self, numbers: Tensor) -> Tensor:
         """The numbers themselves."""
         return numbers
 
-    def tree(self, grow: Callable[[], Tree]) -> Tree:
-        """What `grow` makes."""
-        return grow()
-
-    def of_first(self, numbers: Tensor) -> Tensor:
+    def broadcast(self, numbers: Tensor) -> Tensor:
         """The numbers themselves."""
         return numbers
 
-    def anyone(self, flag: bool) -> bool:
+    def compute_on_rank0(self, compute: Callable[[], Tree]) -> Tree:
+        """The tree that `compute` returns."""
+        return compute()
+
+    def any_process(self, flag: bool) -> bool:
         """The flag itself."""
         return flag
 
 
-def random_states(peers: Peers, device: torch.device) -> dict[str, Tensor]:
-    """States of the host's generator, and of the device's if it has one; a row a process."""
-    states = {"cpu": _of_all(torch.get_rng_state(), peers, device)}
+def gather(processes: Processes, seen: Collected) -> Collected:
+    """The samples of all processes, ordered by rank."""
+    columns = (seen.codes, seen.outputs, seen.labels)
+    return Collected(*(processes.all_gather(column) for column in columns))
+
+
+def random_states(processes: Processes, device: torch.device) -> dict[str, Tensor]:
+    """States of torch's generators of the CPU and, if it is used, of the GPU: a row a process."""
+    states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
-        states["cuda"] = _of_all(torch.cuda.get_rng_state(device), peers, device)
-    return states
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    # Collective operations of a GPU backend need tensors on the GPU.
+    return {k: processes.all_gather(row[None].to(device)).cpu() for k, row in states.items()}
 
 
-def _of_all(state: Tensor, peers: Peers, device: torch.device) -> Tensor:
-    none = torch.zeros(1, device=device)
-    row = Collected(state.to(device)[None], none[:, None], none.long())
-    return peers.gather(row).codes.cpu()
+def set_random_states(
+    states: dict[str, Tensor], processes: Processes, device: torch.device
+) -> None:
+    """Restore the generators of this process, so that resumed training draws the same numbers.
 
-
-def set_random_states(states: dict[str, Tensor], peers: Peers, device: torch.device) -> None:
-    """Take up one's own state; a process that was not there draws from a seed of its rank."""
-    rank = peers.rank
+    A process without a saved state (more processes than when the states were saved) is seeded
+    from the state of process 0 and its own rank: draws differ between processes and repeat.
+    """
+    rank = processes.rank
     if rank >= len(states["cpu"]):
         torch.manual_seed(int.from_bytes(states["cpu"][0, :4].numpy().tobytes(), "little") + rank)
         return
-    # A copy: given a view of a row, torch was seen to crash.
+    # Copies: torch was seen to crash when it is given a view of a row.
     torch.set_rng_state(states["cpu"][rank].clone())
     if device.type == "cuda" and rank < len(states.get("cuda", ())):
         torch.cuda.set_rng_state(states["cuda"][rank].clone(), device)

@@ -15,16 +15,16 @@ from irtheory.checks import check_whole
 from irtheory.intersection.choices import Range
 
 MOST_BITS = 8
-# Above this share of codes without variation in a batch the features are likely dead.
+# Share of constant codes in a batch above which a warning is given.
 CONSTANT_SHARE = 0.95
-# Batches that are looked at, and samples that these must hold: few agree by chance.
+# The first batches are checked if they are large enough: in small ones codes agree by chance.
 FIRST_BATCHES, FEWEST_TO_WARN = 16, 32
-# A range this many times smaller than its ends is one number up to rounding.
+# A range below this share of its end points is a constant up to rounding in single precision.
 FLAT = 1e-6
 
 
 def check_bits(bits: int) -> int:
-    """`bits` itself; ValueError unless it is a whole number from 1 to 8."""
+    """Return `bits`; ValueError unless it is a whole number from 1 to 8."""
     return check_whole("bits", bits, 1, MOST_BITS)
 
 
@@ -35,22 +35,22 @@ class UniformQuantizer(nn.Module):
     x_max are those of the whole tensor. Gradients pass where an argument lies strictly inside
     its range, also through s, x_min and x_max. A constant tensor gets codes 0 and gradient 0.
 
-    The features must not be negative (ReLU, sigmoid): with zero-centred ones the zero point
-    lies in the middle of the codes and at one bit hardly a code ever fires.
+    The features must not be negative (ReLU, sigmoid). With zero-centred features the zero point
+    lies in the middle of the codes, and at one bit almost all codes are 0.
 
     Args:
         bits: r, from 1 to 8; codes are 0 … 2^r − 1.
         range: "running" keeps averages of x_min and x_max while training and quantises with
             them in eval mode, so that the code of a sample does not depend on its batch;
-            "batch" always takes the range of the tensor at hand, as the paper prints it;
-            "unit" is 0 … 1 always, for features that end in a sigmoid. (The range of such
-            features need not begin at 0, and Alg. 2 then gives the largest code to them all.)
-        momentum: weight of the newest batch in the running range.
+            "batch" always takes the range of the given tensor, as the paper prints it;
+            "unit" always is 0 … 1, for features that end in a sigmoid. (The smallest of them may
+            be far above 0, and Alg. 2 would then give all of them the largest code.)
+        momentum: weight of the latest batch in the running range.
 
     Attributes:
-        extremes: x_min and x_max of a training batch, which may lie in other processes too.
+        extremes: computes x_min and x_max of a training batch, over all processes if several train.
 
-    Buffers (saved in the state dict): low, high: running range; seen: batches that made it.
+    Buffers (saved in the state dict): low, high: running range; seen: number of batches in it.
     """
 
     low: Tensor
@@ -69,8 +69,8 @@ class UniformQuantizer(nn.Module):
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.zeros(()))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
-        # Looking makes the host wait for the device, so only the first batches are looked at.
-        self._looks = FIRST_BATCHES
+        # The check makes the host wait for the device, so only the first batches are checked.
+        self._checks_left = FIRST_BATCHES
 
     @property
     def levels(self) -> int:
@@ -86,19 +86,23 @@ class UniformQuantizer(nn.Module):
         if not x.numel():
             raise ValueError(f"x: expected at least one number, found shape {tuple(x.shape)}")
         low, high = self._limits(x)
-        # Far below float's resolution of the ends a range is noise, and 1/s would explode.
+        # Such a range is rounding error, and 1/s would be enormous.
         flat = high - low <= FLAT * torch.maximum(low.abs(), high.abs())
         scale = torch.where(flat, torch.ones_like(high), high - low) / (self.levels - 1)
         zero_point = self._round(-low / scale)
         codes = self._round(zero_point + x / scale)
         codes = torch.where(flat, torch.zeros_like(codes), codes)
-        if self.training and self._looks > 0:
-            self._looks -= 1
+        if self.training and self._checks_left > 0:
+            self._checks_left -= 1
             self._warn_if_constant(codes)
         return codes
 
     def _round(self, x: Tensor) -> Tensor:
-        """round(clamp(x)); identity gradient strictly inside the codes, else none."""
+        """round(clamp(x)) with the straight-through gradient: 1 strictly inside the codes, else 0.
+
+        The derivative of rounding is 0 almost everywhere, and F would learn nothing. x − x.detach()
+        is 0 with gradient 1, so it adds the gradient of the identity and no value.
+        """
         top = float(self.levels - 1)
         inside = (x > 0) & (x < top)
         rounded = x.detach().clamp(0.0, top).round()
@@ -116,7 +120,7 @@ class UniformQuantizer(nn.Module):
 
     @torch.no_grad()
     def _observe(self, low: Tensor, high: Tensor) -> None:
-        # The first batches are averaged evenly, so that the start at 0 leaves no trace.
+        # Weight 1/seen averages the first batches evenly, so the initial range 0 … 0 drops out.
         self.seen += 1
         weight = torch.clamp(1.0 / self.seen, min=self.momentum)
         self.low.lerp_(low.to(self.low.dtype), weight.to(self.low.dtype))
@@ -127,7 +131,7 @@ class UniformQuantizer(nn.Module):
             return
         share = (codes == codes[:1]).all(dim=0).float().mean().item()
         if share > CONSTANT_SHARE:
-            self._looks = 0
+            self._checks_left = 0
             warnings.warn(
                 f"{share:.0%} of {codes.shape[1]} codes are constant over {len(codes)} samples; "
                 "the quantiser expects non-negative features of comparable size "
@@ -143,8 +147,8 @@ def binarize(codes: Tensor, bits: int) -> Bool[Tensor, "m D"]: ...
 def binarize(codes: Num[np.ndarray, "m d"] | Tensor, bits: int) -> np.ndarray | Tensor:
     """b(v) = u¹ ‖ u² with u¹ = 1[v_i = j], u² = 1[v_i ≠ j]: m × 2^(r+1)·d (Sec. 5).
 
-    Column i·2^r + j of u¹ belongs to code i and level j; u² follows in the same order. `Column`
-    names are given by `column_name`.
+    Column i·2^r + j of u¹ belongs to code i and level j; u² follows in the same order.
+    `column_name` gives the names of columns.
 
     Raises:
         ValueError: codes that are not an m × d array of whole numbers 0 … 2^r − 1.
@@ -159,7 +163,7 @@ def binarize(codes: Num[np.ndarray, "m d"] | Tensor, bits: int) -> np.ndarray | 
 
 
 def column_name(column: int, bits: int, dim: int) -> str:
-    """What a column of `binarize` says of d = `dim` codes, such as "code 3 = 1".
+    """Name of a column of `binarize` for d = `dim` codes, such as "code 3 = 1".
 
     Raises:
         ValueError: no such column.
@@ -172,7 +176,7 @@ def column_name(column: int, bits: int, dim: int) -> str:
 
 
 def check_codes(codes: Num[np.ndarray, "m d"] | Tensor, levels: int) -> None:
-    """ValueError, naming the first culprit, unless codes are m × d whole numbers below `levels`."""
+    """Check that codes are m × d whole numbers below `levels`; ValueError names the first other."""
     if codes.ndim != 2:
         raise ValueError(f"codes: expected an m × d array, found shape {tuple(codes.shape)}")
     wrong = ~((codes >= 0) & (codes < levels) & (codes == (codes // 1)))

@@ -21,15 +21,19 @@ from irtheory.trees.routing import Routing
 TERMS = ("label", "tree", "sparsity", "route")
 
 
-def weigh(weights: Weights, terms: dict[str, Any]) -> Any:
-    """Σ λ · term over the terms that weigh anything; the others are only recorded."""
+def weighted_sum(weights: Weights, terms: dict[str, Any]) -> Any:
+    """Σ λ · term over the terms with λ ≠ 0; terms with λ = 0 are only recorded.
+
+    They are left out rather than multiplied by 0, so that no backward pass runs through them and
+    a term that is not finite does not turn the sum into NaN.
+    """
     by_name = {name: getattr(weights, name) for name in terms}
     return sum(by_name[name] * value for name, value in terms.items() if by_name[name])
 
 
 @dataclass(frozen=True)
-class Stepped:
-    """A batch after its step: F_q(x), G(F_q(x)) as logits, and the unweighted mean terms."""
+class StepResult:
+    """Result of one batch: F_q(x), logits G(F_q(x)), and the unweighted mean of every term."""
 
     codes: Float[Tensor, "m d"]
     logits: Float[Tensor, "m k"]
@@ -38,17 +42,18 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Descent:
-    """How a batch moves G, then F.
+    """The two optimiser steps of a batch: first G, then F.
 
     Attributes:
         network: G∘q∘F.
         weights: λ of every term.
         optimise_f, optimise_g: optimisers over the parameters of F and of G.
-        schedulers: of the learning rates, stepped after every batch.
-        precision: makes the context of every forward pass.
-        chunks: parts in which a batch passes through F, for devices too small for all of it.
-            F then passes once more, without gradients, for the step of G, which comes first;
-            batch statistics are those of a chunk and take note of each chunk twice.
+        schedulers: schedulers of the learning rates, stepped after every batch.
+        precision: returns the context of every forward pass.
+        chunks: parts in which a batch passes through F, for devices without memory for all of
+            it. The step of G comes first and needs all codes, so F runs once more, without
+            gradients. Batch statistics are those of a chunk, and running statistics are updated
+            twice by each chunk.
     """
 
     network: Network
@@ -59,47 +64,52 @@ class Descent:
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext
     chunks: int = 1
 
-    def step(self, x: Tensor, y: Tensor, routing: Routing | None) -> Stepped:
-        """Both steps for one batch; `routing` is T, None before there is one."""
-        stepped = self._whole(x, y, routing) if self.chunks == 1 else self._parts(x, y, routing)
+    def step(self, x: Tensor, y: Tensor, routing: Routing | None) -> StepResult:
+        """Both steps for one batch; `routing` is T, None before the first tree."""
+        take_steps = self._step_whole_batch if self.chunks == 1 else self._step_in_chunks
+        result = take_steps(x, y, routing)
         for scheduler in self.schedulers:
             scheduler.step()
-        return stepped
+        return result
 
-    def _whole(self, x: Tensor, y: Tensor, routing: Routing | None) -> Stepped:
-        # F stands still while G moves, so one forward pass of it serves both steps; G runs
-        # for each of them, with its own dropout if it has any.
+    def _step_whole_batch(self, x: Tensor, y: Tensor, routing: Routing | None) -> StepResult:
+        # The step of G does not change F, so one forward pass of F serves both steps. G runs
+        # again for the step of F, which has to see the updated G.
         with self.precision():
             codes = self.network.codes(x)
         routed = self._routed(routing, codes)
+        # Detached: the backward pass of G's loss must not free the graph of F, used again below.
         self._step_g(codes.detach(), y, routed)
         self.optimise_f.zero_grad()
-        stepped = self._backward_f(codes, y, routed, 1.0)
+        result = self._backward_f(codes, y, routed, 1.0)
         self.optimise_f.step()
-        return stepped
+        return result
 
-    def _parts(self, x: Tensor, y: Tensor, routing: Routing | None) -> Stepped:
-        pieces = in_pieces(x, y, self.chunks)
+    def _step_in_chunks(self, x: Tensor, y: Tensor, routing: Routing | None) -> StepResult:
+        chunks = split_batch(x, y, self.chunks)
         with torch.no_grad(), self.precision():
-            codes = torch.cat([self.network.codes(piece) for piece, _ in pieces])
+            codes = torch.cat([self.network.codes(chunk) for chunk, _ in chunks])
         self._step_g(codes, y, self._routed(routing, codes))
         self.optimise_f.zero_grad()
-        done, shares = [], [len(piece) / len(x) for piece, _ in pieces]
-        for (piece, labels), share in zip(pieces, shares, strict=True):
+        results, shares = [], [len(chunk) / len(x) for chunk, _ in chunks]
+        # Gradients add up over chunks; weighted by size, they are those of the mean over the batch.
+        for (chunk, labels), share in zip(chunks, shares, strict=True):
             with self.precision():
-                codes = self.network.codes(piece)
-            done.append(self._backward_f(codes, labels, self._routed(routing, codes), share))
+                codes = self.network.codes(chunk)
+            results.append(self._backward_f(codes, labels, self._routed(routing, codes), share))
         self.optimise_f.step()
         terms = {
-            name: torch.stack([s * d.terms[name] for s, d in zip(shares, done, strict=True)]).sum()
-            for name in done[0].terms
+            name: torch.stack(
+                [s * r.terms[name] for s, r in zip(shares, results, strict=True)]
+            ).sum()
+            for name in results[0].terms
         }
-        return Stepped(
-            torch.cat([d.codes for d in done]), torch.cat([d.logits for d in done]), terms
+        return StepResult(
+            torch.cat([r.codes for r in results]), torch.cat([r.logits for r in results]), terms
         )
 
     def _routed(self, routing: Routing | None, codes: Tensor) -> Tensor | None:
-        """T(q) [m, k], with gradients if a term wants them; None before there is a T."""
+        """T(q) [m, k], with gradients to the codes if λ4 ≠ 0; None before the first tree."""
         if routing is None:
             return None
         if self.weights.route and codes.requires_grad:
@@ -110,29 +120,38 @@ class Descent:
         with self.precision():
             logits = self.network.logits(codes)
         self.optimise_g.zero_grad()
-        weigh(self.weights, _terms(logits, y, routed)).backward()
+        weighted_sum(self.weights, _terms(logits, y, routed)).backward()
         self.optimise_g.step()
 
-    def _backward_f(self, codes: Tensor, y: Tensor, routed: Tensor | None, share: float) -> Stepped:
+    def _backward_f(
+        self, codes: Tensor, y: Tensor, routed: Tensor | None, share: float
+    ) -> StepResult:
+        """Gradients of F for all terms, times `share`.
+
+        They pass through G into its parameters too; `_step_g` clears those before its next step.
+        """
         with self.precision():
             logits = self.network.logits(codes)
         terms = _terms(logits, y, routed) | {"sparsity": sparsity_loss(codes)}
         if routed is not None:
             terms["route"] = route_loss(routed, y)
-        total = weigh(self.weights, terms)
+        total = weighted_sum(self.weights, terms)
         (total if share == 1 else share * total).backward()
-        kept = {name: value.detach() for name, value in terms.items()}
-        return Stepped(codes.detach(), logits.detach(), kept)
+        recorded = {name: value.detach() for name, value in terms.items()}
+        return StepResult(codes.detach(), logits.detach(), recorded)
 
 
-def in_pieces(x: Tensor, y: Tensor, chunks: int) -> list[tuple[Tensor, Tensor]]:
-    """A batch in so many parts, but never one of a single sample, which has no statistics."""
+def split_batch(x: Tensor, y: Tensor, chunks: int) -> list[tuple[Tensor, Tensor]]:
+    """A batch in `chunks` parts, or fewer: batch norm needs at least two samples in each."""
     count = max(min(chunks, len(x) // 2), 1)
     return list(zip(x.tensor_split(count), y.tensor_split(count), strict=True))
 
 
 def _terms(logits: Tensor, y: Tensor, routed: Tensor | None) -> dict[str, Tensor]:
-    """L[G, y], and L[G, T] where there is a T: `routed` holds its distributions [m, k]."""
+    """L[G, y], and L[G, T] once there is a tree: `routed` holds its distributions [m, k].
+
+    L[G, T] treats T as a constant (Eq. 5); only `route_loss` sends gradients through its tests.
+    """
     terms = {"label": label_loss(logits, y)}
     if routed is not None:
         terms["tree"] = tree_loss(logits, routed.detach())

@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class Weights:
-    """λ of every term; a weight of 0 leaves its term out.
+    """λ of every term; a term with weight 0 is left out.
 
     Attributes:
-        label: λ1, of L[G∘F_q, y]; not 0, or G would have nothing to learn before T is there.
+        label: λ1, of L[G∘F_q, y]; above 0, as G has no other loss before the first tree.
         tree: λ2, of L[G∘F_q, T∘F_q], from the second epoch.
         sparsity: λ3, of R[F].
         route: λ4, of L[T∘F_q, y] with gradients through the tests of T. Not in the paper.
@@ -22,7 +22,7 @@ class Weights:
     route: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse negative and non-finite weights."""
+        """Check every weight; ValueError names the first that is out of range."""
         if not self.label:
             raise ValueError("lambda_label: expected a number > 0, found 0")
         for field in fields(self):
@@ -32,5 +32,5 @@ class Weights:
 
     @property
     def coupling(self) -> str:
-        """How T acts on F: "route" if its tests pass gradients, "paper" if it is a constant."""
+        """How T acts on F: "route" if its tests pass gradients on, "paper" if it is constant."""
         return "route" if self.route else "paper"

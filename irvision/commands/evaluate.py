@@ -28,9 +28,9 @@ from irvision.evaluation.results import Evaluation
 from irvision.evaluation.scores import Predictions, evaluate
 from irvision.models.frozen import features_in_order, features_of
 from irvision.models.network import view_of
-from irvision.runs.trained import Trained, load_trained, moved
+from irvision.runs.trained import Trained, load_trained, with_data_dir
 from irvision.runtime.device import autocast, start_runtime
-from irvision.runtime.memory import memory_in_one_line
+from irvision.runtime.memory import report_out_of_memory
 from irvision.settings.requests import EvaluateRequest
 from irvision.training.setup import EVALUATION_ROWS
 
@@ -54,7 +54,7 @@ def evaluate_command(given: Mapping[str, Any]) -> None:
 def _evaluate(request: EvaluateRequest, console: Console) -> None:
     run, null_draws, seed = request.folder, request.null_draws, request.seed
     trained = load_trained(run)
-    settings = moved(trained.settings, request.data_dir)
+    settings = with_data_dir(trained.settings, request.data_dir)
     # A run of bf16 is scored so where the device is made for it, else in fp32.
     runtime = start_runtime(request.device, "fp32" if settings.precision == "fp32" else None)
     cache_dir = request.cache_dir or cache_folder().parent
@@ -62,7 +62,7 @@ def _evaluate(request: EvaluateRequest, console: Console) -> None:
     check_samples(samples_digest(examples), trained.samples, settings.dataset)
     parts: tuple[Part, ...] = ("test", "train")
     advice = ": pass --device cpu" if runtime.device.type == "cuda" else ""
-    with memory_in_one_line(f"out of memory on {runtime.device}{advice}"):
+    with report_out_of_memory(f"out of memory on {runtime.device}{advice}"):
         material = gather_material(examples, settings, runtime, cache_dir, console)
         if not (count := len(material.rows("test"))):
             raise InputError(f"{settings.dataset}: expected test images, found none")

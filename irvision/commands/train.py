@@ -28,17 +28,17 @@ from irvision.data.registry import is_known, load_examples
 from irvision.models.network import make_backbone
 from irvision.runs.checkpoint import load_checkpoint
 from irvision.runs.epoch_codes import CODES
-from irvision.runs.tensorboard import Board, summary_writer
+from irvision.runs.tensorboard import TensorBoardLog, summary_writer
 from irvision.runs.trained import (
     FILES,
     RESULT,
-    moved,
     read_settings,
     settings_content,
+    with_data_dir,
     write_settings,
 )
 from irvision.runtime.device import Runtime, device_name, running, start_runtime
-from irvision.runtime.memory import memory_in_one_line
+from irvision.runtime.memory import report_out_of_memory
 from irvision.settings.requests import TrainRequest
 from irvision.settings.train import MOVABLE, TrainSettings, data_options, option
 from irvision.training.recipes import BEETLES, resolve
@@ -167,7 +167,7 @@ def _earlier(
         )
     kept = {name: value for name, value in asked.items() if name != "data_dir"}
     folder = Path(asked["data_dir"]) if "data_dir" in asked else None
-    return replace(moved(before, folder), **kept), request.resume
+    return replace(with_data_dir(before, folder), **kept), request.resume
 
 
 def _train(job: Job) -> int:
@@ -221,7 +221,7 @@ def _session(job: Job, material: Material, cache_dir: Path) -> Session:
         sorted(index for index, _, _ in material.cache.bad),
         first,
         job.console,
-        Board(job.folder if request.tensorboard and first else None),
+        TensorBoardLog(job.folder if request.tensorboard and first else None),
     )
 
 
@@ -253,9 +253,9 @@ def _go_on(session: Session, console: Console) -> None:
 
 def _finish(session: Session) -> int:
     interruption = session.train()
-    session.board.close()
+    session.tensorboard.close()
     console, folder = session.console, session.folder
-    if session.setup.engine.progress is not None:
+    if session.setup.engine.partial_epoch is not None:
         print_plain(console, f"interrupted: {folder}/{CHECKPOINTS} holds all that was done")
         print_plain(console, f"next: {shlex.join(['ira', 'train', '--resume', str(folder)])}")
         return interruption.exit_code
@@ -273,7 +273,7 @@ def _advice(job: Job) -> Iterator[None]:
     """Turn what the machine may lack into an InputError that says what to do."""
     settings, folder = job.settings, job.folder
     try:
-        with memory_in_one_line(training_advice(settings, job.runtime)):
+        with report_out_of_memory(training_advice(settings, job.runtime)):
             yield
     except FloatingPointError as error:
         raise InputError(f"--learning-rate {settings.learning_rate:g}: {error}") from error

@@ -13,19 +13,19 @@ from irtheory.intersection.quantize import binarize
 from irvision.data.examples import Attributes
 from irvision.runs.epoch_codes import read_epoch_codes
 
-# The null moves little from epoch to epoch, and by less than its curve is wide.
+# A few shuffles suffice: the null varies between epochs by less than the width of its curve.
 NULL_DRAWS = 5
 
 
 @dataclass(frozen=True)
 class EpochFidelity:
-    """Feature fidelity d(f;g) after an epoch of the codes that count in the end.
+    """Feature fidelity d(f;g) after an epoch, of the codes that are kept in the end.
 
     Attributes:
         epoch: 1, 2, …
-        images: of the validation part, on which it was scored.
+        images: number of validation images, on which it was scored.
         fidelity: d(f;g).
-        null: the same with the images shuffled; None if not asked for.
+        null: the same with the images shuffled; None without shuffles.
     """
 
     epoch: int
@@ -43,22 +43,23 @@ def fidelity_by_epoch(
     null_draws: int,
     seed: int,
 ) -> tuple[EpochFidelity, ...]:
-    """Score the codes that training kept.
+    """Score the codes of the validation images that training wrote after every epoch.
 
     Args:
         run: folder of the run.
-        attributes: of the validation images.
-        kept: the codes that count.
-        dim: d, of all codes.
+        attributes: attributes of the validation images.
+        kept: numbers of the kept codes.
+        dim: d, number of all codes.
         bits: r of the codes.
-        null_draws: shuffles, `NULL_DRAWS` at most; 0 for no null.
-        seed: of the shuffles.
+        null_draws: number of shuffles, limited to `NULL_DRAWS`; 0 for no null.
+        seed: seed of the shuffles.
 
     Returns:
-        One an epoch whose codes are there; none without validation images or annotation.
+        One result for every epoch whose codes exist; none without validation images or
+        annotations.
 
     Raises:
-        InputError: a file that is damaged, or of other images.
+        InputError: a file is damaged, or belongs to other images.
     """
     values, draws = attributes.values, min(null_draws, NULL_DRAWS)
     if np.isnan(values).all():

@@ -1,4 +1,4 @@
-"""Which attribute each test of a tree stands for, as far as any does."""
+"""Names the tests of a tree by the attributes that they match better than by chance."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from irtheory.trees.tree import Tree
 from irvision.data.examples import Attributes
 
 Table = Float[np.ndarray, "tests n"]
-# Shuffles of the images: a name needs a larger excess than the best of all attributes in any.
+# Number of shuffles of the images. A test is named only if its excess of F1 is larger than that
+# of every attribute in every shuffle.
 SHUFFLES = 20
-# Keeps these shuffles apart from others of the same seed.
+# Random stream of these shuffles, different from others with the same seed.
 NAMES = 3
 
 
 @dataclass(frozen=True)
 class NodeName:
-    """The attribute that a test of the tree matches best, on the scored images.
+    """The attribute that a test of the tree matches best on the scored images.
 
     Attributes:
-        feature: the code among the kept ones, as the tree numbers it.
+        feature: position of the code among the kept ones, as in the tree.
         threshold: the test is code > threshold.
-        code: the number of the code.
-        attribute: of the largest F1 above chance.
-        present: whether a sample that passes the test has the attribute, or lacks it.
-        f1: of the test, or of its complement, with the attribute.
+        code: number of the code.
+        attribute: the attribute with the largest excess of F1 over chance.
+        present: True if passing the test means that the attribute is present, False if absent.
+        f1: F1 of the test, or of its complement, with the attribute.
         chance: mean of that F1 over all shuffles of the images.
     """
 
@@ -50,16 +51,16 @@ def name_tests(
 ) -> tuple[NodeName, ...]:
     """Name every test of a tree that some attribute matches better than by chance.
 
-    With many attributes the best of them matches any test somewhat. So a test gets a name if its
-    F1 exceeds its mean over shuffles by more than any attribute's does in `SHUFFLES` shuffles: a
-    test of chance gets one at most 1 time in 21.
+    Among many attributes the best one matches any test to some degree. A test is therefore named
+    only if its F1 exceeds the mean over shuffles by more than that of any attribute does in any of
+    `SHUFFLES` shuffles. A test unrelated to all attributes is named with probability 1/21 at most.
 
     Args:
-        tree: over the kept codes.
-        codes: of the images to name by.
+        tree: T over the kept codes.
+        codes: kept codes of the scored images.
         attributes: rows are those of `codes`.
         kept: the number of each kept code.
-        seed: of the shuffles.
+        seed: seed of the shuffles.
     """
     inner = tree.feature >= 0
     pairs = zip(tree.feature[inner].tolist(), tree.threshold[inner].tolist(), strict=True)
@@ -67,9 +68,9 @@ def name_tests(
     if not tests:
         return ()
     passed = np.stack([codes[:, f] > t for f, t in tests]).astype(np.float64)
-    f1, chance = _both_ways(passed, attributes.values)
+    f1, chance = _f1_and_chance(passed, attributes.values)
     needed = _best_by_chance(passed, attributes.values, seed)
-    # Rounded, so that equal excesses are ties: the test as it stands, then the first attribute.
+    # Rounded so that equal excesses are ties: "present" goes before "absent", then the first name.
     best = (f1 - chance).round(12).transpose(1, 0, 2).reshape(len(tests), -1).argmax(1)
     names = []
     for row, (feature, threshold) in enumerate(tests):
@@ -85,20 +86,21 @@ def name_tests(
 def _best_by_chance(
     passed: Float[np.ndarray, "tests m"], values: Float[np.ndarray, "m n"], seed: int
 ) -> Float[np.ndarray, " tests"]:
-    """The largest excess of F1 over its mean, of all attributes in all shuffles, at least 0."""
+    """The largest excess of F1 over its mean among all attributes and shuffles, at least 0."""
     rng, best = np.random.default_rng([seed, NAMES]), np.zeros(len(passed))
     for _ in range(SHUFFLES):
-        f1, mean = _both_ways(passed, values[rng.permutation(len(values))])
+        f1, mean = _f1_and_chance(passed, values[rng.permutation(len(values))])
         best = np.maximum(best, (f1 - mean).max(axis=(0, 2)))
     return best
 
 
-def _both_ways(
+def _f1_and_chance(
     passed: Float[np.ndarray, "tests m"], values: Float[np.ndarray, "m n"]
 ) -> tuple[Float[np.ndarray, "2 tests n"], Float[np.ndarray, "2 tests n"]]:
-    """F1 and its mean over shuffles, of the tests and of their complements.
+    """F1 and its mean over all shuffles, for the tests and for their complements.
 
-    Shuffles keep both numbers of positives, so the mean overlap is their product over N.
+    Shuffles keep the numbers of positives of test and attribute, so the mean overlap is the
+    product of both divided by the number of annotated images.
     """
     seen = ~np.isnan(values)
     annotated, positive = seen.astype(np.float64), np.where(seen, values, 0.0)

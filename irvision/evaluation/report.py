@@ -1,4 +1,4 @@
-"""An evaluation on the terminal and in the folder of its run."""
+"""Prints an evaluation, and writes it to the run folder."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from irtheory.runs.console import print_plain
 from irtheory.runs.files import write_json
 from irvision.evaluation.results import Evaluation, FidelityRow, Interval
 from irvision.runs.attribute_table import AttributeRow, write_attribute_table
+from irvision.runs.names import ATTRIBUTES, EVALUATION
 
-EVALUATION, ATTRIBUTES = "evaluation.json", "attributes.csv"
-# More classes or attributes than this fill the screen; then those at both ends are printed.
+# Tables with more rows than MOST_ROWS are shortened to the first and last ENDS.
 MOST_ROWS, ENDS = 30, 8
 Row = TypeVar("Row")
 
@@ -25,8 +25,7 @@ Row = TypeVar("Row")
 def write_evaluation(folder: Path, evaluation: Evaluation) -> list[Path]:
     """Write evaluation.json, and attributes.csv if there are attributes.
 
-    A table of attributes that an earlier evaluation left is removed where there are none now, as
-    is its figure.
+    Without attributes, the table of an earlier evaluation and its figures are removed.
     """
     content = asdict(evaluation)
     del content["attributes"]
@@ -43,7 +42,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> list[Path]:
 
 
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
-    """Accuracies, and where there are attributes the tables of fidelity and of attributes."""
+    """Print accuracies and, if there are attributes, the tables of fidelity and of attributes."""
     _show(console, _accuracies(evaluation))
     _show(console, _classes(evaluation))
     if not evaluation.fidelity:
@@ -55,7 +54,7 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
 
 
 def _show(console: Console, table: Table) -> None:
-    """Title and table; rich would break a title to the width of its table."""
+    """Print title and table; rich itself would wrap the title to the width of the table."""
     title, table.title = table.title, None
     console.print(f"[bold]{title}[/]")
     console.print(table)
@@ -137,7 +136,7 @@ def _attributes(rows: Sequence[AttributeRow]) -> Table:
 
 
 def _ends(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
-    """The first and last of many rows; the title says so."""
+    """The rows, or the first and last of many, which the title then says."""
     if len(rows) <= MOST_ROWS:
         return rows
     table.title = f"{table.title}: the first and last {ENDS} of {len(rows)}"

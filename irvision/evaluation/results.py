@@ -1,4 +1,4 @@
-"""What an evaluation says, as plain numbers and words."""
+"""Results of an evaluation, as plain numbers and words: the content of evaluation.json."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Share:
 
     @classmethod
     def of(cls, hits: Bool[np.ndarray, " m"]) -> Share:
-        """The share of images, at least one, of which something is true."""
+        """The share of hits among one or more images."""
         total = int(hits.sum())
         return cls(total / len(hits), wilson_interval(total, len(hits)), len(hits))
 
 
 @dataclass(frozen=True)
 class ClassAccuracy:
-    """Accuracies on the images of one class; None if there are none."""
+    """Accuracies of G and T on the images of one class; None if it has no images."""
 
     name: str
     images: int
@@ -58,13 +58,13 @@ class FidelityRow:
 
 @dataclass(frozen=True)
 class WithinClass:
-    """Recovery of attributes inside classes: picked on training images, scored on these.
+    """Recovery of attributes within classes, with codes picked on training images.
 
     Attributes:
-        pairs: of a class and an attribute that varies in it.
-        classes, attributes: that occur in them.
-        auc, f1_excess: means over the pairs; ½ and 0 for codes that know the class alone.
-        auc_interval, f1_excess_interval: 95%, over pairs; None if not asked for.
+        pairs: number of pairs of a class and an attribute that varies in it.
+        classes, attributes: number of classes and of attributes in these pairs.
+        auc, f1_excess: means over the pairs; ½ and 0 for codes that depend only on the class.
+        auc_interval, f1_excess_interval: 95% intervals over pairs; None without bootstrap.
     """
 
     pairs: int
@@ -78,20 +78,21 @@ class WithinClass:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that is said of a run.
+    """Evaluation of a run.
 
     Attributes:
-        accuracy_g, accuracy_t: of G and of the tree.
-        agreement: how often both name the same class.
+        accuracy_g, accuracy_t: accuracy of G and of the tree.
+        agreement: share of images for which both predict the same class.
         codes: number of kept codes.
-        bits: of each.
-        codes_tested, leaves: of the tree.
-        classes: accuracies of every class.
-        fidelity: a row for all codes, for those the tree tests, and for what the class is worth.
-        within: None if it cannot be had; `within_note` then says why.
-        tests: attributes that the tests of the tree stand for.
-        attributes: one row each; none where the data set has no attributes.
-        epochs: fidelity on the validation images by epoch, where training kept their codes.
+        bits: bits of a code.
+        codes_tested, leaves: number of codes that the tree tests, and of its leaves.
+        classes: accuracies for every class.
+        fidelity: rows for all codes, for those that the tree tests, and for the predicted and the
+            true class as references.
+        within: None if it cannot be computed; `within_note` then says why.
+        tests: attributes that tests of the tree match.
+        attributes: a row for every attribute; empty if the data set has no attributes.
+        epochs: fidelity on the validation images after every epoch whose codes were kept.
     """
 
     accuracy_g: Share

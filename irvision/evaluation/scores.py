@@ -1,4 +1,4 @@
-"""What a trained network and its tree are worth: accuracy, and attributes that nobody taught."""
+"""Scores of a trained network and its tree: accuracy, and fidelity to attributes."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from irvision.runs.attribute_table import AttributeRow
 
 ALL_CODES, TREE_CODES, ORACLE = "all codes", "codes T tests", "class oracle"
 PREDICTED, PREDICTED_PLAIN = "predicted class", "predicted class, one-hot"
-# Stream of the shuffles for single attributes; `irtheory.fidelity` draws from streams 0 and 1.
+# Random stream of the shuffles for single attributes; `irtheory.fidelity` uses streams 0 and 1.
 ATTRIBUTE_NULL = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What F_q and G say of m images.
+    """Codes and outputs of a network for m images.
 
     Attributes:
-        codes: F_q(x), the kept ones.
+        codes: the kept codes of F_q(x).
         outputs: G(F_q(x)), probabilities or logits of k classes.
-        labels: y.
+        labels: y, true classes.
     """
 
     codes: UInt8[np.ndarray, "m kept"]
@@ -72,35 +72,36 @@ def evaluate(
     """Score a network and its tree on test images.
 
     Args:
-        test: of the images to score.
+        test: predictions for the images to score.
         tree: T over the kept codes.
         bits: r of the codes.
-        attributes: rows are those of `test`; None, or without any annotation: accuracy alone.
-        fit: of training images, on which within-class recovery picks its codes.
+        attributes: rows are those of `test`. With None or without annotations only accuracies are
+            computed.
+        fit: predictions for training images, on which within-class recovery picks its codes.
         fit_attributes: rows are those of `fit`.
-        null_draws: shuffles for the permutation nulls; 0 for none.
-        bootstrap: resamples for the intervals; 0 for none.
-        seed: of both.
+        null_draws: number of shuffles for the permutation nulls; 0 for no nulls.
+        bootstrap: number of resamples for the intervals; 0 for no intervals.
+        seed: seed of both.
         classes: k names; numbers by default.
         kept: the number of each kept code; 0, 1, … by default.
 
     Raises:
-        ValueError: axes that do not fit, or codes out of range.
+        ValueError: axes that do not match, or codes out of range.
     """
     codes = list(range(test.codes.shape[1]) if kept is None else map(int, kept))
     names = list(classes or map(str, range(test.outputs.shape[1])))
     _check_axes(test, tree, names, codes)
-    bare = _accuracies(test, tree, bits, names)
+    accuracies = _accuracies(test, tree, bits, names)
     if attributes is None or np.isnan(attributes.values).all():
-        return bare
+        return accuracies
     draws = _Draws(null_draws, bootstrap, seed)
     within = _within(test, attributes, fit, fit_attributes, bits, draws)
-    # Of the tests that a key needs: others change no class.
+    # Only tests of the merged tree: the others do not change the predicted class.
     tests = name_tests(merge_same_class(tree), test.codes, attributes, codes, seed)
     named = {test.attribute for test in tests}
     rows, table = _fidelity(test, tree, bits, attributes, codes, named, draws)
     return replace(
-        bare,
+        accuracies,
         fidelity=rows,
         within=within if isinstance(within, WithinClass) else None,
         within_note=within if isinstance(within, str) else "",
@@ -121,7 +122,7 @@ def _check_axes(test: Predictions, tree: Tree, classes: Sequence[str], kept: Seq
 
 
 def _accuracies(test: Predictions, tree: Tree, bits: int, classes: Sequence[str]) -> Evaluation:
-    """What can be said without attributes."""
+    """The part of the evaluation that needs no attributes."""
     by_g, by_t = test.outputs.argmax(1), tree.predict(test.codes).argmax(1)
     right_g, right_t = by_g == test.labels, by_t == test.labels
     return Evaluation(
@@ -159,7 +160,7 @@ def _fidelity(
     named: set[str],
     draws: _Draws,
 ) -> tuple[tuple[FidelityRow, ...], tuple[AttributeRow, ...]]:
-    """The rows of the table of fidelity, and that of the attributes."""
+    """The rows of the table of feature fidelity, and those of the table of attributes."""
     values, k = attributes.values, test.outputs.shape[1]
     predicted = test.outputs.argmax(1)
     columns = binarize(test.codes, bits)
@@ -200,7 +201,7 @@ def _row(name: str, found: FeatureFidelity, features: int) -> FidelityRow:
 def _attribute_null(
     values: Float[np.ndarray, "m n"], columns: Bool[np.ndarray, "m D"], draws: _Draws
 ) -> Float[np.ndarray, " n"]:
-    """Best F1 of every attribute with the images shuffled, mean over draws; NaN without draws."""
+    """Mean over shuffles of the images of the best F1 of every attribute; NaN without shuffles."""
     if not draws.null:
         return np.full(values.shape[1], np.nan)
     rng = np.random.default_rng([draws.seed, ATTRIBUTE_NULL])
@@ -242,10 +243,10 @@ def _table(
 
 
 def column_words(column: int, flipped: bool, bits: int, kept: Sequence[int]) -> str:
-    """A column of `binarize`, or its complement, with the number that the kept code has."""
+    """Name of a column of `binarize`, or of its complement, with the number of the kept code."""
     half = 2**bits * len(kept)
-    said = column_name((column + half * flipped) % (2 * half), bits, len(kept))
-    _, index, sign, level = said.split()
+    name = column_name((column + half * flipped) % (2 * half), bits, len(kept))
+    _, index, sign, level = name.split()
     if bits == 1 and sign == "≠":
         sign, level = "=", str(1 - int(level))
     return f"code {kept[int(index)]} {sign} {level}"
@@ -263,7 +264,7 @@ def _within(
     bits: int,
     draws: _Draws,
 ) -> WithinClass | str:
-    """Recovery inside classes, or why there is none."""
+    """Recovery of attributes within classes, or the reason why it cannot be computed."""
     if attributes.level == "class":
         return "attributes are annotated by class, so none varies inside one"
     if fit is None or fit_attributes is None or np.isnan(fit_attributes.values).all():

@@ -1,1 +1,1 @@
-"""Every figure of a run, drawn from the files of its folder."""
+"""The figures of a run, drawn from the files in its folder."""

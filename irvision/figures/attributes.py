@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 ROW, CELL, LETTER, GAP, MARGIN = 0.135, 0.34, 0.06, 0.2, 0.15
 NARROWEST = 4.3
 FONT = 6.5
-# Most attributes for 1, 2, 3 columns of the page; beyond, 4.
+# Largest number of attributes for 1, 2 and 3 blocks side by side; more take 4.
 COLUMNS_UP_TO = (34, 84, 168)
 LONGEST, LONGEST_RUN, LONGEST_HEAD = 30, 60, 36
 BETTER = 0.05
-# Beyond this share of the scale a cell is dark.
+# Cells above this share of the scale are dark and get white numbers.
 DARK = 0.62
 
 
 def attributes_figure(rows: Sequence[AttributeRow], title: str) -> Figure:
-    """Best F1 of each attribute beside its null and what the class is worth (Figs. 4–6).
+    """Best F1 of each attribute beside its null and the F1 of the classes (Figs. 4–6).
 
     Args:
-        rows: of one run; the best matched come first, those never annotated last.
-        title: of the figure.
+        rows: attributes of one run; drawn by falling F1, those without annotations last.
+        title: title of the figure.
     """
     order = sorted(rows, key=lambda row: (row.f1 is None, -(row.f1 or 0.0)))
     columns = (
@@ -55,7 +55,7 @@ def attributes_figure(rows: Sequence[AttributeRow], title: str) -> Figure:
 def comparison_figure(
     first: Sequence[AttributeRow], second: Sequence[AttributeRow], names: tuple[str, str]
 ) -> Figure:
-    """Best F1 of each attribute in two runs, and the difference; largest gains of the first on top.
+    """Best F1 of each attribute in two runs and the difference, largest gains of the first on top.
 
     Raises:
         InputError: no attribute is scored in both.
@@ -87,13 +87,13 @@ def _heat_map(
     difference: np.ndarray | None,
     title: str,
 ) -> Figure:
-    """Rows in as many columns of the page as keep it readable; x and y are inches."""
+    """Rows of cells in up to four blocks side by side; x and y are in inches."""
     blocks = 1 + sum(len(names) > most for most in COLUMNS_UP_TO)
     high = -(-len(names) // blocks)
-    # As wide as the longest name is likely to be in bold type.
+    # Estimated width of the longest name in bold type.
     name = 0.1 + LETTER * min(LONGEST, max(map(len, names)))
     block = name + len(heads) * CELL + GAP
-    # Letters of the title are larger; heads stand at an angle of 50°.
+    # The title has larger letters; column heads are rotated by 50°.
     lines, longest = title.splitlines(), max(map(len, heads))
     slant = 0.075 * longest
     width = max(blocks * block + 2 * MARGIN + 0.65 * slant, NARROWEST)
@@ -148,7 +148,7 @@ def _cells(
     limits: tuple[float, float],
     form: str,
 ) -> None:
-    """A block of coloured cells with their numbers; "–" where there is none."""
+    """A block of coloured cells with their numbers; "–" for NaN."""
     x = corner[0] + CELL * np.arange(values.shape[1] + 1)
     y = corner[1] + ROW * np.arange(values.shape[0] + 1)
     scale = matplotlib.colormaps[colours].with_extremes(bad="#EEEEEE")

@@ -1,4 +1,4 @@
-"""A page on which figures place everything by hand, in inches from its upper left corner."""
+"""Empty pages for figures that place everything at coordinates in inches."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def page(width: float, height: float, font: float) -> Iterator[tuple[Figure, Axes]]:
-    """An empty figure of so many inches, its axes x to the right and y downwards in inches."""
+    """An empty figure; its axes are in inches from the upper left corner, y pointing down."""
     with plt.rc_context({**STYLE, "font.size": font}):
         figure = plt.figure(figsize=(width, height))
-        # Without an engine the style that figures are saved with would put a new one in place.
+        # Otherwise the style used by `save` would turn on constrained layout and move the axes.
         figure.set_layout_engine("none")
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(0, width), ylim=(height, 0))
@@ -27,7 +27,7 @@ def page(width: float, height: float, font: float) -> Iterator[tuple[Figure, Axe
 
 
 def shortened(text: str, longest: int) -> str:
-    """The text, or its two ends where it is longer."""
+    """The text, or its beginning and end with … between if it is longer than `longest`."""
     if len(text) <= longest:
         return text
     start = (longest - 1) // 2

@@ -1,4 +1,4 @@
-"""Figure of a training run: losses, accuracies and codes by epoch."""
+"""Figure of a training run: losses, accuracies and codes after every epoch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 Epochs = Sequence[dict[str, Any]]
 DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
-# Up to so many epochs every one gets a dot, so that a short run shows.
+# Runs with at most this many epochs get markers: a curve of one epoch would be invisible.
 MOST_DOTS = 8
-# Title, and the key, words, colour and dash of every curve of a panel.
+# Title of every panel, and key, label, colour and dash of its curves.
 PANELS: tuple[tuple[str, tuple[tuple[str, str, str, Any], ...]], ...] = (
     ("CE loss", (("losses.label", "$L[G, y]$", BLUE, "solid"),)),
     (
@@ -63,19 +63,20 @@ FIDELITY = (
     "feature fidelity",
     (
         ("fidelity", "$d_D(f; g)$", GREEN, "solid"),
-        ("fidelity_null", "the same, images shuffled", GREY, DOTTED),
+        ("null", "the same, images shuffled", GREY, DOTTED),
     ),
 )
 SHARES = ("accuracy", "agreement of G and T", "codes: shares")
 
 
 def dynamics_figure(epochs: Epochs, title: str, back_to: int | None = None) -> Figure:
-    """Six panels by epoch (Figs. 7–8 of the paper); the last is fidelity where it was measured.
+    """Six panels by epoch (Figs. 7–8 of the paper); the last is fidelity if it was measured.
 
     Args:
-        epochs: a row each, as in metrics.jsonl; with fidelity and fidelity_null if evaluated.
-        title: of the figure.
-        back_to: the epoch that was kept, if a stopping rule went back to it.
+        epochs: a row for every epoch, as in metrics.jsonl; with images, fidelity and null if
+            evaluated.
+        title: title of the figure.
+        back_to: the epoch whose network the stopping rule restored, if it stopped the run.
     """
     last = FIDELITY if np.isfinite(_column(epochs, "fidelity")).any() else SIZE
     with plt.rc_context({**STYLE, "font.size": 9}):
@@ -99,7 +100,7 @@ def dynamics_figure(epochs: Epochs, title: str, back_to: int | None = None) -> F
 
 
 def _images(epochs: Epochs) -> str:
-    """On how many images fidelity was scored."""
+    """The number of images on which fidelity was scored, as part of a title."""
     count = _column(epochs, "images")
     return f", {np.nanmax(count):.0f} validation images"
 
@@ -119,7 +120,7 @@ def _curves(panel: Axes, epochs: Epochs, curves: Sequence[tuple[str, str, str, A
 
 
 def _column(epochs: Epochs, key: str) -> np.ndarray:
-    """One number an epoch, NaN where there is none; "losses.tree" lies in a dictionary."""
+    """A number for every epoch, NaN if missing; "losses.tree" is `row["losses"]["tree"]`."""
     outer, _, inner = key.partition(".")
     found = (row.get(outer) for row in epochs)
     cells = [cell.get(inner) if isinstance(cell, dict) else cell for cell in found]

@@ -1,4 +1,4 @@
-"""Figure of a tree: its tests named, the class mix and the size of every leaf."""
+"""Figure of a tree: named tests, and the class mix and size of every leaf."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 # Lengths in inches.
 ROW, HEAD, MARGIN, COUNT, BAR = 0.25, 0.95, 0.15, 0.42, 0.95
-# Of a letter of the first and second line of a test, and of a leaf.
+# Widths of a letter: in the first and second line of a test, and in a leaf.
 BOLD, SMALL, LETTER = 0.062, 0.05, 0.06
 FONT, LONGEST_TEST, LONGEST_BELOW, LONGEST_CLASS = 7.0, 28, 40, 28
 MOST_LEAVES, MOST_DEPTH = 96, 7
 NARROWEST = 5.6
-# The largest class of a leaf, the second, the third, all others.
+# Colours of the largest, second and third class of a leaf, and of all others.
 SHADES = (BLUE, "#56B4E9", "#CC79A7", "#DDDDDD")
 RANKS = ("largest class of a leaf", "second", "third", "all others")
-# A second class is named from this share on.
+# The second class of a leaf is named if its share is at least this.
 LEAST_NAMED = 0.05
 
 
 @dataclass(frozen=True)
 class NodeText:
-    """What a test code > threshold is called: two lines, the second empty if nothing is known.
+    """Label of a test code > threshold: two lines, the second empty without an attribute.
 
-    `swapped` if the first line holds where the test fails.
+    `swapped` means that the first line is true if the test fails.
     """
 
     head: str
@@ -46,7 +46,7 @@ class NodeText:
 
 @dataclass(frozen=True)
 class _Shape:
-    """Which nodes are drawn as leaves, and the row and level of every node that is drawn.
+    """Layout: nodes drawn as leaves (`ends`), row and level of every drawn node.
 
     `step` is the width of a level.
     """
@@ -64,30 +64,30 @@ def tree_figure(
     classes: Sequence[str],
     title: str,
 ) -> Figure:
-    """The tree from left to right, subtrees that name one class merged.
+    """The tree from left to right, with subtrees that predict one class merged.
 
     Args:
-        tree: its values are shown as class mixes, which for T are what G says on average.
-        names: of tests, by feature and threshold.
+        tree: its values are shown as class mixes; for T these are mean outputs of G.
+        names: labels of tests, by feature and threshold.
         classes: names of the k classes.
-        title: the first line; what was merged or cut is added.
+        title: first line of the title; further lines say what was merged or cut.
     """
     merged = merge_same_class(tree)
     shape = _shape(merged, names)
     ends = [node for node in shape.row if node in shape.ends]
-    said = [_largest(merged, node, classes) for node in ends]
+    labels = [_largest(merged, node, classes) for node in ends]
     named = any(name.below for name in names.values())
     lines = [title, *_notes(tree, merged, len(ends), named)]
     top = HEAD + 0.16 * len(lines)
     leaf_at = MARGIN + max(1, *shape.level.values()) * shape.step
-    width = leaf_at + COUNT + BAR + 0.1 + LETTER * max(map(len, said)) + MARGIN
+    width = leaf_at + COUNT + BAR + 0.1 + LETTER * max(map(len, labels)) + MARGIN
     with page(max(width, NARROWEST), top + len(ends) * ROW + MARGIN, FONT) as (figure, axes):
         axes.text(MARGIN, 0.1, lines[0], fontsize=10, va="top", parse_math=False)
         axes.text(MARGIN, 0.32, "\n".join(lines[1:]), va="top", color=GREY, linespacing=1.3)
         _legend(axes, top - 0.42)
         for node in shape.row:
             _node(axes, shape, node, names, (leaf_at, top))
-        _leaves(axes, merged, ends, said, (leaf_at, top))
+        _leaves(axes, merged, ends, labels, (leaf_at, top))
     return figure
 
 
@@ -107,7 +107,7 @@ def _notes(tree: Tree, merged: Tree, rows: int, named: bool) -> list[str]:
 
 
 def _shape(tree: Tree, names: Mapping[tuple[int, float], NodeText]) -> _Shape:
-    """Close the deepest branches, then the smallest, until the tree fits a page."""
+    """Cut nodes below MOST_DEPTH, then the smallest branches, until the tree fits a page."""
     level = {0: 0}
     for node in np.flatnonzero(tree.feature >= 0).tolist():
         level[int(tree.left[node])] = level[int(tree.right[node])] = level[node] + 1
@@ -125,13 +125,13 @@ def _shape(tree: Tree, names: Mapping[tuple[int, float], NodeText]) -> _Shape:
         if node not in ends:
             row[node] = (row[int(tree.left[node])] + row[int(tree.right[node])]) / 2
     inner = [n for n in drawn if n not in ends]
-    said = [_said(tree, node, names) for node in inner]
-    widest = max((max(BOLD * len(a), SMALL * len(b)) for a, b in said), default=0.5)
+    labels = [_label(tree, node, names) for node in inner]
+    widest = max((max(BOLD * len(a), SMALL * len(b)) for a, b in labels), default=0.5)
     return _Shape(tree, frozenset(ends), row, {n: level[n] for n in drawn}, widest + 0.22)
 
 
-def _said(tree: Tree, node: int, names: Mapping[tuple[int, float], NodeText]) -> tuple[str, str]:
-    """Both lines of a test, as far as there is room."""
+def _label(tree: Tree, node: int, names: Mapping[tuple[int, float], NodeText]) -> tuple[str, str]:
+    """Both lines of the label of a test, shortened."""
     name = _name_of(tree, node, names)
     return shortened(name.head, LONGEST_TEST), shortened(name.below, LONGEST_BELOW)
 
@@ -170,7 +170,7 @@ def _node(
     names: Mapping[tuple[int, float], NodeText],
     corner: tuple[float, float],
 ) -> None:
-    """A test with the lines to both branches, or the line from a leaf to its row."""
+    """Draw a test with the lines to both branches, or the line from a leaf to its row."""
     tree = shape.tree
     leaf_at, top = corner
     x = MARGIN + shape.level[node] * shape.step
@@ -178,23 +178,23 @@ def _node(
     if node in shape.ends:
         axes.plot([x, leaf_at], [y, y], color="#CCCCCC", lw=0.6, zorder=0)
         return
-    said, yes = _said(tree, node, names), tree.right
+    (head, below), yes = _label(tree, node, names), tree.right
     if _name_of(tree, node, names).swapped:
         yes = tree.left
-    if said[1]:
-        axes.text(x, y - 0.005, said[0], va="bottom", weight="bold", fontsize=6.5, parse_math=False)
-        axes.text(x, y + 0.01, said[1], va="top", color=GREY, fontsize=6, parse_math=False)
+    if below:
+        axes.text(x, y - 0.005, head, va="bottom", weight="bold", fontsize=6.5, parse_math=False)
+        axes.text(x, y + 0.01, below, va="top", color=GREY, fontsize=6, parse_math=False)
     else:
-        axes.text(x, y, said[0], va="center", parse_math=False)
+        axes.text(x, y, head, va="center", parse_math=False)
     turn, end = x + shape.step - 0.14, x + shape.step
     for child in (tree.left, tree.right):
         colour, dash = (BLUE, "-") if child is yes else (GREY, (0, (2, 1.5)))
-        below = top + (shape.row[int(child[node])] + 0.5) * ROW
-        axes.plot([turn, turn, end - 0.03], [y, below, below], color=colour, ls=dash, lw=1.2)
+        child_y = top + (shape.row[int(child[node])] + 0.5) * ROW
+        axes.plot([turn, turn, end - 0.03], [y, child_y, child_y], color=colour, ls=dash, lw=1.2)
 
 
 def code_test(code: int, threshold: float, fails: bool = False) -> str:
-    """A test code > threshold of whole-numbered codes in words, or that it fails."""
+    """Words for the test code > threshold of whole-numbered codes, or for its failure."""
     return f"code {code} {'<' if fails else '≥'} {math.floor(threshold) + 1}"
 
 
@@ -202,10 +202,10 @@ def _leaves(
     axes: Axes,
     tree: Tree,
     ends: Sequence[int],
-    said: Sequence[str],
+    labels: Sequence[str],
     corner: tuple[float, float],
 ) -> None:
-    """Samples, class mix and largest classes of every leaf, one a row."""
+    """Draw number of samples, class mix and largest classes of every leaf, a row each."""
     left = corner[0] + COUNT
     for text, x, side in (
         ("images", left - 0.06, "right"),
@@ -213,7 +213,7 @@ def _leaves(
         ("largest classes", left + BAR + 0.08, "left"),
     ):
         axes.text(x, corner[1] - 0.06, text, ha=side, va="bottom", color=GREY, fontsize=6.5)
-    for row, (node, words) in enumerate(zip(ends, said, strict=True)):
+    for row, (node, words) in enumerate(zip(ends, labels, strict=True)):
         y = corner[1] + (row + 0.5) * ROW
         mix, order = _mix(tree, node)
         parts = [*mix[order], max(0.0, 1 - mix[order].sum())]
@@ -226,7 +226,7 @@ def _leaves(
 
 
 def _mix(tree: Tree, node: int) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of the classes at a node, and the three largest."""
+    """Shares of all classes at a node, and the indices of the three largest."""
     mix = np.clip(tree.value[node], 0, None)
     mix = mix / max(mix.sum(), 1e-12)
     return mix, np.argsort(-mix, kind="stable")[:3]

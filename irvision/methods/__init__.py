@@ -1,1 +1,1 @@
-"""Methods of training on images; `contract` says what a file of this package holds."""
+"""Methods of training on images; see `contract` for what a module of this package defines."""

@@ -1,4 +1,4 @@
-"""What a method is to the image pipeline. Files of this package are found by their presence."""
+"""Definition of a method of training on images, and the search for methods in this package."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
+from irtheory.intersection.array_settings import default_range
 from irtheory.intersection.layers import make_head
 from irtheory.intersection.methods import Method
 from irtheory.intersection.network import Network
@@ -23,9 +24,11 @@ from irvision.settings.train import TrainSettings
 Assemble = Callable[[nn.Module, int, Method, TrainSettings], Network]
 
 
-def around(represent: nn.Module, classes: int, method: Method, settings: TrainSettings) -> Network:
-    """G∘q∘F for an F [b, …] → [b, d]: q of r bits, and the head that the method names."""
-    q = UniformQuantizer(settings.bits, "unit" if settings.activation == "sigmoid" else "running")
+def default_network(
+    represent: nn.Module, classes: int, method: Method, settings: TrainSettings
+) -> Network:
+    """G∘q∘F around an F [b, …] → [b, d]: q of r bits, and the head that the method names."""
+    q = UniformQuantizer(settings.bits, default_range(settings.activation))
     sizes = (settings.dim, classes, q.levels, settings.head_hidden, settings.depth)
     g = make_head(method.head, *sizes)
     return Network(represent, q, g)
@@ -33,44 +36,44 @@ def around(represent: nn.Module, classes: int, method: Method, settings: TrainSe
 
 @dataclass(frozen=True)
 class ImageMethod:
-    """One way to train on images: a row of Table 1, or our own.
+    """One method of training on images: a row of Table 1, or a further one.
 
-    A file of this package lists its methods as `METHODS`; that is all it takes to appear in
-    `ira train --method`.
+    A module of this package lists its methods in `METHODS`; nothing else is needed for
+    `ira train --method` to offer them.
 
     Attributes:
-        name: for --method.
+        name: value of --method.
         training: λ of every term, kind of G, how T is grown and what T of the result is.
         assemble: makes G∘q∘F from F, the number of classes, `training` and the settings.
-            `Network.represent` gives the features that are quantised, `Network.forward` the
+            `Network.represent` returns the features that are quantised, `Network.forward` the
             logits.
-        share_sparsity: λ3 of `training` is for codes as shares of the largest one; its default
-            is divided by 2^r − 1.
+        share_sparsity: λ3 of `training` is meant for codes scaled to [0, 1], so its default is
+            divided by 2^r − 1.
     """
 
     name: str
     training: Method
-    assemble: Assemble = around
+    assemble: Assemble = default_network
     share_sparsity: bool = False
 
     def weights(self, bits: int) -> Weights:
         """λ of every term, at r bits."""
-        found = self.training.weights
+        weights = self.training.weights
         if self.share_sparsity:
-            found = replace(found, sparsity=found.sparsity / (2**bits - 1))
-        return found
+            weights = replace(weights, sparsity=weights.sparsity / (2**bits - 1))
+        return weights
 
 
 @cache
 def image_methods() -> dict[str, ImageMethod]:
-    """Every method by its name, file by file."""
+    """All methods by name, in the order of the modules that define them."""
     folder, package = str(Path(__file__).parent), __name__.rpartition(".")[0]
     modules = (import_module(f"{package}.{m.name}") for m in pkgutil.iter_modules([folder]))
     return {method.name: method for m in modules for method in getattr(m, "METHODS", ())}
 
 
 def image_method(name: str) -> ImageMethod:
-    """The method of that name; InputError, which lists those there are, if there is none."""
+    """The method of that name; InputError, which lists all methods, if there is none."""
     methods = image_methods()
     if name not in methods:
         raise InputError(f"--method: expected one of {', '.join(methods)}, found {name!r}")

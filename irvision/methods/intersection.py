@@ -1,8 +1,8 @@
-"""The five methods that Algorithm 1 gives, by the weights of its losses and the tree it returns.
+"""Five methods that differ in the loss weights of Algorithm 1, in G and in the tree of the result.
 
-The quantised network, the same with the L1 term, the same with a tree grown on its codes
-afterwards, Algorithm 1 as the paper has it, and `ira`: gradients through the tests of T, G as a
-sum of a linear and a two-layer map, and constant codes left out.
+The quantised network, the same with the L1 term, the same with a tree grown on its codes after
+training, Algorithm 1 as in the paper, and `ira`: gradients through the tests of T, G as the sum of
+a linear and a two-layer map, and constant codes dropped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""F for images: a backbone and what makes d features, none of them negative, of its maps."""
+"""F for images: a backbone, and layers that turn its maps into d non-negative features."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from irtheory.intersection.choices import Activation
 from irtheory.intersection.layers import representation
 from irvision.models.backbones.backbone import STAGES, Backbone
 
-# Of the batch norms in PMG's blocks of convolutions.
-SLOW = 0.01
+# Momentum of the batch norms in PMG's convolution blocks.
+BLOCK_MOMENTUM = 0.01
 
 
 class PlainFeatures(nn.Module):
-    """Spatial means of the last maps, standardised, through one layer.
+    """Spatial means of the last maps, standardised, then one linear layer and its activation.
 
-    The means are never negative and differ little from image to image; were they not
-    standardised first (by the batch, then by running statistics), most units would start on one
-    side of the quantiser's threshold for nearly all images.
+    The means are never negative and differ little between images. Without standardisation (by
+    batch statistics, in eval mode by running ones) most units would start on the same side of the
+    quantiser's threshold for nearly all images.
 
     Args:
         backbone: images → maps.
         dim: d.
         activation: "relu" or "sigmoid".
-        dropout: share of the means that is left out while training.
+        dropout: dropout rate of the means.
 
     Raises:
         ValueError: unknown activation.
@@ -51,11 +51,11 @@ class PlainFeatures(nn.Module):
 
 
 class PmgFeatures(nn.Module):
-    """PMG's features (Du et al. 2020): the last three stages, each pooled, and fused to d numbers.
+    """PMG's features (Du et al. 2020): the last three stages, each pooled, fused to d numbers.
 
-    PMG ends its fused block with an ELU, which is negative for half of its inputs. The quantiser
-    would then put its zero point among the codes, and code 0 would mean "most negative" in the
-    place of "absent"; so the block ends with ReLU or a sigmoid here.
+    PMG ends its fused block with an ELU, which is negative for negative inputs. The quantiser
+    would then place its zero point among the codes, and code 0 would mean "most negative" instead
+    of "absent". Here the block therefore ends with ReLU or a sigmoid.
 
     Args:
         backbone: images → maps of three stages.
@@ -93,9 +93,9 @@ class PmgFeatures(nn.Module):
     def forward(
         self, images: Float[Tensor, "b 3 h w"], stage: int | None = None
     ) -> Float[Tensor, "b d"]:
-        """Features of normalised images; of a stage 0, 1 or 2 the logits [b, k] instead.
+        """Features of normalised images, or the logits [b, k] of a stage 0, 1 or 2.
 
-        For a stage nothing that lies deeper runs, nor takes note of the images in its statistics.
+        For a stage, deeper layers do not run, so their batch statistics do not change.
 
         Raises:
             ValueError: a stage without a classifier.
@@ -112,12 +112,12 @@ class PmgFeatures(nn.Module):
 def parameter_groups(
     features: nn.Module, backbone_factor: float, learning_rate: float
 ) -> list[dict[str, Any]]:
-    """Two groups for an optimiser: the backbone at a rate of its own, then all else.
+    """Two parameter groups: the backbone with its own learning rate, then all other parameters.
 
     Args:
-        features: F, with a module `backbone` in it.
-        backbone_factor: rate of the backbone as a share of `learning_rate`.
-        learning_rate: of all else.
+        features: F, with a submodule `backbone`.
+        backbone_factor: learning rate of the backbone as a share of `learning_rate`.
+        learning_rate: learning rate of the other parameters.
     """
     assert isinstance(features.backbone, nn.Module)
     backbone = list(features.backbone.parameters())
@@ -130,17 +130,17 @@ def parameter_groups(
 
 
 def _pooled(block: nn.Module, maps: Tensor) -> Float[Tensor, "b width"]:
-    """The largest value of each channel; `amax` is quicker than an adaptive pool."""
+    """The largest value of each channel; `amax` is faster than adaptive pooling."""
     return block(maps).amax(dim=(-2, -1))
 
 
 def _block(n_in: int, between: int, width: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(n_in, between, 1, bias=False),
-        nn.BatchNorm2d(between, momentum=SLOW),
+        nn.BatchNorm2d(between, momentum=BLOCK_MOMENTUM),
         nn.ReLU(inplace=True),
         nn.Conv2d(between, width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(width, momentum=SLOW),
+        nn.BatchNorm2d(width, momentum=BLOCK_MOMENTUM),
         nn.ReLU(inplace=True),
     )
 

@@ -1,4 +1,4 @@
-"""The backbone and F for images, from settings."""
+"""Builds the backbone and F for images from the settings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from irvision.models.features import PlainFeatures, PmgFeatures
 from irvision.settings.train import TrainSettings
 
 HALF = (0.5, 0.5, 0.5)
-# Graphs of F that torch.compile may keep: of four passes, three batch sizes, two modes.
+# Graphs of F that torch.compile may cache: four passes, three batch sizes, two modes.
 GRAPHS = 24
 
 
 def view_of(settings: TrainSettings) -> View:
-    """How cached squares become the input of F."""
+    """How cached square images become the input of F."""
     backbone = BACKBONES[settings.backbone]
     mean, sd = backbone.mean, backbone.sd
     if settings.normalise == "half":
@@ -36,10 +36,10 @@ def make_backbone(settings: TrainSettings, weights: str) -> Backbone:
 
 
 class Frozen(nn.Module):
-    """A backbone that neither learns nor changes its mode: images → features [b, width].
+    """A backbone that is not trained and stays in eval mode: images → features [b, width].
 
-    The features are the spatial means of the maps of its last three stages: what deep maps
-    have lost of colour and texture the shallower ones still hold.
+    The features are the spatial means of the maps of its last three stages: shallower maps hold
+    colour and texture that the deepest ones have lost.
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -48,18 +48,18 @@ class Frozen(nn.Module):
         self.width = sum(backbone.channels)
 
     def train(self, mode: bool = True) -> Frozen:
-        """Stays in eval mode."""
+        """Stay in eval mode, so that batch norm keeps its pretrained statistics."""
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Means of the maps, in single precision."""
+        """Spatial means of the maps, in single precision."""
         with torch.no_grad():
             maps = self.backbone.stages(images)
             return torch.cat([stage.float().mean(dim=(-2, -1)) for stage in maps], dim=1)
 
 
 def make_represent(settings: TrainSettings, classes: int, weights: str) -> nn.Module:
-    """F: images [b, 3, c, c] → features [b, d], ready for channels-last input."""
+    """F: images [b, 3, c, c] → features [b, d], with weights in channels-last format."""
     backbone = make_backbone(settings, weights)
     if settings.freeze_backbone:
         frozen = Frozen(backbone)
@@ -73,12 +73,12 @@ def make_represent(settings: TrainSettings, classes: int, weights: str) -> nn.Mo
         represent = PmgFeatures(
             backbone, settings.dim, classes, settings.activation, settings.progressive
         )
-    # pyright knows no memory_format of modules.
+    # torch's annotations of `Module.to` omit memory_format.
     return represent.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def make_neck(settings: TrainSettings, features: Tensor) -> nn.Sequential:
-    """What follows a frozen backbone: standardisation of its features [m, C], then two layers."""
+    """F after a frozen backbone: standardisation of its features [m, C], then two layers."""
     layers = representation(
         features.shape[1], (settings.hidden,), settings.dim, settings.activation, settings.dropout
     )
@@ -86,11 +86,11 @@ def make_neck(settings: TrainSettings, features: Tensor) -> nn.Sequential:
 
 
 def compile_f(network: Network) -> None:
-    """F by torch.compile, a graph for each batch size.
+    """Compile F with torch.compile, with one graph for each batch size.
 
-    A graph of any size would be slower, and after a short last batch torch would take it for
-    all. With PMG's stages there are more graphs than it keeps by default; what is over runs
-    uncompiled.
+    A graph for variable batch sizes would be slower, and by default torch would switch to it after
+    the smaller last batch of an epoch. PMG's stages need more graphs than torch caches by default;
+    beyond the limit F would run uncompiled.
     """
     from torch._dynamo import config as dynamo_config
 

@@ -1,4 +1,4 @@
-"""The table of attributes that an evaluation writes and figures read: attributes.csv."""
+"""attributes.csv, the table of attributes that `ira evaluate` writes and `ira plot` reads."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class AttributeRow:
     """How well one attribute is matched on the scored images; F1 is the better of f and 1 − f.
 
     Attributes:
-        attribute: its name.
-        annotated: images with an annotation of it.
-        prevalence: share of these on which it is present; None without annotation, as are all
-            that follow.
-        f1: of the best binary column of the codes.
-        null: mean of the same over shuffles of the images; None if not asked for.
-        predicted_class: of the best class that G names.
-        class_oracle: of the best union of true classes.
-        column: the best column in words, such as "code 3 = 1".
-        code: the number of its code.
-        tested: whether some test of the tree matches this attribute better than any other.
+        attribute: name of the attribute.
+        annotated: number of images with an annotation of it.
+        prevalence: share of these in which it is present; this and all following are None without
+            annotations.
+        f1: F1 of the best binary column of the codes.
+        null: mean of the same over shuffles of the images; None without shuffles.
+        predicted_class: F1 of the best class predicted by G.
+        class_oracle: F1 of the best union of true classes.
+        column: name of the best column, such as "code 3 = 1".
+        code: number of its code.
+        tested: whether a test of the tree is named by this attribute.
     """
 
     attribute: str
@@ -46,7 +46,7 @@ SHARES = ("prevalence", "f1", "null", "predicted_class", "class_oracle")
 
 
 def write_attribute_table(path: Path, rows: Iterable[AttributeRow]) -> None:
-    """Write a row an attribute; numbers exactly, an empty cell for None, yes or no."""
+    """Write a row for each attribute: exact numbers, yes or no, and empty cells for None."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -65,7 +65,7 @@ def read_attribute_table(path: Path) -> tuple[AttributeRow, ...]:
     """Read what `write_attribute_table` wrote.
 
     Raises:
-        InputError: no such file, not text, other columns, or a cell that does not fit.
+        InputError: the file does not exist, is not text, has other columns, or a cell is invalid.
     """
     try:
         with path.open(encoding="utf-8", newline="") as stream:

@@ -1,6 +1,7 @@
-"""Codes of the validation images after every epoch, from which a curve of fidelity is made later.
+"""Codes of the validation images after every epoch, for a curve of feature fidelity.
 
-Training cannot score codes against attributes, which it never sees, so it keeps the codes.
+Training never sees attributes and cannot score the codes itself, so it writes them for
+`ira evaluate`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from irtheory.runs.files import InputError, write_bytes
+from irvision.runs.names import CODES
 
-CODES = "codes"
-# What numpy and zipfile raise for files that are not as they were written.
+# What numpy and zipfile raise for damaged files.
 DAMAGED = (
     OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError,
     zipfile.BadZipFile, zlib.error,
@@ -25,7 +26,7 @@ DAMAGED = (
 
 
 def write_epoch_codes(run: Path, epoch: int, codes: UInt8[np.ndarray, "m d"]) -> None:
-    """Keep F_q(x) of the validation images after an epoch, compressed, in one piece."""
+    """Write F_q(x) of the validation images after an epoch, compressed."""
     folder, stream = run / CODES, io.BytesIO()
     folder.mkdir(exist_ok=True)
     np.savez_compressed(stream, codes=codes)
@@ -35,10 +36,10 @@ def write_epoch_codes(run: Path, epoch: int, codes: UInt8[np.ndarray, "m d"]) ->
 def read_epoch_codes(
     run: Path, samples: int, dim: int, bits: int
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "m d"]]]:
-    """Epochs, ascending, with the d = `dim` codes of r = `bits` bits of so many validation images.
+    """Epochs, ascending, with their codes: d = `dim` codes of r = `bits` bits for each image.
 
     Raises:
-        InputError: a file that is damaged, or of other images.
+        InputError: a file is damaged, or belongs to other images.
     """
     for file in sorted((run / CODES).glob("epoch-*.npz")):
         try:

@@ -1,4 +1,4 @@
-"""Metrics for TensorBoard, where it is asked for."""
+"""Metrics for TensorBoard (`--tensorboard`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FOLDER = "tensorboard"
 
 
 def summary_writer() -> Any:
-    """The class that writes for TensorBoard; InputError if it is not installed."""
+    """The SummaryWriter class of torch; InputError if TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -21,14 +21,14 @@ def summary_writer() -> Any:
     return SummaryWriter
 
 
-class Board:
-    """Writes the numbers of every epoch for TensorBoard; without a folder it writes nothing."""
+class TensorBoardLog:
+    """Writes the metrics of every epoch for TensorBoard; without a run folder, nothing."""
 
     def __init__(self, run: Path | None) -> None:
         self._writer = None if run is None else summary_writer()(str(run / FOLDER))
 
     def add(self, row: dict[str, Any]) -> None:
-        """Write the numbers of one row of metrics."""
+        """Write the numbers of one epoch, a row of metrics.jsonl."""
         if self._writer is None:
             return
         numbers = {f"loss/{name}": value for name, value in row["losses"].items()}
@@ -39,6 +39,6 @@ class Board:
         self._writer.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is still buffered, and close the file."""
         if self._writer is not None:
             self._writer.close()

@@ -1,12 +1,11 @@
-"""A trained F, G and T in a run folder: written once training is over, read by all that follows."""
+"""A trained F, G and T in a run folder: written when training ends, read by later commands."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,28 +24,28 @@ from irvision.data.registry import is_known
 from irvision.methods.contract import image_methods, make_network
 from irvision.models.backbones.registry import BACKBONES
 from irvision.runs.checkpoint import check_shapes
+from irvision.runs.names import CLASSES, KEY, RESULT, TREE, WEIGHTS
+from irvision.runs.reader import read_classes, read_kept, read_result, read_tree
 from irvision.settings.train import TrainSettings
 
-WEIGHTS, TREE, CLASSES, RESULT = "weights.safetensors", "tree.json", "classes.json", "result.json"
-KEY = "key.txt"
 FILES = (WEIGHTS, TREE, KEY, CLASSES, RESULT)
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to.
+    """Result of a run, the content of result.json.
 
     Attributes:
-        kept: the codes that count, ascending.
+        kept: numbers of the kept codes, ascending.
         samples: digest of the data set, see `irvision.data.examples`.
-        epochs: trained.
-        stopped: whether the rule of --drops ended it.
-        part: on which images the rest was measured, "validation" or "train".
-        images: how many.
-        accuracy_g, accuracy_t, agreement: of G, of T, and how often they name the same class.
-        leaves, codes_tested: of T.
-        key_leaves: leaves that are left where branches that name one class are merged.
+        epochs: number of epochs.
+        stopped: whether the stopping rule (--drops) ended the run.
+        part: the images on which the following was measured, "validation" or "train".
+        images: number of these images.
+        accuracy_g, accuracy_t: accuracy of G and of T.
+        agreement: share of images for which G and T predict the same class.
+        leaves, codes_tested: number of leaves of T, and of codes that it tests.
+        key_leaves: leaves of the key, in which branches that predict one class are merged.
     """
 
     kept: tuple[int, ...]
@@ -63,7 +62,7 @@ class Result:
     key_leaves: int
 
     def __str__(self) -> str:
-        """In one line."""
+        """Summary in one line."""
         return (
             f"on {self.images} {self.part} images: G {self.accuracy_g:.3f}, "
             f"T {self.accuracy_t:.3f}, they agree on {self.agreement:.3f}; T has {self.leaves} "
@@ -74,13 +73,13 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What a finished run holds.
+    """The trained model of a finished run.
 
     Attributes:
-        settings: of the run.
+        settings: settings of the run.
         network: G∘q∘F in eval mode, on the CPU.
         tree: T over the kept codes.
-        kept: the codes that count, ascending.
+        kept: numbers of the kept codes, ascending.
         classes: names of the k classes.
         samples: digest of the data set.
     """
@@ -97,13 +96,13 @@ def read_settings(run: Path) -> TrainSettings:
     """The settings of a run of `ira train`.
 
     Raises:
-        InputError: no such run, or a `config.yaml` that is not as it was written.
+        InputError: no such run, or a `config.yaml` that is not what `ira train` writes.
     """
     file = run / CONFIG
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        why = "it is not there" if isinstance(error, FileNotFoundError) else str(error)
+        why = "no such file" if isinstance(error, FileNotFoundError) else str(error)
         raise InputError(f"{file}: expected the settings of a run ({why})") from None
     command = content.get("command") if isinstance(content, dict) else None
     if command != "train":
@@ -119,18 +118,22 @@ def read_settings(run: Path) -> TrainSettings:
 
 
 def settings_content(settings: TrainSettings) -> dict[str, Any]:
-    """What `config.yaml` holds of a run with these settings."""
+    """Content of the `config.yaml` of a run with these settings."""
     return {"command": "train", **asdict(settings)}
 
 
 def write_settings(run: Path, settings: TrainSettings) -> None:
-    """Bring `config.yaml` up to the settings with which a run goes on."""
+    """Write the settings with which a run is resumed to its `config.yaml`."""
     text = yaml.safe_dump(settings_content(settings), sort_keys=False, allow_unicode=True)
     write_text(run / CONFIG, text)
 
 
-def moved(settings: TrainSettings, folder: Path | None) -> TrainSettings:
-    """The same with the data set in another folder; for a folder of images, that folder itself.
+def with_data_dir(settings: TrainSettings, folder: Path | None) -> TrainSettings:
+    """The settings with the data set in another folder, or unchanged if `folder` is None.
+
+    Args:
+        settings: settings of the run.
+        folder: folder of a known data set, or the folder of images itself.
 
     Raises:
         InputError: no folder is given, and the images are no longer where they were.
@@ -139,7 +142,7 @@ def moved(settings: TrainSettings, folder: Path | None) -> TrainSettings:
         if not is_known(settings.dataset) and not Path(settings.dataset).is_dir():
             raise InputError(
                 f"{settings.dataset}: expected the images of the run, found no such folder; "
-                "pass --data-dir with the folder that they are in now"
+                "pass --data-dir with the folder that holds them now"
             )
         return settings
     place = str(folder.resolve())
@@ -156,9 +159,10 @@ def save_trained(
     result: Result,
     binary: bool,
 ) -> None:
-    """Write weights, tree, key and names, and the result last: with it a run is finished.
+    """Write weights, tree, key, names of classes and result.
 
-    In the key, codes of one bit (`binary`) are present or absent.
+    The result comes last: a run with a result.json is finished. `binary` writes the key for codes
+    of one bit, which are present or absent.
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in _state(network)}
     write_bytes(run / WEIGHTS, save(tensors))
@@ -179,12 +183,18 @@ def load_trained(run: Path) -> Trained:
     settings = read_settings(run)
     if not (run / RESULT).is_file():
         raise InputError(f"{run}: not finished; run `ira train --resume {run}` first")
-    classes = _read(run / CLASSES, _classes)
-    kept, samples = _read(run / RESULT, lambda text: _codes_and_samples(text, settings.dim))
-    tree = _read(run / TREE, Tree.from_json)
-    if (found := (tree.n_features, tree.n_outputs)) != (len(kept), len(classes)):
-        expected = f"{len(kept)} codes and {len(classes)} classes"
-        raise InputError(f"{run / TREE}: expected {expected}, found {found[0]} and {found[1]}")
+    tree = read_tree(run)
+    classes = read_classes(run, tree.n_outputs)
+    kept = np.array(read_kept(run, tree.n_features), dtype=np.int64)
+    if kept[-1] >= settings.dim:
+        raise InputError(
+            f"{run / RESULT}: kept: expected codes 0 … {settings.dim - 1}, found {kept[-1]}"
+        )
+    samples = read_result(run).get("samples")
+    if not isinstance(samples, str):
+        raise InputError(
+            f"{run / RESULT}: expected samples, a digest of the data set, found {samples!r:.60}"
+        )
     tensors = _weights(run / WEIGHTS)
     with torch.random.fork_rng(devices=[]):
         network = make_network(settings, len(classes), "none")
@@ -195,31 +205,6 @@ def load_trained(run: Path) -> Trained:
 
 def _state(network: Network) -> list[tuple[str, torch.Tensor]]:
     return list(network.state_dict().items())
-
-
-def _read(file: Path, understand: Callable[[str], Found]) -> Found:
-    """What a text file holds; InputError that names it if it is not as it was written."""
-    try:
-        return understand(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        why = f"no {error}" if isinstance(error, KeyError) else error
-        raise InputError(f"{file}: expected a file of a finished run ({why})") from None
-
-
-def _classes(text: str) -> tuple[str, ...]:
-    names = json.loads(text)
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"expected a list of names, found {names!r:.60}")
-    return tuple(names)
-
-
-def _codes_and_samples(text: str, dim: int) -> tuple[Int[np.ndarray, " kept"], str]:
-    result = json.loads(text)
-    kept = result["kept"]
-    whole = isinstance(kept, list) and all(type(code) is int for code in kept)
-    if not whole or not kept or kept != sorted(set(kept)) or kept[0] < 0 or kept[-1] >= dim:
-        raise ValueError(f"kept: expected codes 0 … {dim - 1}, ascending, found {kept!r:.60}")
-    return np.array(kept, dtype=np.int64), str(result["samples"])
 
 
 def _weights(file: Path) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Too little memory, in one line that names the next thing to try."""
+"""Out-of-memory errors as one line that says what to try next."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 
 from irtheory.runs.files import InputError
 
-# What torch says in errors that have no type of their own: the host's allocator, CUDA, its
-# libraries, and cuDNN where no algorithm fits into what memory is left.
+# Messages of torch's out-of-memory errors that are plain RuntimeErrors: from the CPU allocator,
+# CUDA and its libraries, and cuDNN if no algorithm fits into the free memory.
 WORDS = (
     "can't allocate memory",
     "out of memory",
@@ -20,17 +20,17 @@ WORDS = (
 
 
 @contextmanager
-def memory_in_one_line(line: str) -> Iterator[None]:
-    """Raise too little memory, of the host or of a GPU, as an InputError that says `line`."""
+def report_out_of_memory(line: str) -> Iterator[None]:
+    """Turn an out-of-memory error, of the CPU or a GPU, into an InputError with the text `line`."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not lacks_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise InputError(line) from error
 
 
-def lacks_memory(error: Exception) -> bool:
-    """Whether an error says that there is too little memory."""
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out."""
     named = isinstance(error, torch.OutOfMemoryError | MemoryError)
     return named or any(words in str(error) for words in WORDS)

@@ -1,4 +1,9 @@
-"""Statistics of the batch of all processes, with gradients: of batch norms and of the quantiser."""
+"""Differentiable statistics of the joint batch of all processes, for batch norm and quantiser.
+
+Each process sees a part of the batch. With statistics of that part alone, the same image would get
+other features and other codes than in one process, and the tree grown on the codes of all
+processes would mix codes of different scales.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +19,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from irtheory.intersection.quantize import UniformQuantizer
 
 
-class _Sum(Function):
-    """Sum over processes; the gradient of each of them is the sum of their gradients."""
+class _AllReduceSum(Function):
+    """Sum over processes.
+
+    The sum enters the loss of every process, so the gradient of a summand is the sum of the
+    gradients in all processes.
+    """
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
@@ -26,12 +35,13 @@ class _Sum(Function):
         return _summed(gradients[0])
 
 
-class _Extremes(Function):
-    """Min and max over processes; ties share the gradient evenly, as in `torch.aminmax`."""
+class _AllReduceExtremes(Function):
+    """Min and max over processes; ties share the gradient evenly, as with `torch.aminmax`."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         low, high = torch.aminmax(x)
+        # min x = −max(−x), so one reduction yields both.
         both = torch.stack([-low, high])
         distributed.all_reduce(both, distributed.ReduceOp.MAX)
         low, high = -both[0], both[1]
@@ -49,24 +59,24 @@ class _Extremes(Function):
 
 
 class SyncedBatchNorm(_BatchNorm):
-    """Batch norm of any number of dimensions over the samples of all processes, on a CPU.
+    """Batch norm over the samples of all processes, on the CPU, for any number of dimensions.
 
-    (`torch.nn.SyncBatchNorm` does the same on GPUs alone.) Batches may differ in size. In eval
-    mode, and with names and values in the state dict, it is `torch.nn.BatchNorm2d`.
+    (`torch.nn.SyncBatchNorm` does the same, on GPUs only.) Batches may differ in size. Eval mode
+    and state dict are those of `torch.nn.BatchNorm2d`.
     """
 
     def forward(self, input: Float[Tensor, "b c *place"]) -> Float[Tensor, "b c *place"]:
-        """Normalised, scaled and shifted; running statistics take note of it in training."""
+        """Normalise, scale and shift; in train mode also update the running statistics."""
         if not self.training:
             return super().forward(input)
         x = input.to(torch.promote_types(input.dtype, torch.float32))
-        around = [axis for axis in range(x.ndim) if axis != 1]
+        axes = [axis for axis in range(x.ndim) if axis != 1]
         count = x.new_full((1,), x.numel() / x.shape[1])
-        sums = _sum(torch.cat([x.sum(around), count]))
+        sums = _sum(torch.cat([x.sum(axes), count]))
         count = sums[-1].detach()
         mean = sums[:-1] / count
         centred = x - _along(mean, x)
-        variance = _sum(centred.square().sum(around)) / count
+        variance = _sum(centred.square().sum(axes)) / count
         self._observe(mean.detach(), variance.detach() * count / (count - 1))
         scale = (variance + self.eps).rsqrt()
         if self.weight is not None:
@@ -77,29 +87,29 @@ class SyncedBatchNorm(_BatchNorm):
         return result.to(input.dtype)
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Any number of dimensions will do."""
+        """Accept any number of dimensions."""
 
     @torch.no_grad()
     def _observe(self, mean: Tensor, variance: Tensor) -> None:
-        seen, low, high = self.num_batches_tracked, self.running_mean, self.running_var
-        if seen is None or low is None or high is None:
+        count, means, variances = self.num_batches_tracked, self.running_mean, self.running_var
+        if count is None or means is None or variances is None:
             return
-        seen += 1
-        share = 1.0 / seen.item() if self.momentum is None else self.momentum
-        low.lerp_(mean, share)
-        high.lerp_(variance, share)
+        count += 1
+        weight = 1.0 / count.item() if self.momentum is None else self.momentum
+        means.lerp_(mean, weight)
+        variances.lerp_(variance, weight)
 
 
 def joint_extremes(x: Float[Tensor, "*shape"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Min and max of the tensors of all processes, differentiable."""
-    low, high = _Extremes.apply(x)  # type: ignore[misc]
+    low, high = _AllReduceExtremes.apply(x)  # type: ignore[misc]
     return low, high
 
 
 def share_statistics(module: nn.Module) -> nn.Module:
-    """The module, whose batch norms and quantisers now work with the batch of all processes.
+    """Make the batch norms and quantisers of a module use the joint batch of all processes.
 
-    Parameters, buffers and their names stay the same. The processes must be joined.
+    Parameters, buffers and their names stay the same. The process group must be initialised.
     """
     for part in module.modules():
         if isinstance(part, UniformQuantizer):
@@ -118,7 +128,7 @@ def _converted(module: nn.Module) -> nn.Module:
 
 
 def _synced(module: _BatchNorm) -> SyncedBatchNorm:
-    """The same parameters and buffers under another forward pass."""
+    """A `SyncedBatchNorm` with the parameters and buffers of a batch norm."""
     synced = SyncedBatchNorm(
         module.num_features,
         module.eps,
@@ -132,7 +142,7 @@ def _synced(module: _BatchNorm) -> SyncedBatchNorm:
 
 
 def _sum(x: Tensor) -> Tensor:
-    return _Sum.apply(x)  # type: ignore[return-value]
+    return _AllReduceSum.apply(x)  # type: ignore[return-value]
 
 
 def _summed(x: Tensor) -> Tensor:
@@ -142,5 +152,5 @@ def _summed(x: Tensor) -> Tensor:
 
 
 def _along(values: Float[Tensor, " c"], x: Tensor) -> Tensor:
-    """Values of channels, shaped to meet a batch."""
+    """Values of channels [c], reshaped to broadcast over a batch [b, c, …]."""
     return values.view(1, -1, *(1,) * (x.ndim - 2))

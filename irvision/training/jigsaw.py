@@ -12,22 +12,22 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from irtheory.intersection.step import in_pieces
+from irtheory.intersection.step import split_batch
 from irvision.settings.train import GRIDS
 
 
 def jigsaw(
     images: Float[Tensor, "b c h w"], n: int, order: Int[Tensor, " patches"]
 ) -> Float[Tensor, "b c h w"]:
-    """Move the n × n patches of every image by one permutation.
+    """Permute the n × n patches of every image, with one permutation for all images.
 
     Patches have ⌊h/n⌋ × ⌊w/n⌋ pixels; rows and columns that remain at the lower and right edge
-    stay. The result has the channels_last memory format.
+    keep their place. The result has the channels_last memory format.
 
     Args:
         images: on any device.
         n: patches a side.
-        order: the patch that comes to each place, row by row; on the CPU, such as of `cycle`.
+        order: index of the patch that moves to each place, row by row; on the CPU, as by `cycle`.
 
     Raises:
         ValueError: n < 1, or more patches than pixels.
@@ -37,20 +37,21 @@ def jigsaw(
         raise ValueError(f"n: expected 1 … {min(height, width)} patches a side, found {n}")
     patches = order.to(images.device, non_blocking=True)
     pixels = _sources(patches.view(n, n), height, width)
-    # With channels last a pixel is one stretch of memory, and the images are copied only once.
+    # With channels last a pixel is contiguous in memory, so one index_select copies the images.
     flat = images.permute(0, 2, 3, 1).reshape(b, height * width, channels)
     return flat.index_select(1, pixels).view(b, height, width, channels).permute(0, 3, 1, 2)
 
 
 def cycle(count: int, generator: torch.Generator | None = None) -> Int[Tensor, " count"]:
-    """A permutation that is a single cycle, uniformly among all: for count > 1 nothing stays.
+    """A random cyclic permutation, uniform among all of them: for count > 1 no element stays.
 
-    Swapping the first with every other in random order gives the same ones.
+    (PMG swaps the first patch with every other one in random order, which gives the same
+    permutations.)
 
     Args:
-        count: of what is permuted.
-        generator: on the CPU; the default is torch's own, so that a run that is resumed with
-            its saved state goes on as before.
+        count: number of elements.
+        generator: on the CPU. The default is torch's global one, whose state checkpoints hold, so
+            that a resumed run draws the same permutations.
     """
     order = torch.randperm(count, generator=generator)
     cycle = torch.empty_like(order)
@@ -59,12 +60,12 @@ def cycle(count: int, generator: torch.Generator | None = None) -> Int[Tensor, "
 
 
 def _sources(patches: Int[Tensor, "n n"], height: int, width: int) -> Int[Tensor, " pixels"]:
-    """Number h·width + w of the pixel that comes to each place, row by row."""
+    """Index h·width + w of the pixel that moves to each place, row by row."""
     n, device = len(patches), patches.device
     tall, wide = height // n, width // n
     pixels = torch.arange(height * width, device=device).view(height, width)
     inside = pixels[: n * tall, : n * wide]
-    # Each patch's upper left pixel, and the way from it to the others.
+    # The upper left pixel of every patch, and the offsets of the other pixels from it.
     corners = pixels[: n * tall : tall, : n * wide : wide].flatten()[patches]
     steps = pixels[:tall, :wide]
     inside.view(n, tall, n, wide).copy_(corners[:, None, :, None] + steps[None, :, None, :])
@@ -76,28 +77,28 @@ def progressive_steps(
     optimiser: Optimizer,
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
     chunks: int = 1,
-    of_first: Callable[[Tensor], Tensor] = lambda order: order,
+    broadcast: Callable[[Tensor], Tensor] = lambda order: order,
 ) -> Callable[[Tensor, Tensor], None]:
-    """PMG's steps before the one on intact images: each stage's classifier, shallow to deep.
+    """PMG's steps before the one on intact images: one for each stage's classifier, shallow first.
 
     Args:
         represent: images [b, 3, h, w] and a stage 0, 1 or 2 → logits [b, k] of its classifier,
             such as an `irvision.models.features.PmgFeatures` with stage heads. With several
-            processes: a module whose gradients are averaged, though not all parameters take
-            part in a step.
-        optimiser: over the parameters of F. Those that take no part in a step do not move.
-        precision: makes the context of every forward pass.
+            processes it has to average gradients, and to accept that a step does not use all
+            parameters.
+        optimiser: over the parameters of F. Those that a step does not use do not change.
+        precision: returns the context of every forward pass.
         chunks: parts in which a batch passes through F, see `irtheory.intersection.step.Descent`.
-        of_first: of several processes, the permutation that the first one drew.
+        broadcast: returns the permutation that process 0 drew, so that all processes use it.
 
     Returns:
         A function of a batch (images, labels) that takes the three steps.
     """
 
     def steps(images: Tensor, labels: Tensor) -> None:
-        pieces = in_pieces(images, labels, chunks)
+        pieces = split_batch(images, labels, chunks)
         for stage, n in enumerate(GRIDS):
-            order = of_first(cycle(n * n))
+            order = broadcast(cycle(n * n))
             optimiser.zero_grad()
             for piece, named in pieces:
                 with precision():

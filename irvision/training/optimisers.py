@@ -1,4 +1,4 @@
-"""Optimisers and schedules of F and G."""
+"""Optimisers and learning rate schedules of F and G."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from irvision.settings.train import TrainSettings
 
 
 def optimisers(network: Network, settings: TrainSettings) -> tuple[Optimizer, Optimizer]:
-    """Of F, whose backbone may have a rate of its own, and of G."""
+    """Optimiser of F, whose backbone may have its own learning rate, and optimiser of G."""
     represent, rate = network.represent, settings.learning_rate
     if settings.freeze_backbone:
         groups: list[dict] = [{"params": list(represent.parameters()), "lr": rate}]
@@ -26,7 +26,7 @@ def _optimiser(groups: list[dict], settings: TrainSettings) -> Optimizer:
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimiser == "adamw":
         return AdamW(groups, lr=rate, weight_decay=decay, fused=fused)
-    # Fused, SGD wants all parameters to take part in its first step; of PMG's stages few do.
+    # Fused SGD needs gradients of all parameters in its first step; a stage of PMG uses only some.
     fused = fused and not settings.progressive
     return SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay, fused=fused)
 
@@ -36,9 +36,9 @@ def _on_gpu(groups: list[dict]) -> bool:
 
 
 def schedulers(
-    made: tuple[Optimizer, Optimizer], settings: TrainSettings, steps: int
+    both: tuple[Optimizer, Optimizer], settings: TrainSettings, steps: int
 ) -> list[LRScheduler]:
-    """Along a cosine to 0 over `steps` batches, or none."""
+    """Cosine schedules from the learning rate to 0 over `steps` batches, or none."""
     if settings.schedule == "constant":
         return []
-    return [CosineAnnealingLR(optimiser, steps) for optimiser in made]
+    return [CosineAnnealingLR(optimiser, steps) for optimiser in both]

@@ -1,4 +1,4 @@
-"""From settings to all that a run trains with: pixels, rows, network, engine."""
+"""Build network, optimisers, batches and engine of a run from its settings."""
 
 from __future__ import annotations
 
@@ -37,23 +37,24 @@ from irvision.settings.train import TrainSettings
 from irvision.training.jigsaw import progressive_steps
 from irvision.training.optimisers import optimisers, schedulers
 
-# Rows of frozen features that pass through the network at once when nothing is learned.
+# Rows of frozen features in one forward pass during evaluation.
 EVALUATION_ROWS = 256
-# By default a leaf of T holds one in so many of the samples of an epoch.
+# Default of --min-samples-leaf: one sample in this many.
 IMAGES_A_LEAF = 200
 
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """A run that is ready to start.
+    """Everything that a run trains with.
 
     Attributes:
         engine: Algorithm 1.
-        grower: of its trees.
-        network: G∘q∘F from images on, which shares its parts with that of the engine.
-        train, validation: batches of the engine; no validation set, no batches.
-        fit: the training samples in order, as the engine's network takes them.
-        steps: batches of an epoch.
+        grower: grows the trees.
+        network: G∘q∘F from images to logits. With a frozen backbone the engine trains only what
+            follows the backbone; both networks share these modules.
+        train, validation: batches of the engine; `validation` is None without a validation set.
+        fit: the training samples in order, without augmentation, as input of the engine's network.
+        steps: batches in an epoch.
         backbone: digest of a frozen backbone's weights, which checkpoints do not hold.
     """
 
@@ -74,13 +75,13 @@ def set_up(
     cache_dir: Path,
     console: Console,
 ) -> Setup:
-    """Build the network and the engine; draws from torch's state, which the seed sets.
+    """Build the network and the engine; sets torch's random state from the seed and draws from it.
 
     Raises:
-        InputError: options that do not go together, weights that cannot be had, or a class
-            without an image that can be read.
+        InputError: options that exclude each other, weights that cannot be read, or a class
+            without a training image that can be read.
     """
-    rows, held = material.rows("train"), material.rows("validation")
+    rows, validation_rows = material.rows("train"), material.rows("validation")
     _check_classes(material)
     torch.manual_seed(settings.seed)
     if settings.freeze_backbone:
@@ -90,8 +91,8 @@ def set_up(
     view, pictures = view_of(settings), material.pictures
     train = training_batches(pictures, rows, view, settings.batch_size, settings.seed)
     validation = None
-    if len(held):
-        validation = evaluation_batches(pictures, held, view, settings.images_at_once)
+    if len(validation_rows):
+        validation = evaluation_batches(pictures, validation_rows, view, settings.images_at_once)
     fit = evaluation_batches(pictures, rows, view, settings.images_at_once)
     steps = len(batch_bounds(len(rows), settings.batch_size, runtime.world))
     engine, grower = _engine(settings, network, classes, len(rows), steps, runtime)
@@ -101,8 +102,8 @@ def set_up(
 def _check_classes(material: Material) -> None:
     """InputError if no training image of a class could be read."""
     examples = material.examples
-    wanted, there = (examples.labels[of.rows("train")] for of in (examples, material))
-    for label in np.setdiff1d(wanted, there):
+    listed, readable = (examples.labels[each.rows("train")] for each in (examples, material))
+    for label in np.setdiff1d(listed, readable):
         raise InputError(
             f"{examples.classes[label]}: expected training images that can be read, found none"
         )
@@ -117,7 +118,7 @@ def _set_up_frozen(
 ) -> Setup:
     backbone = Frozen(make_backbone(settings, settings.weights)).to(runtime.device)
     features = features_of(settings, material, backbone, cache_dir, console)
-    rows, held = material.rows("train"), material.rows("validation")
+    rows, validation_rows = material.rows("train"), material.rows("validation")
     classes, labels = len(material.examples.classes), material.pictures.labels
     neck = make_neck(settings, torch.cat([features.plain[rows], features.mirrored[rows]]))
     head = assemble(neck, settings, classes).to(runtime.device)
@@ -125,14 +126,16 @@ def _set_up_frozen(
     mirrored = settings.flip > 0
     train = feature_batches(features, labels, rows, settings.batch_size, settings.seed, mirrored)
     fit = features_in_order(features, labels, rows, EVALUATION_ROWS)
-    validation = features_in_order(features, labels, held, EVALUATION_ROWS) if len(held) else None
+    validation = None
+    if len(validation_rows):
+        validation = features_in_order(features, labels, validation_rows, EVALUATION_ROWS)
     samples = (1 + mirrored) * len(rows)
     steps = math.ceil(samples / settings.batch_size)
     engine, grower = _engine(settings, head, classes, samples, steps, runtime)
-    # T of the result is grown on plain samples alone.
+    # T of the result is grown on the images as they are; an epoch holds mirrored ones as well.
     grower = replace(grower, min_samples_leaf=_smallest_leaf(settings, len(rows)))
-    known = weights_digest(backbone)
-    return Setup(engine, grower, whole, train, validation, fit, steps, known)
+    digest = weights_digest(backbone)
+    return Setup(engine, grower, whole, train, validation, fit, steps, digest)
 
 
 def _smallest_leaf(settings: TrainSettings, samples: int) -> int:
@@ -150,32 +153,33 @@ def _engine(
     method = image_method(settings.method).training
     leaf = _smallest_leaf(settings, samples)
     grower = Grower(settings.depth, settings.criterion, leaf, method.search)
-    parallel, peers = parallelise(network, runtime, in_parts=settings.progressive)
-    made = optimisers(network, settings)
-    prelude = None
+    parallel, processes = parallelise(network, runtime, in_parts=settings.progressive)
+    optimise_f, optimise_g = optimisers(network, settings)
+    before_step = None
     if settings.progressive:
-        prelude = progressive_steps(
+        before_step = progressive_steps(
             averaged_f(parallel),
-            made[0],
+            optimise_f,
             autocast(runtime),
             settings.accumulate,
-            peers.of_first,
+            processes.broadcast,
         )
     if settings.compile:
         compile_f(network)
     if runtime.rank:
-        # Dropout of each process is its own.
+        # Processes draw different dropout masks; initial weights were drawn from the same state.
         torch.manual_seed(settings.seed + 7919 * runtime.rank)
     engine = Intersection(
         parallel,
         settings.lambdas,
         grower,
-        *made,
-        schedulers=schedulers(made, settings, steps * settings.epochs),
+        optimise_f,
+        optimise_g,
+        schedulers=schedulers((optimise_f, optimise_g), settings, steps * settings.epochs),
         precision=autocast(runtime),
         drops=settings.drops,
         chunks=settings.accumulate,
-        prelude=prelude,
-        peers=peers,
+        before_step=before_step,
+        processes=processes,
     )
     return engine, grower

@@ -1,4 +1,4 @@
-"""Signals that end a run after the batch at hand."""
+"""Signals that end a run after the current batch."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-# Seconds in which further signals tell no more than the first: schedulers send theirs to every
-# process, and torchrun then passes its own on.
+# Seconds during which repeated signals are ignored: a scheduler signals every process, and
+# torchrun then forwards its own signal to them.
 GRACE = 5.0
 
 
 class Interruption:
-    """Whether a signal came, and which; a second Ctrl-C, or a later signal, ends at once."""
+    """Whether a signal arrived, and which.
+
+    A second Ctrl-C, or a second signal more than `GRACE` seconds later, ends the process at once.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
         self._since = 0.0
 
     def __call__(self) -> bool:
-        """Whether one came."""
+        """Whether a signal arrived."""
         return self.received is not None
 
     @property
     def exit_code(self) -> int:
-        """128 and the number of the signal, as shells count; that of SIGINT if none came here."""
+        """128 + number of the signal, as in shells; SIGINT if another process received it."""
         return 128 + (self.received or signal.SIGINT)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self.received is None:
             self.received, self._since = number, now
@@ -43,10 +44,10 @@ class Interruption:
 
 
 @contextmanager
-def heeding_signals() -> Iterator[Interruption]:
-    """Take note of SIGINT and SIGTERM inside; earlier handlers are put back after."""
+def catch_signals() -> Iterator[Interruption]:
+    """Record SIGINT and SIGTERM inside the context; restores the earlier handlers after it."""
     interruption = Interruption()
-    before = {number: signal.signal(number, interruption._note) for number in SIGNALS}
+    before = {number: signal.signal(number, interruption._handle) for number in SIGNALS}
     try:
         yield interruption
     finally:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from irtheory.intersection.arrays import ArraySettings, default_depth, fit_arrays, shuffled
+from irtheory.intersection.array_settings import ArraySettings, default_depth
+from irtheory.intersection.arrays import fit_arrays, shuffled
 from irtheory.intersection.engine import Intersection
 from irtheory.intersection.epoch import Epoch
-from irtheory.intersection.growers import SPARING, Grower
+from irtheory.intersection.growers import EXTRA_LOSS, Grower
 from irtheory.intersection.layers import Head, SoftTreeHead, Standardise, SummedHead, representation
 from irtheory.intersection.methods import METHODS, method_named
 from irtheory.intersection.network import Collected
@@ -155,7 +156,7 @@ def test_growers_get_better_from_greedy_to_best() -> None:
     wanted = fit_exact_tree(seen.codes.numpy(), targets, 3).loss
     spread = ((targets - targets.mean(axis=0)) ** 2).sum()
     assert losses[0] >= losses[1] >= wanted - 1e-9
-    assert wanted - 1e-9 <= losses[2] <= wanted + SPARING * spread
+    assert wanted - 1e-9 <= losses[2] <= wanted + EXTRA_LOSS * spread
 
 
 def test_the_best_search_takes_the_fewest_codes_that_tell_the_classes_apart() -> None:
@@ -243,7 +244,7 @@ def test_bad_arrays_are_named() -> None:
         (x[0], y, 4, "x: expected an m × p array"),
         (x, y[:-1], 4, "y: expected 20 classes"),
         (x, y, 3, "y: expected 0 … 2, found 3"),
-        (x, y * 0, 4, "y: expected two classes or more, found class 0 alone"),
+        (x, y * 0, 4, "y: expected two classes or more, found only class 0"),
         (x[:3], np.array([0, 1, 2]), 4, "x: expected at least 4 samples"),
     ):
         with pytest.raises(ValueError, match=message):

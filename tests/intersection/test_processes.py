@@ -5,28 +5,27 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from irtheory.intersection.network import Collected
-from irtheory.intersection.processes import Alone, random_states, set_random_states
+from irtheory.intersection.processes import SingleProcess, random_states, set_random_states
 
 CPU = torch.device("cpu")
 
 
 @dataclass
-class Row(Alone):
+class Row(SingleProcess):
     """One of several processes, whose states were gathered before."""
 
     rank: int
 
 
-class Joined(Alone):
+class Joined(SingleProcess):
     """Gathers what three processes with other seeds would bring."""
 
-    def gather(self, seen: Collected) -> Collected:
+    def all_gather(self, rows: torch.Tensor) -> torch.Tensor:
         states = []
         for seed in (1, 2, 3):
             torch.manual_seed(seed)
             states.append(torch.get_rng_state())
-        return Collected(torch.stack(states), seen.outputs, seen.labels)
+        return torch.stack(states)
 
 
 def drawn(seed: int) -> torch.Tensor:
@@ -55,7 +54,7 @@ def test_processes_that_were_not_there_draw_apart_and_the_same_each_time() -> No
 def test_one_process_goes_on_where_it_was() -> None:
     torch.manual_seed(7)
     torch.rand(3)
-    states = random_states(Alone(), CPU)
+    states = random_states(SingleProcess(), CPU)
     expected = torch.rand(5)
-    set_random_states(states, Alone(), CPU)
+    set_random_states(states, SingleProcess(), CPU)
     assert torch.equal(torch.rand(5), expected)

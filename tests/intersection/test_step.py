@@ -81,7 +81,7 @@ def test_a_run_interrupted_inside_an_epoch_goes_on_bit_for_bit(
     first = engine(0.3, drops=drops)
     calls = iter(range(1, 100))
     before = list(first.run(batches, 4, held, interrupted=lambda: next(calls) == steps))
-    if first.progress is None:
+    if first.partial_epoch is None:
         pytest.skip("the stopping rule was quicker")
     state = saved(first)
     torch.manual_seed(99)
@@ -105,11 +105,11 @@ def test_an_interrupted_run_goes_on_in_place() -> None:
     assert torch.equal(weights(straight), weights(stopping)) and stopping.epoch == 2
 
 
-def test_each_step_is_reported_after_the_prelude() -> None:
+def test_each_step_is_reported_after_the_before_step() -> None:
     seen = []
-    run = engine(prelude=lambda x, y: seen.append(("prelude", len(x))))
-    list(run.run(batches, 1, on_step=lambda progress: seen.append(("step", progress.steps))))
-    assert seen[:4] == [("prelude", BATCH), ("step", 1), ("prelude", BATCH), ("step", 2)]
+    run = engine(before_step=lambda x, y: seen.append(("before_step", len(x))))
+    list(run.run(batches, 1, on_step=lambda partial: seen.append(("step", partial.steps))))
+    assert seen[:4] == [("before_step", BATCH), ("step", 1), ("before_step", BATCH), ("step", 2)]
     assert seen[-1] == ("step", 5)
 
 
@@ -117,4 +117,4 @@ def test_an_epoch_without_a_validation_set_has_none_of_an_earlier_one() -> None:
     run = engine()
     held, bare = next(run.run(batches, 1, batches)), next(run.run(batches, 2))
     assert held.validation_g is not None and bare.validation_g is None
-    assert run.held is None
+    assert run.validation_outputs is None

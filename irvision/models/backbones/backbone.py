@@ -1,4 +1,4 @@
-"""What every backbone is: images → maps of its last three stages → their spatial means."""
+"""Base class of backbones: images → maps of the last three stages → their spatial means."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ STAGES = 3
 class Backbone(nn.Module, ABC):
     """A network from images [b, 3, h, w] to maps at strides 8, 16 and 32.
 
-    Images are normalised floats (see `irvision.models.backbones.registry`), of any size; maps keep
-    their memory format, channels_last for choice.
+    Images are normalised floats (see `irvision.models.backbones.registry`), of any size; maps have
+    their memory format, preferably channels_last.
 
     Attributes:
-        channels: of the maps of the last three stages.
+        channels: numbers of channels of the maps of the last three stages.
     """
 
     channels: tuple[int, int, int]
@@ -27,7 +27,7 @@ class Backbone(nn.Module, ABC):
         """Maps of stage 0, 1 or 2, from the images (0) or the maps of the stage before."""
 
     def stages(self, images: Tensor, count: int = STAGES) -> tuple[Tensor, ...]:
-        """Maps of the first `count` of the last three stages; what lies deeper does not run.
+        """Maps of the first `count` of the last three stages; deeper stages do not run.
 
         Args:
             images: [b, 3, h, w], float, normalised.
@@ -41,11 +41,11 @@ class Backbone(nn.Module, ABC):
         """
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             found = f"{images.dtype} {list(images.shape)}"
-            raise ValueError(f"images: found {found}, expected a float tensor [b, 3, h, w]")
-        found = [self.stage(images, 0)]
+            raise ValueError(f"images: expected a float tensor [b, 3, h, w], found {found}")
+        maps = [self.stage(images, 0)]
         for number in range(1, count):
-            found.append(self.stage(found[-1], number))
-        return tuple(found)
+            maps.append(self.stage(maps[-1], number))
+        return tuple(maps)
 
     def maps(self, images: Tensor) -> Float[Tensor, "b C h w"]:
         """Maps of the last stage; arguments as for `stages`."""

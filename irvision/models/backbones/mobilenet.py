@@ -17,7 +17,7 @@ from irvision.models.backbones.backbone import Backbone
 INPUT_SIZE = 224
 N_FEATURES = 1280
 STEM_CHANNELS = 32
-# As `layers.json` writes them.
+# Names and codes of operations in `layers.json`.
 OPERATIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD")
 CLASSIFIER = ("CONV_2D", 1, False)
 RELU6 = 3
@@ -32,7 +32,8 @@ BOTTLENECKS = (
     (6, 320, 1, 1),
 )
 
-# Bottlenecks before each stage, and in all: stages end where the stride is about to double.
+# Index of the first bottleneck of each stage, and their number: a stage ends before the stride
+# doubles.
 STAGE_ENDS = (0, 6, 13, 17)
 
 Operation = tuple[str, int, bool]
@@ -41,7 +42,7 @@ Operation = tuple[str, int, bool]
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """Zeros before and after one axis under TensorFlow's "SAME" rule.
 
-    The output has ⌈size / stride⌉ positions; an odd number of zeros puts the spare one after.
+    The output has ⌈size / stride⌉ positions; of an odd number of zeros, the extra one comes after.
 
     Args:
         size: length of the axis, in pixels.
@@ -63,7 +64,7 @@ class SameConv2d(nn.Conv2d):
     ) -> None:
         super().__init__(n_in, n_out, kernel, stride=stride, groups=groups)
         self.relu6 = relu6
-        # Without batch norm a start that does not keep the scale would leave nothing to learn from.
+        # There is no batch norm, so the initial weights have to keep the scale of the signal.
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu" if relu6 else "linear")
 
     def forward(self, input: Tensor) -> Tensor:
@@ -81,7 +82,7 @@ class SameConv2d(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """Expand by t, filter each channel, project linearly; a shortcut where shapes agree."""
+    """Expand by t, filter each channel, project linearly; with a shortcut if shapes agree."""
 
     def __init__(self, n_in: int, n_out: int, *, expansion: int, stride: int) -> None:
         super().__init__()
@@ -113,9 +114,9 @@ class MobileNetV2(Backbone):
     """MobileNetV2 at width 1.0, without its classifier: images → maps → 1280 features.
 
     Images are float tensors [b, 3, h, w], RGB scaled to [−1, 1] (see `scale_pixels`); h = w = 224
-    is what the published weights were trained on, any other size runs. All weights are trainable;
-    without `fill_mobilenet_v2` their start is random (He et al. 2015). The maps of the last stage
-    are those after the 1 × 1 head, within [0, 6].
+    is the size that the published weights were trained on; others work. All weights are trainable;
+    without `fill_mobilenet_v2` they are random (He et al. 2015). The maps of the last stage are
+    those after the 1 × 1 head, within [0, 6].
     """
 
     channels = (32, 96, N_FEATURES)
@@ -142,18 +143,18 @@ def scale_pixels(pixels: Tensor) -> Tensor:
     """
     if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[-1] != 3:
         found = f"{pixels.dtype} {list(pixels.shape)}"
-        raise ValueError(f"pixels: found {found}, expected torch.uint8 [b, h, w, 3]")
+        raise ValueError(f"pixels: expected torch.uint8 [b, h, w, 3], found {found}")
     return pixels.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
 
 
 def fill_mobilenet_v2(network: MobileNetV2, file: Path) -> None:
-    """Give a network the published weights, batch norm already folded in.
+    """Load the published weights, in which batch norm is folded into the convolutions.
 
     Args:
-        network: keeps its mode (no layer of it behaves otherwise in evaluation).
+        network: keeps its mode (all layers behave the same in train and eval mode).
         file: an `.npz` with arrays `NN.OP.weight` and `NN.OP.bias` of the 53 convolutions in the
-            order they run, the last of them the classifier, which is left out. A `layers.json`
-            beside it (operations, strides and activations) is held against this architecture.
+            order they run, the last of them the classifier, which is skipped. A `layers.json`
+            beside it (operations, strides and activations) is compared with this architecture.
             Nothing is unpickled.
 
     Raises:
@@ -166,7 +167,7 @@ def fill_mobilenet_v2(network: MobileNetV2, file: Path) -> None:
     convolutions = [layer for layer in network.modules() if isinstance(layer, SameConv2d)]
     found, expected = len(weights), 2 * (len(convolutions) + 1)
     if found != expected:
-        raise ValueError(f"{file}: found {found} arrays of weights, expected {expected}")
+        raise ValueError(f"{file}: expected {expected} arrays of weights, found {found}")
     for number, layer in enumerate(convolutions):
         for part in ("weight", "bias"):
             name = f"{number:02d}.{_operation(layer)[0]}.{part}"
@@ -185,15 +186,15 @@ def _fill(parameter: Tensor, array: np.ndarray | None, what: str) -> None:
     shape = tuple(parameter.shape)
     if array is None or array.shape != shape:
         found = "none" if array is None else list(array.shape)
-        raise ValueError(f"{what}: found {found}, expected shape {list(shape)}")
+        raise ValueError(f"{what}: expected shape {list(shape)}, found {found}")
     if not (np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all()):
-        raise ValueError(f"{what}: found {array.dtype}, expected finite floating-point values")
+        raise ValueError(f"{what}: expected finite floating-point values, found {array.dtype}")
     with torch.no_grad():
         parameter.copy_(torch.from_numpy(array.astype(np.float32)))
 
 
 def _operation(layer: nn.Module) -> Operation:
-    """Name, stride and whether ReLU6 follows, of one layer."""
+    """Name and stride of a layer, and whether ReLU6 follows it."""
     assert isinstance(layer, SameConv2d)
     return "DEPTHWISE_CONV_2D" if layer.groups > 1 else "CONV_2D", layer.stride[0], layer.relu6
 
@@ -221,4 +222,4 @@ def _check_operations(network: MobileNetV2, file: Path) -> None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file}: expected a JSON list of operations ({error!r})") from error
     if published != list(_operations(network)):
-        raise ValueError(f"{file}: the operations listed are not those of MobileNetV2-1.0")
+        raise ValueError(f"{file}: expected the operations of MobileNetV2-1.0, found others")

@@ -1,4 +1,4 @@
-"""The backbones by their names, and what each of them expects."""
+"""The backbones by name, with the images and weights that each expects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from irvision.models.backbones.mobilenet import MobileNetV2
 from irvision.models.backbones.resnet import resnet10, resnet18, resnet50
 
 Channels = tuple[float, float, float]
-# Of ImageNet's training pixels, as published with weights trained on it.
+# Mean and standard deviation of ImageNet's training pixels, as published with the weights.
 IMAGENET: tuple[Channels, Channels] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF: Channels = (0.5, 0.5, 0.5)
 FILES = "https://download.pytorch.org/models"
@@ -18,15 +18,15 @@ FILES = "https://download.pytorch.org/models"
 
 @dataclass(frozen=True)
 class BackboneKind:
-    """What is known of a backbone before it is built.
+    """Properties of a backbone that are known before it is built.
 
     Attributes:
-        build: makes it, with random weights drawn from torch's state.
+        build: makes it, with weights drawn from torch's random state.
         width: C, number of its features.
-        size: side of the images it was designed for, in pixels; others run.
+        size: side of the images it was designed for, in pixels; other sizes work.
         mean, sd: of red, green and blue for pixels in [0, 1]; images are normalised with them.
         url: published ImageNet weights, None if there are none for download. The last eight
-            hexadecimal digits in the name of the file begin its SHA-256.
+            hexadecimal digits in the file name are the first of its SHA-256.
     """
 
     build: Callable[[], Backbone]
@@ -49,7 +49,7 @@ def build_backbone(name: str) -> Backbone:
     """A new backbone with random weights.
 
     Raises:
-        ValueError: unknown name; the message lists those there are.
+        ValueError: unknown name; the message lists all names.
     """
     if name not in BACKBONES:
         raise ValueError(f"backbone: expected one of {', '.join(BACKBONES)}, found {name!r}")

@@ -1,4 +1,4 @@
-"""Residual networks (He et al. 2016) whose parameters are named as in torchvision's files."""
+"""Residual networks (He et al. 2016) with parameters named as in torchvision's weight files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ResNet(Backbone):
     """A residual network of four layers of blocks, without a classifier.
 
     Args:
-        block: of which all layers are made.
+        block: class of all blocks.
         counts: number of blocks in each layer.
         width: channels of the first layer's 3 × 3 convolutions; every further layer doubles them.
         kernel: side of the first convolution, in pixels.
@@ -105,7 +105,7 @@ def resnet18() -> ResNet:
 
 
 def resnet10() -> ResNet:
-    """A narrow network of one block a layer for CPUs: 128 features, 12 MMAC at 96 pixels."""
+    """A narrow network with one block per layer, for CPUs: 128 features, 12 MMAC at 96 pixels."""
     return ResNet(BasicBlock, (1, 1, 1, 1), width=16, kernel=5)
 
 
@@ -114,7 +114,7 @@ def _convolution(n_in: int, n_out: int, kernel: int, stride: int = 1) -> nn.Conv
 
 
 def _shortcut(n_in: int, n_out: int, stride: int) -> nn.Module:
-    """The identity, which has no names in a state dict, or a projection to the block's shape."""
+    """The identity, which adds no names to the state dict, or a projection to the block's shape."""
     if stride == 1 and n_in == n_out:
         return nn.Identity()
     return nn.Sequential(_convolution(n_in, n_out, 1, stride), nn.BatchNorm2d(n_out))

@@ -22,7 +22,7 @@ KILLED = """
 import os, signal, sys, time
 from pathlib import Path
 import irvision.runs.checkpoint, irvision.training.session
-from irvision.training.session import Watch
+from irvision.training.session import ProgressReporter
 where, count = sys.argv.pop(1), int(sys.argv.pop(1))
 number = getattr(signal, sys.argv.pop(1))
 calls = 0
@@ -32,15 +32,15 @@ def strike():
     if calls == count:
         os.kill(os.getpid(), number)
 if where == "batch":
-    before = Watch.__call__
-    def watched(self, progress):
-        before(self, progress)
+    before = ProgressReporter.__call__
+    def watched(self, partial):
+        before(self, partial)
         # Checkpoints are written in a thread: those of earlier epochs are there now.
         run = Path(sys.argv[-1])
-        while len(list(run.glob("checkpoints/*.pt"))) < min(progress.epoch - 1, 2):
+        while len(list(run.glob("checkpoints/*.pt"))) < min(partial.epoch - 1, 2):
             time.sleep(0.01)
         strike()
-    Watch.__call__ = watched
+    ProgressReporter.__call__ = watched
 else:
     replace = os.replace
     def replaced(source, target, **more):

@@ -26,15 +26,15 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 # The second process is sent SIGTERM after so many batches.
 STRUCK = """
 import os, signal
-from irvision.training.session import Watch
-before, calls = Watch.__call__, 0
-def watched(self, progress):
+from irvision.training.session import ProgressReporter
+before, calls = ProgressReporter.__call__, 0
+def watched(self, partial):
     global calls
-    before(self, progress)
+    before(self, partial)
     calls += 1
     if str(calls) == os.environ.get("STRIKE") and os.environ["RANK"] == "1":
         os.kill(os.getpid(), signal.SIGTERM)
-Watch.__call__ = watched
+ProgressReporter.__call__ = watched
 import cli
 cli.main()
 """

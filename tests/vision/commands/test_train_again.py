@@ -154,7 +154,7 @@ def test_a_frozen_backbone_keeps_its_weights(photos: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("optimiser", "sgd", "optimiser: expected 'adamw', with which the run was trained"),
+        ("optimiser", "sgd", "optimiser: expected 'adamw', as the run was trained"),
         ("schedule", "constant", "schedule: expected 'cosine'"),
         ("dim", 9, "dim: expected 8"),
         ("seed", 1, "seed: expected 0"),

@@ -21,8 +21,9 @@ from irvision.evaluation.epoch_fidelity import EpochFidelity
 from irvision.evaluation.node_names import NodeName
 from irvision.figures.attributes import attributes_figure, comparison_figure
 from irvision.figures.page import shortened
-from irvision.figures.run import plot_run, read_metrics
+from irvision.figures.run import plot_run
 from irvision.runs.attribute_table import AttributeRow, write_attribute_table
+from irvision.runs.reader import read_metrics
 
 CLASSES = ["wood ant", "bee", "$fly$"]
 EPOCH = Epoch(
@@ -250,6 +251,7 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(run: Path, tmp_
         ("metrics.jsonl", "", r"metrics.jsonl: expected at least one epoch"),
         ("metrics.jsonl", '{"epoch": 1, "losses": {"tree": "x"}}', r"metrics.jsonl:1: expected"),
         ("tree.json", "[1]", r"tree.json: "),
+        ("result.json", "[]", r"result.json: expected a JSON object, found \[\]"),
         ("classes.json", '["a"]', r"classes.json: expected a list of 3 names of classes"),
         ("result.json", '{"kept": [1]}', r"result.json: expected kept, a list of 4 codes"),
         ("evaluation.json", "{}", r"evaluation.json: expected what `ira evaluate"),
@@ -264,7 +266,7 @@ def test_damaged_files_are_named(run: Path, name: str, content: str, message: st
 
 
 def test_metrics_are_read_in_order(run: Path) -> None:
-    assert [row["epoch"] for row in read_metrics(run / "metrics.jsonl")] == [1, 2, 3]
+    assert [row["epoch"] for row in read_metrics(run)] == [1, 2, 3]
 
 
 def test_long_names_keep_both_ends() -> None:
@@ -274,5 +276,6 @@ def test_long_names_keep_both_ends() -> None:
 
 
 def test_figures_need_no_torch() -> None:
-    code = "import sys, irvision.figures.run; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    code = "import sys, irvision.figures.run; print({'torch', 'sklearn', 'cvxpy'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"

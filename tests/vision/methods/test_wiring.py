@@ -14,22 +14,22 @@ from torch.optim import SGD, AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from irtheory.intersection.growers import Grower
-from irtheory.intersection.processes import Alone
+from irtheory.intersection.processes import SingleProcess
 from irtheory.runs.files import InputError
 from irvision.data.batches.material import gather_material
 from irvision.data.registry import load_examples
 from irvision.methods.contract import make_network
 from irvision.models.network import GRAPHS, compile_f
 from irvision.runs import tensorboard
-from irvision.runs.tensorboard import Board
+from irvision.runs.tensorboard import TensorBoardLog
 from irvision.runs.writer import Writer
 from irvision.runtime.device import Runtime
 from irvision.settings.train import TrainSettings
-from irvision.training import setup as preparation
-from irvision.training import signals as interrupt
+from irvision.training import setup as training_setup
+from irvision.training import signals
 from irvision.training.recipes import resolve
 from irvision.training.setup import Setup, set_up
-from irvision.training.signals import heeding_signals
+from irvision.training.signals import catch_signals
 
 CPU = Runtime(torch.device("cpu"))
 
@@ -54,7 +54,7 @@ def made(settings: TrainSettings, cache: Path, runtime: Runtime = CPU) -> Setup:
 def test_the_published_recipe_reaches_engine_and_optimisers(cache: Path) -> None:
     setup = made(settings_of(recipe="pmg", backbone="resnet10", weights="none"), cache)
     engine = setup.engine
-    assert engine.prelude is not None and engine.drops is None
+    assert engine.before_step is not None and engine.drops is None
     backbone, rest = engine.optimise_f.param_groups
     assert isinstance(engine.optimise_f, SGD) and isinstance(engine.optimise_g, SGD)
     assert backbone["initial_lr"] == pytest.approx(2e-4) and rest["initial_lr"] == 2e-3
@@ -68,7 +68,7 @@ def test_the_published_recipe_reaches_engine_and_optimisers(cache: Path) -> None
 def test_the_papers_recipe_stops_at_the_second_drop(cache: Path) -> None:
     settings = settings_of(recipe="paper", backbone="resnet10", weights="none")
     engine = made(settings, cache).engine
-    assert (engine.drops, engine.prelude, engine.schedulers) == (2, None, ())
+    assert (engine.drops, engine.before_step, engine.schedulers) == (2, None, ())
     assert [group["lr"] for group in engine.optimise_f.param_groups] == [1e-4, 1e-4]
     found = (settings.method, settings.epochs, settings.batch_size, settings.optimiser)
     assert found == ("paper", 100, 64, "sgd")
@@ -107,7 +107,9 @@ def test_graphs_of_every_batch_size_fit(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_processes_draw_their_own_dropout(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preparation, "parallelise", lambda network, *_, **__: (network, Alone()))
+    monkeypatch.setattr(
+        training_setup, "parallelise", lambda network, *_, **__: (network, SingleProcess())
+    )
     draws = []
     for rank in range(2):
         made(settings_of(), cache, Runtime(torch.device("cpu"), rank=rank, world=2))
@@ -115,7 +117,7 @@ def test_processes_draw_their_own_dropout(cache: Path, monkeypatch: pytest.Monke
     assert not torch.equal(*draws)
 
 
-def test_every_number_of_an_epoch_goes_to_the_board(
+def test_every_number_of_an_epoch_goes_to_tensorboard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: dict[str, tuple[float, int]] = {}
@@ -125,14 +127,14 @@ def test_every_number_of_an_epoch_goes_to_the_board(
         close=lambda: None,
     )
     monkeypatch.setattr(tensorboard, "summary_writer", lambda: lambda folder: fake)
-    board = Board(tmp_path)
-    board.add({"epoch": 3, "losses": {"label": 0.5}, "accuracy_g": 0.25, "validation_g": None})
-    board.close()
+    log = TensorBoardLog(tmp_path)
+    log.add({"epoch": 3, "losses": {"label": 0.5}, "accuracy_g": 0.25, "validation_g": None})
+    log.close()
     assert written == {"loss/label": (0.5, 3), "accuracy_g": (0.25, 3)}
 
 
 def test_a_second_ctrl_c_ends_at_once() -> None:
-    with heeding_signals() as interruption:
+    with catch_signals() as interruption:
         signal.raise_signal(signal.SIGINT)
         assert interruption() and interruption.exit_code == 130
         signal.raise_signal(signal.SIGTERM)
@@ -142,11 +144,11 @@ def test_a_second_ctrl_c_ends_at_once() -> None:
 
 def test_a_signal_that_comes_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scheduler signals all processes, and torchrun passes its own signal on."""
-    with heeding_signals() as interruption:
+    with catch_signals() as interruption:
         for _ in range(3):
             signal.raise_signal(signal.SIGTERM)
         assert interruption.exit_code == 143
-        monkeypatch.setattr(interrupt, "GRACE", -1.0)
+        monkeypatch.setattr(signals, "GRACE", -1.0)
         with pytest.raises(SystemExit, match="143"):
             signal.raise_signal(signal.SIGTERM)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,20 +49,14 @@ def evaluated(run: Path, *more: object):
     return ira("evaluate", run, *options, *more)
 
 
-def kept(change) -> str:
-    return json.dumps({"kept": change, "samples": "x"})
-
-
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("tree.json", "x", "tree.json: expected a file of a finished run"),
-        ("classes.json", "5", "classes.json: expected a file of a finished run (expected a list"),
-        ("classes.json", '["a"]', "tree.json: expected"),
-        ("result.json", "{}", "result.json: expected a file of a finished run (no 'kept')"),
-        ("result.json", kept([0, 99]), "result.json: expected a file of a finished run (kept:"),
-        ("result.json", kept([0.5]), "result.json: expected a file of a finished run (kept:"),
-        ("result.json", kept([3, 1]), "result.json: expected a file of a finished run (kept:"),
+        ("tree.json", "x", "tree.json: expected a tree ("),
+        ("classes.json", "5", "names of classes, found 5"),
+        ("classes.json", '["a"]', "names of classes, found ['a']"),
+        ("result.json", "{}", "result.json: expected kept, a list of"),
+        ("result.json", "x", "result.json: expected JSON ("),
         ("weights.safetensors", "x", "weights.safetensors: expected the weights"),
     ],
 )
@@ -70,6 +65,27 @@ def test_a_damaged_file_is_named(run: Path, name: str, content: str, words: str)
     done = evaluated(run)
     assert done.exit_code == 2, done.output
     assert words in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda kept: {"kept": [*kept[:-1], 99]}, "kept: expected codes 0 … 15, found 99"),
+        (lambda kept: {"kept": [kept[0] + 0.5, *kept[1:]]}, "codes, ascending"),
+        (lambda kept: {"kept": [-1, *kept[1:]]}, "codes, ascending"),
+        (lambda kept: {"kept": kept[::-1]}, "codes, ascending"),
+        (lambda kept: {"kept": kept[1:]}, "codes, ascending"),
+        (lambda kept: {"samples": 3}, "expected samples, a digest of the data set, found 3"),
+    ],
+)
+def test_a_result_that_does_not_fit_is_refused(
+    run: Path, change: Callable[[list[int]], dict], words: str
+) -> None:
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps(result | change(result["kept"])))
+    done = evaluated(run)
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1
+    assert "result.json: " in done.stderr and words in done.stderr
 
 
 def test_weights_that_are_not_finite_are_refused(run: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from irtheory.intersection.processes import Alone
+from irtheory.intersection.processes import SingleProcess
 from irtheory.runs.files import InputError
 from irvision.runtime import device as module
 from irvision.runtime.device import Runtime, autocast, start_runtime, stop_runtime
@@ -48,7 +48,7 @@ def test_a_cpu_is_the_default_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> 
     assert (runtime.rank, runtime.world, runtime.local_rank) == (0, 1, 0)
     assert runtime.reason == (
         "device: the CPU, as torch sees no GPU",
-        "precision: fp32, as few CPUs are quicker with less",
+        "precision: fp32, as few CPUs are faster with bf16",
     )
     stop_runtime(runtime)
 
@@ -59,7 +59,7 @@ def test_a_gpu_is_the_default_where_there_is_one(monkeypatch: pytest.MonkeyPatch
     runtime = start_runtime()
     assert (str(runtime.device), runtime.precision) == ("cuda:0", "bf16")
     assert chosen == [torch.device("cuda:0")]
-    assert runtime.reason[0] == "device: Some GPU (cuda:0), the default where there is one"
+    assert runtime.reason[0] == "device: Some GPU (cuda:0), the default if there is one"
     assert torch.get_float32_matmul_precision() == "high" and torch.backends.cudnn.benchmark
     assert str(start_runtime("cuda:1").device) == "cuda:1"
     assert start_runtime("cuda", "fp32").precision == "fp32"
@@ -70,8 +70,10 @@ def test_a_gpu_is_the_default_where_there_is_one(monkeypatch: pytest.MonkeyPatch
 def test_an_old_gpu_computes_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     gpus(monkeypatch, 1, (7, 5))
     runtime = start_runtime()
-    assert runtime.precision == "fp32" and "not made for bf16" in runtime.reason[1]
-    with pytest.raises(InputError, match="--precision bf16: this GPU is not made for it"):
+    assert runtime.precision == "fp32" and "no matrix units for bf16" in runtime.reason[1]
+    with pytest.raises(
+        InputError, match="--precision bf16: expected a GPU with matrix units for bf16"
+    ):
         start_runtime(precision="bf16")
 
 
@@ -98,7 +100,7 @@ def test_a_missing_device_is_one_line(
     ("local", "device", "message"),
     [
         (2, None, "--nproc-per-node: expected at most 2, one process for each GPU, .*RANK 2"),
-        (0, "cuda:0", "--device cuda:0: expected cuda, for each of 3 processes takes its own GPU"),
+        (0, "cuda:0", "--device cuda:0: expected cuda, as each of 3 processes uses its own GPU"),
     ],
 )
 def test_processes_do_not_share_a_gpu(
@@ -158,5 +160,5 @@ def test_deterministic_algorithms_can_be_asked_for(monkeypatch: pytest.MonkeyPat
 
 def test_a_single_process_needs_no_others() -> None:
     network = torch.nn.Linear(2, 2)
-    same, peers = parallelise(network, Runtime(torch.device("cpu")))  # type: ignore[arg-type]
-    assert same is network and isinstance(peers, Alone)
+    same, processes = parallelise(network, Runtime(torch.device("cpu")))  # type: ignore[arg-type]
+    assert same is network and isinstance(processes, SingleProcess)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from irtheory.runs.files import InputError
-from irvision.runtime.memory import memory_in_one_line
+from irvision.runtime.memory import report_out_of_memory
 
 
 @pytest.mark.parametrize(
@@ -19,15 +19,15 @@ from irvision.runtime.memory import memory_in_one_line
     ],
 )
 def test_too_little_memory_is_one_line(error: Exception) -> None:
-    with pytest.raises(InputError, match=r"^try less$"), memory_in_one_line("try less"):
+    with pytest.raises(InputError, match=r"^try less$"), report_out_of_memory("try less"):
         raise error
 
 
 def test_a_real_allocation_that_cannot_be() -> None:
-    with pytest.raises(InputError, match=r"^try less$"), memory_in_one_line("try less"):
+    with pytest.raises(InputError, match=r"^try less$"), report_out_of_memory("try less"):
         torch.empty(2**60)
 
 
 def test_other_errors_stay_what_they_are() -> None:
-    with pytest.raises(RuntimeError, match="shapes"), memory_in_one_line("try less"):
+    with pytest.raises(RuntimeError, match="shapes"), report_out_of_memory("try less"):
         raise RuntimeError("shapes do not fit")

@@ -11,6 +11,7 @@ from irtheory.intersection.engine import Intersection
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.layers import Head
 from irtheory.intersection.network import Collected, Network, collect
+from irtheory.intersection.processes import gather
 from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.intersection.weights import Weights
 from irtheory.trees.tree import Tree
@@ -18,7 +19,7 @@ from irvision.data.batches.augment import View
 from irvision.data.batches.loader import evaluation_batches, training_batches
 from irvision.data.batches.pictures import place_pictures
 from irvision.runtime.device import Runtime
-from irvision.runtime.processes import Group, averaged_f, parallelise
+from irvision.runtime.processes import DistributedProcesses, averaged_f, parallelise
 
 K = 3
 VIEW = View(size=12, mean=(0.5, 0.5, 0.5), sd=(0.5, 0.5, 0.5))
@@ -47,21 +48,21 @@ def train(runtime: Runtime) -> dict:
     labels = rng.integers(0, K, 58)
     images = rng.integers(0, 180, (58, 14, 14, 3)) + 30 * labels[:, None, None, None]
     pictures = place_pictures(images.astype(np.uint8), labels, runtime)
-    network, peers = parallelise(small_network(), runtime)
+    network, processes = parallelise(small_network(), runtime)
     parts = (network.represent, network.classify)
     f, g = (torch.optim.SGD(part.parameters(), 0.1, momentum=0.9) for part in parts)
-    run = Intersection(network, Weights(route=0.5), Grower(2), f, g, peers=peers)
+    run = Intersection(network, Weights(route=0.5), Grower(2), f, g, processes=processes)
     losses = []
 
-    def note(progress) -> None:
-        _, logits, labels = progress.latest
+    def note(partial) -> None:
+        _, logits, labels = partial.last_batch
         loss = nn.functional.cross_entropy(logits, labels)
-        losses.append(float(peers.total(loss)) / runtime.world)
+        losses.append(float(processes.all_reduce_sum(loss)) / runtime.world)
 
     batches = training_batches(pictures, np.arange(50), VIEW, 16, seed=0)
     held = evaluation_batches(pictures, np.arange(50, 57), VIEW, 4)
     records = list(run.run(batches, 2, held, on_step=note))
-    seen = peers.gather(collect(network, held(0)))
+    seen = gather(processes, collect(network, held(0)))
     return {
         "losses": losses,
         "means": [list(record.losses.values()) for record in records],
@@ -73,25 +74,26 @@ def train(runtime: Runtime) -> dict:
     }
 
 
-def what_a_group_says(runtime: Runtime) -> dict:
-    group, rank = Group(runtime), runtime.rank
+def what_processes_say(runtime: Runtime) -> dict:
+    group, rank = DistributedProcesses(runtime), runtime.rank
     joined = [
-        group.gather(
+        gather(
+            group,
             Collected(
                 torch.full((m, 2), rank + 7, dtype=torch.uint8),
                 torch.full((m, K), 0.5 + rank),
                 torch.arange(m) + 10 * rank,
-            )
+            ),
         )
         # A share may be empty, as after going on from inside an epoch.
         for m in (2 + rank, 5 * (rank == 0))
     ]
     return {
         "gathered": [(s.codes, s.outputs, s.labels) for s in joined],
-        "total": group.total(torch.tensor([[1.0, rank]])),
-        "anyone": [group.anyone(flag) for flag in (False, rank == 1, rank == 0, True)],
+        "all_reduce_sum": group.all_reduce_sum(torch.tensor([[1.0, rank]])),
+        "any_process": [group.any_process(flag) for flag in (False, rank == 1, rank == 0, True)],
         "first": group.rank == 0,
-        "of_first": group.of_first(torch.arange(3) + 5 * rank),
+        "broadcast": group.broadcast(torch.arange(3) + 5 * rank),
     }
 
 
@@ -121,7 +123,7 @@ def stages(runtime: Runtime) -> list[dict]:
 
 
 def a_tree_and_a_failure(runtime: Runtime) -> dict:
-    group = Group(runtime)
+    group = DistributedProcesses(runtime)
     leaf = Tree.leaf([1 / 3, 0.1, 2 / 3 - 0.1], 1e9 + 1 / 7, 4)
     grown = []
 
@@ -132,15 +134,15 @@ def a_tree_and_a_failure(runtime: Runtime) -> dict:
     def fail() -> Tree:
         raise KeyboardInterrupt("grow")
 
-    same = group.tree(grow) == leaf
+    same = group.compute_on_rank0(grow) == leaf
     try:
-        group.tree(fail)
+        group.compute_on_rank0(fail)
     except (KeyboardInterrupt, RuntimeError) as error:
         raised = repr(error)
     return {"same": same, "grown": len(grown), "raised": raised}
 
 
-SCENARIOS = (train, what_a_group_says, a_tree_and_a_failure, stages)
+SCENARIOS = (train, what_processes_say, a_tree_and_a_failure, stages)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +151,7 @@ def processes(in_two_processes: Callable[[str], list[dict]]) -> list[dict]:
 
 
 def test_gathering_keeps_the_order_of_the_processes(processes: list[dict]) -> None:
-    for said in (process["what_a_group_says"] for process in processes):
+    for said in (process["what_processes_say"] for process in processes):
         (codes, outputs, labels), (_, _, late) = said["gathered"]
         assert codes.dtype == torch.uint8 and codes.tolist() == [[7, 7]] * 2 + [[8, 8]] * 3
         assert outputs.tolist() == [[0.5] * K] * 2 + [[1.5] * K] * 3
@@ -159,12 +161,12 @@ def test_gathering_keeps_the_order_of_the_processes(processes: list[dict]) -> No
 
 def test_totals_and_flags_are_those_of_all(processes: list[dict]) -> None:
     for rank, process in enumerate(processes):
-        said = process["what_a_group_says"]
-        assert said["total"].dtype == torch.float64
-        assert said["total"].tolist() == [[2.0, 1.0]]
-        assert said["anyone"] == [False, True, True, True]
+        said = process["what_processes_say"]
+        assert said["all_reduce_sum"].dtype == torch.float64
+        assert said["all_reduce_sum"].tolist() == [[2.0, 1.0]]
+        assert said["any_process"] == [False, True, True, True]
         assert said["first"] == (rank == 0)
-        assert said["of_first"].tolist() == [0, 1, 2]
+        assert said["broadcast"].tolist() == [0, 1, 2]
 
 
 def test_a_tree_is_grown_once_and_exactly_the_same_everywhere(processes: list[dict]) -> None:
@@ -176,7 +178,7 @@ def test_a_tree_is_grown_once_and_exactly_the_same_everywhere(processes: list[di
 def test_a_failure_to_grow_a_tree_ends_all_processes(processes: list[dict]) -> None:
     first, second = (process["a_tree_and_a_failure"]["raised"] for process in processes)
     assert first == "KeyboardInterrupt('grow')"
-    assert second == "RuntimeError('no tree: the first process could not grow one')"
+    assert second == "RuntimeError('no tree: process 0 could not grow one')"
 
 
 def test_steps_of_a_part_of_f_are_averaged_too(processes: list[dict]) -> None:

@@ -167,11 +167,11 @@ def test_steps_in_parts_are_those_of_the_whole_batch(chunks: int) -> None:
         return order
 
     optimiser = torch.optim.SGD(whole.parameters(), lr=0.5)
-    progressive_steps(whole, optimiser, of_first=noted)(images, labels)
+    progressive_steps(whole, optimiser, broadcast=noted)(images, labels)
     again = iter(list(drawn))
     optimiser = torch.optim.SGD(parts.parameters(), lr=0.5)
     # As if the first of several processes had drawn what the whole batch saw.
-    steps = progressive_steps(parts, optimiser, chunks=chunks, of_first=lambda _: next(again))
+    steps = progressive_steps(parts, optimiser, chunks=chunks, broadcast=lambda _: next(again))
     steps(images, labels)
     assert len(parts.asked) == 3 * min(chunks, 3)
     for one, other in zip(whole.parameters(), parts.parameters(), strict=True):

@@ -213,9 +213,7 @@ def test_only_as_deep_as_asked(name: str) -> None:
 @pytest.mark.parametrize("bad", [(3, 32, 32), (1, 4, 32, 32), (1, 32, 32, 3)])
 def test_bad_images(bad: tuple[int, ...]) -> None:
     network: Backbone = build_backbone("resnet10")
-    with pytest.raises(
-        ValueError, match=r"images: found .* expected a float tensor \[b, 3, h, w\]"
-    ):
+    with pytest.raises(ValueError, match=r"images: expected a float tensor \[b, 3, h, w\], found"):
         network.stages(torch.zeros(bad))
 
 

@@ -1,0 +1,159 @@
+"""Reads the tables and JSON files of a training run's folder.
+
+Loads no torch, so that `ira plot` starts quickly; settings and weights, which need the networks of
+`irvision.models`, are read by `irvision.runs.trained`. Every error is one line that names the
+file, what was expected in it and what was found.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from irtheory.runs.files import InputError
+from irtheory.trees.tree import Tree
+from irvision.runs.attribute_table import AttributeRow, read_attribute_table
+from irvision.runs.names import ATTRIBUTES, CLASSES, EVALUATION, METRICS, RESULT, TREE
+
+
+def read_tree(run: Path) -> Tree:
+    """T over the kept codes, from tree.json."""
+    path = run / TREE
+    text = _text(path)
+    try:
+        return Tree.from_json(text)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: expected a tree ({error})") from None
+
+
+def read_classes(run: Path, count: int) -> tuple[str, ...]:
+    """Names of the k = `count` classes, from classes.json."""
+    path = run / CLASSES
+    names = _json(path)
+    good = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not good or len(names) != count:
+        raise InputError(
+            f"{path}: expected a list of {count} names of classes, found {names!r:.60}"
+        )
+    return tuple(names)
+
+
+def read_result(run: Path) -> dict[str, Any]:
+    """The fields of `irvision.runs.trained.Result`, from result.json."""
+    return _object(run / RESULT)
+
+
+def read_kept(run: Path, count: int) -> tuple[int, ...]:
+    """Numbers of the `count` kept codes, ascending, from result.json."""
+    kept: Any = read_result(run).get("kept")
+    codes = isinstance(kept, list) and all(type(code) is int and code >= 0 for code in kept)
+    if not codes or len(kept) != count or kept != sorted(set(kept)):
+        raise InputError(
+            f"{run / RESULT}: expected kept, a list of {count} codes, ascending, found {kept!r:.60}"
+        )
+    return tuple(kept)
+
+
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """A row for every epoch, from metrics.jsonl; each has an epoch and a dictionary of losses."""
+    path, rows = run / METRICS, []
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict) or not _is_epoch(row):
+            raise InputError(
+                f"{path}:{number}: expected the numbers of an epoch, found {line!r:.60}"
+            )
+        rows.append(row)
+    if not rows:
+        raise InputError(f"{path}: expected at least one epoch, found none; go on with `ira train`")
+    return rows
+
+
+def _is_epoch(row: dict[str, Any]) -> bool:
+    losses = row.get("losses")
+    if not isinstance(row.get("epoch"), int) or not isinstance(losses, dict):
+        return False
+    cells = [*losses.values(), *(value for key, value in row.items() if key != "losses")]
+    return all(cell is None or isinstance(cell, int | float) for cell in cells)
+
+
+def read_epoch_fidelity(run: Path) -> dict[int, dict[str, Any]]:
+    """By epoch: images, fidelity and null (which may be None), from evaluation.json."""
+    content = _object(run / EVALUATION)
+    try:
+        return {
+            int(row["epoch"]): {
+                "images": int(row["images"]),
+                "fidelity": float(row["fidelity"]),
+                "null": None if row["null"] is None else float(row["null"]),
+            }
+            for row in content.get("epochs", [])
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise _bad_evaluation(run, error) from None
+
+
+def read_named_tests(run: Path) -> list[dict[str, Any]]:
+    """Feature, threshold, attribute, present, f1 and chance of every test of T with a name.
+
+    From evaluation.json; see `irvision.evaluation.node_names.NodeName`.
+    """
+    kinds = {"feature": int, "threshold": float, "present": bool, "f1": float, "chance": float}
+    content = _object(run / EVALUATION)
+    try:
+        return [
+            {
+                "attribute": test["attribute"],
+                **{key: kind(test[key]) for key, kind in kinds.items()},
+            }
+            for test in content["tests"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _bad_evaluation(run, error) from None
+
+
+def _bad_evaluation(run: Path, error: Exception) -> InputError:
+    why = f"no {error}" if isinstance(error, KeyError) else error
+    return InputError(f"{run / EVALUATION}: expected what `ira evaluate {run}` writes ({why})")
+
+
+def read_attributes(run: Path) -> tuple[AttributeRow, ...]:
+    """The rows of attributes.csv."""
+    path = run / ATTRIBUTES
+    if not path.is_file():
+        evaluated = (run / EVALUATION).is_file()
+        why = (
+            "the data set has no attributes"
+            if evaluated
+            else f"not there; `ira evaluate {run}` writes it"
+        )
+        raise InputError(f"{path}: {why}")
+    return read_attribute_table(path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a file of a finished run, found none") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected a text file ({error})") from None
+
+
+def _json(path: Path) -> Any:
+    text = _text(path)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: expected JSON ({error})") from None
+
+
+def _object(path: Path) -> dict[str, Any]:
+    content = _json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object, found {content!r:.60}")
+    return content
