@@ -26,6 +26,7 @@ from irtheory.trees import (
     _select,
     _statistics,
     _targets,
+    binning,
 )
 
 _ENTRIES = (
@@ -43,6 +44,13 @@ _ENTRIES = (
     _select.write_tree,
     _targets.sum_squares_rows,
     _targets.leaf_values,
+    binning.narrow,
+    binning.count_bytes,
+    binning.look_up,
+    binning.by_column,
+    binning.cut_counted,
+    binning.cut_sorted,
+    binning.write_codes,
     _cart_codes.transpose,
     _cart_codes.rank_codes,
     _cart_codes.reorder,
@@ -72,6 +80,7 @@ _SOURCES = (
     _select,
     _statistics,
     _targets,
+    binning,
 )
 
 

@@ -21,6 +21,7 @@ from irtheory.trees._cart_growth import grow_levels
 from irtheory.trees._cart_threads import Threads
 from irtheory.trees._lanes import LANES, aligned_zeros
 from irtheory.trees._workers import default_threads
+from irtheory.trees.binning import warm_up as warm_up_binning
 from irtheory.trees.tree import Tree
 
 Criterion = Literal["entropy", "squared_error"]
@@ -93,6 +94,7 @@ def warm_up() -> None:
     """Compile the kernels, or load them from numba's cache."""
     codes = 1 + (np.arange(8)[:, None] >> np.arange(3) & 1)
     fit_cart(codes, np.eye(4)[codes.sum(axis=1) - 3], 2, threads=1)
+    warm_up_binning()
 
 
 def _is_tensor(found: Any) -> bool:

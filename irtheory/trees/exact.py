@@ -129,7 +129,10 @@ def _check_targets(targets, m: int) -> Float[np.ndarray, "m k"]:
     return targets
 
 
-def _check_settings(max_depth, cost, min_samples_leaf, threads) -> None:
+def check_settings(
+    max_depth: object, cost: object, min_samples_leaf: object, threads: object
+) -> None:
+    """Refuse settings out of range (ValueError, named)."""
     _check_whole("max_depth", max_depth, 0)
     _check_whole("min_samples_leaf", min_samples_leaf, 1)
     if threads is not None:
@@ -179,7 +182,7 @@ class ExactTreeSolver:
         threads: int | None = None,
     ) -> None:
         """Arrange the codes; nothing is searched yet."""
-        _check_settings(max_depth, cost, min_samples_leaf, threads)
+        check_settings(max_depth, cost, min_samples_leaf, threads)
         self.pruning = pruning or Pruning()
         self.linear = cost == "linear"
         tests = binary_tests(codes, self.pruning.merge_rows, self.pruning.merge_columns)
