@@ -3,7 +3,8 @@
     python benchmarks/exact_trees.py [--quick] [--out FILE] [--data DIR]
 
 Both solvers run in this process, on the same data, with compiled kernels, one after the
-other; "face" is OptimalTreeRegressor. Every pair of losses must agree to 1e-9, every warm solve must be proven optimal.
+other; "face" is OptimalTreeRegressor. Every pair of losses must agree to 1e-9, every warm
+solve must be proven optimal.
 """
 
 from __future__ import annotations

@@ -102,6 +102,19 @@ def by_column(x, first, out):
 
 
 @njit(nogil=True, cache=True)
+def _first_share(upto, wanted):
+    """First i with upto[i] / upto[-1] ≥ wanted, by bisection, as upto ascends."""
+    low, high = 0, len(upto) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if upto[middle] / upto[-1] >= wanted:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@njit(nogil=True, cache=True)
 def _choose(values, upto, n_bins, cuts):
     """Cut points of a column into `cuts`; returns their number.
 
@@ -109,18 +122,17 @@ def _choose(values, upto, n_bins, cuts):
     than bins, bin b = 1 … n_bins − 1 ends at the first value with share[≤ value] ≥ b/n_bins
     (less rounding), or at the last value but one if that comes earlier.
     """
-    n, b, last = 0, 1, len(values) - 2
-    for i in range(last + 1):
-        cut = len(values) <= n_bins
-        share = upto[i] / upto[-1]
-        while b < n_bins and (share >= b / n_bins - 1e-12 or i == last):
-            cut, b = True, b + 1
-        if cut:
+    last = len(values) - 2
+    few = len(values) <= n_bins
+    n, before = 0, -1
+    for b in range(1, len(values) if few else n_bins):
+        i = b - 1 if few else min(_first_share(upto, b / n_bins - 1e-12), last)
+        if i > before:  # else the bin ends with the one before it
             low, high = values[i], values[i + 1]
             middle = low / 2 + high / 2
             # Between neighbouring floats there is no middle: rounding may give the upper one.
             cuts[n] = middle if low <= middle < high else low
-            n += 1
+            n, before = n + 1, i
     return n
 
 
