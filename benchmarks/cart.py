@@ -17,6 +17,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,10 @@ def compare(case: str, m: int, d: int, bits: int, k: int, depth: int) -> Compari
     real = codes.astype(np.float32)
     whole = codes.astype(np.float64)
     all_different = codes + np.random.default_rng(0).normal(size=codes.shape)
-    own = {"criterion": "squared_error"}
+    own = partial(fit_cart, codes, targets, depth, criterion="squared_error")
     fits: dict[str, Callable[[], Any]] = {
-        "ours": lambda: fit_cart(codes, targets, depth, threads=None, **own),
-        "one": lambda: fit_cart(codes, targets, depth, threads=1, **own),
+        "ours": own,
+        "one": lambda: own(threads=1),
         "peer": lambda: DecisionTreeRegressor(max_depth=depth, random_state=0).fit(real, targets),
         "entropy": lambda: fit_cart(codes, targets, depth),
         "face": lambda: face(depth).fit(codes, targets),
