@@ -3,7 +3,8 @@
     python benchmarks/exact_trees.py [--quick] [--out FILE] [--data DIR]
 
 Both solvers run in this process, on the same data, with compiled kernels, one after the
-other. Every pair of losses must agree to 1e-9, every warm solve must be proven optimal.
+other; "face" is OptimalTreeRegressor. Every pair of losses must agree to 1e-9, every warm
+solve must be proven optimal.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from irtheory.trees.compile import warm_up
+from irtheory.trees.estimators import OptimalTreeRegressor
 from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver, fit_exact_tree
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,18 +46,24 @@ STEPS = 300
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds of one problem: ours with one and with eight outputs, pystreed with one."""
+    """Seconds of one problem: ours with one and eight outputs, pystreed and the face with one."""
 
     case: str
     depth: int
     ours: float
     ours_8: float
     pystreed: float
+    face: float
 
     @property
     def to_peer(self) -> float:
         """Our time over the peer's."""
         return self.ours / self.pystreed
+
+    @property
+    def face_to_peer(self) -> float:
+        """Our time through scikit-learn's interface over the peer's."""
+        return self.face / self.pystreed
 
     @property
     def to_one_output(self) -> float:
@@ -129,9 +137,11 @@ def compare(case: str, codes: np.ndarray, targets: np.ndarray, depth: int) -> Co
     ours, fit = best_of_three(lambda: fit_exact_tree(codes, single, depth))
     ours_8, _ = best_of_three(lambda: fit_exact_tree(codes, targets, depth))
     theirs, model = best_of_three(lambda: peer(depth).fit(codes, single))
+    face, ours_again = best_of_three(lambda: OptimalTreeRegressor(depth).fit(codes, single))
+    assert ours_again.tree_ == fit.tree, f"{case}, depth {depth}: the face finds another tree"
     loss = float(((model.predict(codes) - single) ** 2).sum())
     assert abs(fit.loss - loss) <= 1e-9 * loss, f"{case}, depth {depth}: {fit.loss} and {loss}"
-    return Comparison(case, depth, ours, ours_8, theirs)
+    return Comparison(case, depth, ours, ours_8, theirs, face)
 
 
 def descend(
@@ -212,14 +222,19 @@ def run(quick: bool, data: Path, console: Console) -> dict[str, Any]:
             console.print(f"{followed[-1].case}, depth {depth}: step/cold {followed[-1].ratio:.4f}")
     means = {
         "ours / pystreed": geometric_mean([c.to_peer for c in compared]),
+        "face / pystreed": geometric_mean([c.face_to_peer for c in compared]),
+        "face / fit_exact_tree": geometric_mean([c.face / c.ours for c in compared]),
         "eight outputs / one": geometric_mean([c.to_one_output for c in compared]),
         "warm step / cold": geometric_mean([s.ratio for s in followed]),
     }
     show(
         console,
         "Seconds, best of three",
-        ("case", "depth", "ours, k=1", "ours, k=8", "pystreed", "ours/pystreed", "k=8 / k=1"),
-        [(*asdict(c).values(), c.to_peer, c.to_one_output) for c in compared],
+        (
+            *("case", "depth", "ours, k=1", "ours, k=8", "pystreed", "face, k=1"),
+            *("ours/pystreed", "face/pystreed", "k=8 / k=1"),
+        ),
+        [(*asdict(c).values(), c.to_peer, c.face_to_peer, c.to_one_output) for c in compared],
     )
     show(
         console,

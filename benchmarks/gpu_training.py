@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from gpu_case import measure, profiled, release
 from gpu_loops import matrix_rate
-from gpu_squares import drawn
+from gpu_squares import CLASSES, drawn
 from rich.console import Console
 from rich.table import Table
 
@@ -77,9 +77,10 @@ def settings_of(options: argparse.Namespace, features: str, method: str) -> Trai
         "crop": options.crop,
         # As PMG has 550 pixels for crops of 448.
         "resize": round(options.crop * 550 / 448),
-        "dim": QUICK_CODES if options.quick else None,
     }
-    settings = resolve(asked, on_gpu=True)
+    if options.quick:
+        asked["dim"] = QUICK_CODES
+    settings = resolve(asked, on_gpu=True, classes=CLASSES)
     return replace(settings, validation=0.0, drops=None)
 
 

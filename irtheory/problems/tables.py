@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from irtheory.problems.synthetic import Column, Problem
 from irtheory.runs.files import InputError
-from irtheory.trees.estimators import codes_of, cut_points
+from irtheory.trees.binning import codes_of, cut_points
 from irtheory.trees.tree import Tree
 
 MAX_LEVELS = 16  # integer columns with at most so many values are codes as they are

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import irtheory.trees
+from irtheory.trees.binning import bin_columns
 from irtheory.trees.cart.fit import fit_cart
 from irtheory.trees.exact.solver import ExactTreeSolver, fit_exact_tree
 from irtheory.trees.kernels.kernel import KERNELS, is_cached, kernel_sources
@@ -29,6 +30,7 @@ def warm_up() -> float:
     _warm_up_exact()
     _warm_up_cart()
     _warm_up_refine()
+    _warm_up_binning()
     return time.perf_counter() - start
 
 
@@ -52,6 +54,13 @@ def _warm_up_exact() -> None:
 def _warm_up_cart() -> None:
     codes = 1 + (np.arange(8)[:, None] >> np.arange(3) & 1)
     fit_cart(codes, np.eye(4)[codes.sum(axis=1) - 3], 2, threads=1)
+
+
+def _warm_up_binning() -> None:
+    for kind in (np.int64, np.float32, np.float64):
+        whole = np.arange(6, dtype=kind).reshape(3, 2)
+        for x in (whole, -whole):  # bytes, and what has to be sorted
+            bin_columns(x, 2)
 
 
 def _warm_up_refine() -> None:

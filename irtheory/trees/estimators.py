@@ -1,25 +1,106 @@
-"""Optimal trees with the interface of scikit-learn."""
+"""Greedy and optimal trees on binned columns, with the interface of scikit-learn."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float, Int
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from irtheory.trees.choices import Cost
-from irtheory.trees.exact.solver import fit_exact_tree
+from irtheory.checks import check_whole
+from irtheory.trees.binning import LEVELS, Binned, bin_columns
+from irtheory.trees.cart.fit import fit_cart
+from irtheory.trees.choices import Cost, Criterion
+from irtheory.trees.exact.solver import check_settings, fit_exact_tree
 from irtheory.trees.tree import Tree
 
 # Its annotations know neither array-likes nor that it returns a pair where y is given.
 _validate: Any = validate_data
+# Types that are taken as they are; others, lists too, become the first of them.
+_TYPES = [
+    *(np.float64, np.float32, np.bool_),
+    *(np.uint8, np.uint16, np.uint32, np.uint64, np.int8, np.int16, np.int32, np.int64),
+]
 
 
-class OptimalTreeRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class _TreeOnCodes(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """What trees on binned columns share: the columns on the way in, the tree on the way out."""
+
+    n_bins: int
+    tree_: Tree
+
+    def _binned(self, X, y, threads: int | None) -> tuple[Binned, np.ndarray]:
+        """X as codes, and y as an array."""
+        x, targets = _validate(self, X, y, dtype=_TYPES, multi_output=True, y_numeric=True)
+        return bin_columns(x, int(self.n_bins), threads), targets
+
+    def _keep(self, tree: Tree, binned: Binned, targets: np.ndarray) -> Self:
+        self.tree_ = binned.in_units_of_x(tree)
+        self.n_outputs_ = tree.n_outputs
+        self._one_dimensional = targets.ndim == 1
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Values of the leaves that the rows of X [m, n] reach: [m], or [m, k] as y was."""
+        check_is_fitted(self)
+        x = _validate(self, X, dtype=_TYPES, reset=False)
+        predicted = self.tree_.value[self.tree_.apply_checked(x)]
+        return predicted[:, 0] if self._one_dimensional else predicted
+
+
+class CodeTreeRegressor(_TreeOnCodes):
+    """Greedy regression tree (CART) on columns cut into at most `n_bins` codes.
+
+    A column with at most `n_bins` distinct values, such as integer codes, may be cut between
+    any two of them; one with more is cut at quantiles of the training values.
+
+    Args:
+        max_depth: largest number of tests on a path.
+        criterion: "squared_error", or "entropy" where the rows of y are label distributions.
+        min_samples_leaf: samples a leaf must hold.
+        n_bins: values per column that the tree may tell apart, 2 … 256.
+
+    Attributes:
+        tree_: the `Tree`, with thresholds in the units of X.
+        n_features_in_: columns of X.
+        n_outputs_: columns k of y.
+    """
+
+    def __init__(
+        self,
+        max_depth: int = 5,
+        criterion: Criterion = "squared_error",
+        min_samples_leaf: int = 1,
+        n_bins: int = 32,
+    ) -> None:
+        """Keep the settings; `fit` checks them."""
+        self.max_depth = max_depth
+        self.criterion: Criterion = criterion
+        self.min_samples_leaf = min_samples_leaf
+        self.n_bins = n_bins
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Grow the tree for X [m, n] and y [m] or [m, k].
+
+        Raises:
+            ValueError: X or y is not a finite numeric array of matching length, or a
+                setting is out of range.
+        """
+        check_whole("n_bins", self.n_bins, 2, LEVELS)
+        binned, targets = self._binned(X, y, None)
+        tree = fit_cart(
+            binned.codes,
+            targets,
+            self.max_depth,
+            criterion=self.criterion,
+            min_samples_leaf=self.min_samples_leaf,
+        )
+        return self._keep(tree, binned, targets)
+
+
+class OptimalTreeRegressor(_TreeOnCodes):
     """Regression tree of least training cost among all trees of depth ≤ `max_depth`.
 
     A column with at most `n_bins` distinct values, such as integer codes, may be cut between
@@ -68,12 +149,11 @@ class OptimalTreeRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             ValueError: X or y is not a finite numeric array of matching length, or a
                 setting is out of range.
         """
-        if not isinstance(self.n_bins, int | np.integer) or self.n_bins < 2:
-            raise ValueError(f"n_bins: expected a whole number ≥ 2, found {self.n_bins!r}")
-        x, targets = _validate(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
-        cuts = [cut_points(column, int(self.n_bins)) for column in x.T]
+        check_whole("n_bins", self.n_bins, 2)
+        check_settings(self.max_depth, self.cost, self.min_samples_leaf, self.threads)
+        binned, targets = self._binned(X, y, self.threads)
         fit = fit_exact_tree(
-            codes_of(x, cuts),
+            binned.codes,
             targets,
             self.max_depth,
             cost=self.cost,
@@ -81,17 +161,8 @@ class OptimalTreeRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             time_limit=self.time_limit,
             threads=self.threads,
         )
-        self.tree_ = in_units_of_x(fit.tree, cuts)
         self.loss_, self.lower_bound_, self.status_ = fit.loss, fit.lower_bound, fit.status
-        self.n_outputs_ = self.tree_.n_outputs
-        self._one_dimensional = targets.ndim == 1
-        return self
-
-    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Values of the leaves that the rows of X [m, n] reach: [m], or [m, k] as y was."""
-        check_is_fitted(self)
-        predicted = self.tree_.predict(_validate(self, X, dtype=np.float64, reset=False))
-        return predicted[:, 0] if self._one_dimensional else predicted
+        return self._keep(fit.tree, binned, targets)
 
     def score(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
@@ -104,33 +175,3 @@ class OptimalTreeRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if self.cost != "squared_error":
             raise ValueError(f"cost: a score needs 'squared_error', found {self.cost!r}")
         return super().score(X, y, sample_weight)
-
-
-def cut_points(column: Float[np.ndarray, " m"], n_bins: int) -> Float[np.ndarray, " cuts"]:
-    """At most `n_bins` − 1 ascending thresholds, each between two neighbouring values."""
-    values, count = np.unique(column, return_counts=True)
-    below = np.arange(len(values) - 1)
-    if len(values) > n_bins:
-        share = np.cumsum(count) / len(column)
-        wanted = np.searchsorted(share, np.arange(1, n_bins) / n_bins - 1e-12)
-        below = np.unique(np.minimum(wanted, len(values) - 2))
-    low, high = values[below], values[below + 1]
-    middle = low / 2 + high / 2
-    # Between neighbouring floats there is no middle: rounding may give the upper one.
-    return np.where((middle >= low) & (middle < high), middle, low)
-
-
-def codes_of(
-    x: Float[np.ndarray, "m n"], cuts: list[Float[np.ndarray, " cuts"]]
-) -> Int[np.ndarray, "m n"]:
-    """Number of cut points of its column below each entry, so that x ≤ cuts[c] iff code ≤ c."""
-    columns = [np.searchsorted(cut, column) for cut, column in zip(cuts, x.T, strict=True)]
-    return np.stack(columns, axis=1)
-
-
-def in_units_of_x(tree: Tree, cuts: list[Float[np.ndarray, " cuts"]]) -> Tree:
-    """The tree on codes with cut points for thresholds: x ≤ cuts[c] iff its code is ≤ c."""
-    threshold = tree.threshold.copy()
-    for node in np.flatnonzero(tree.feature >= 0):
-        threshold[node] = cuts[tree.feature[node]][int(threshold[node])]
-    return replace(tree, threshold=threshold)

@@ -139,7 +139,11 @@ class Tree:
 
         Raises ValueError when ``x`` is not a finite numeric array of that width.
         """
-        return deque(self._descend(self._checked(x)), maxlen=1).pop()
+        return self.apply_checked(self._checked(x))
+
+    def apply_checked(self, x: npt.NDArray[Any]) -> Ints:
+        """`apply` for an array known to be finite, real and of that width, without a copy."""
+        return deque(self._descend(x), maxlen=1).pop()
 
     def decision_path(self, x: npt.ArrayLike) -> Bools:
         """Whether each row of ``x`` [m, n_features] visits each node: bool [m, nodes]."""
@@ -173,7 +177,7 @@ class Tree:
         """Copies go through the constructor, so that they are checked and read-only too."""
         return Tree, tuple(getattr(self, f.name) for f in fields(self))
 
-    def _descend(self, x: Floats) -> Iterator[Ints]:
+    def _descend(self, x: npt.NDArray[Any]) -> Iterator[Ints]:
         """The node of every sample after 0, 1, ..., depth tests; samples in leaves stay there."""
         rows, node = np.arange(len(x)), np.zeros(len(x), dtype=np.int64)
         yield node

@@ -87,7 +87,10 @@ class ExactFit:
         return tree_of(heap, self._tests, self.leaf_of, self.predictions)
 
 
-def _check_settings(max_depth, cost, min_samples_leaf, threads) -> None:
+def check_settings(
+    max_depth: object, cost: object, min_samples_leaf: object, threads: object
+) -> None:
+    """Check the settings of a search; ValueError names the first that is out of range."""
     check_whole("max_depth", max_depth, 0)
     check_whole("min_samples_leaf", min_samples_leaf, 1)
     if threads is not None:
@@ -132,7 +135,7 @@ class ExactTreeSolver:
         threads: int | None = None,
     ) -> None:
         """Arrange the codes; nothing is searched yet."""
-        _check_settings(max_depth, cost, min_samples_leaf, threads)
+        check_settings(max_depth, cost, min_samples_leaf, threads)
         self.pruning = pruning or Pruning()
         self.linear = cost == "linear"
         tests = binary_tests(codes, self.pruning.merge_rows, self.pruning.merge_columns)

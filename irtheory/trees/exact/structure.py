@@ -23,20 +23,27 @@ def tree_of(
     predictions: Float[np.ndarray, "m k"],
 ) -> Tree:
     """Assemble the `Tree` of a heap; inner nodes carry the mean prediction below them."""
+    nodes: list[list] = []
 
-    def build(node: int, samples: Int[np.ndarray, " s"]) -> Tree:
-        value, count = predictions[samples].mean(axis=0), float(len(samples))
+    def build(node: int, samples: Int[np.ndarray, " s"]) -> int:
+        """Append the nodes below a place of the heap in preorder; returns where they begin."""
+        place = len(nodes)
         if node >= len(heap) or heap[node] < 0:
             # Every sample of a leaf has the leaf's own value: take it without rounding.
-            return Tree.leaf(predictions[samples[0]], count, tests.n_features)
+            nodes.append([-1, 0.0, -1, -1, predictions[samples[0]], len(samples)])
+            return place
         test = heap[node]
+        own = [tests.feature[test], tests.threshold[test], -1, -1]
+        nodes.append([*own, predictions[samples].mean(axis=0), len(samples)])
         on = tests.design.bits[tests.row_of[samples], test] == 1
-        halves = [build(2 * node + 1, samples[~on]), build(2 * node + 2, samples[on])]
+        halves = [(2 * node + 1, samples[~on]), (2 * node + 2, samples[on])]
         left, right = halves[::-1] if tests.flipped[test] else halves
-        threshold = float(tests.threshold[test])
-        return Tree.grow(int(tests.feature[test]), threshold, left, right, value, count)
+        nodes[place][2:4] = build(*left), build(*right)
+        return place
 
-    return build(0, np.arange(len(leaf_of)))
+    build(0, np.arange(len(leaf_of)))
+    feature, threshold, left, right, value, count = map(np.array, zip(*nodes, strict=True))
+    return Tree(feature, threshold, left, right, value, count, tests.n_features)
 
 
 def _test_index(tests: BinaryTests) -> dict[bytes, int]:
