@@ -18,7 +18,7 @@ from irtheory.runs.console import make_console, print_plain, print_written
 from irtheory.runs.environment import environment
 from irtheory.runs.files import InputError, write_json
 from irtheory.runs.folder import CONFIG, ENVIRONMENT, default_folder, open_run, refuse_used
-from irtheory.runs.lock import alone_in
+from irtheory.runs.lock import lock_run_folder
 from irtheory.trees.compile import kernels_compiled, warm_up
 from irvision.data.batches.material import gather_material
 from irvision.data.examples import samples_digest
@@ -92,7 +92,7 @@ def train_command(options: Mapping[str, Any]) -> tuple[int, Path]:
         else:
             settings, folder = _earlier(before, options, asked, request)
         console = make_console(quiet=request.as_json or runtime.rank > 0)
-        with alone_in(folder, runtime.rank), _one_line(settings, folder, request, runtime):
+        with lock_run_folder(folder, runtime.rank), _one_line(settings, folder, request, runtime):
             if before is not None and not runtime.rank and read_settings(folder) != before:
                 raise InputError(f"{folder}: {CONFIG} changed while this began; run it again")
             return _train(settings, folder, request, runtime, console), folder

@@ -15,7 +15,7 @@ from rich.table import Table
 from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
 from irtheory.runs.files import InputError, write_json
 from irtheory.runs.folder import default_folder, open_run
-from irtheory.runs.lock import alone_in
+from irtheory.runs.lock import lock_run_folder
 from irtheory.studies.recovery import cell as cells
 from irtheory.studies.recovery.cell import Failed, Measured, read_cell, write_cell
 from irtheory.studies.recovery.files import write_results
@@ -55,7 +55,7 @@ def recover_command(
         raise InputError("--resume: expected --out with the folder to go on in, found none")
     study = places(settings)
     folder = out or default_folder("recover", "+".join(settings.regimes))
-    with alone_in(folder):
+    with lock_run_folder(folder):
         open_run(folder, _content(settings), overwrite, settings.seed, resume=resume)
         (folder / CELLS).mkdir(exist_ok=True)
         return _fill(settings, study, threads, folder, console), folder

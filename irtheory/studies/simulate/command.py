@@ -17,7 +17,7 @@ from irtheory.propositions.solvers.trajectory import COLUMNS, Step
 from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
 from irtheory.runs.files import InputError, TableWriter
 from irtheory.runs.folder import default_folder, open_run, refuse_used
-from irtheory.runs.lock import alone_in
+from irtheory.runs.lock import lock_run_folder
 from irtheory.studies.simulate.files import FailedSeed, write_ensemble, write_results
 from irtheory.studies.simulate.report import (
     StepProgress,
@@ -56,7 +56,7 @@ def simulate_command(
     prepared = prepare(shared(settings, seeds), lambda line: print_plain(console, line))
     _need_cvxpy(settings)
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
-    with alone_in(folder):
+    with lock_run_folder(folder):
         open_run(folder, content, overwrite, settings.seed)
         compile_kernels(console)
         if seeds > 1:

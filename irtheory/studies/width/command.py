@@ -14,7 +14,7 @@ from rich.table import Table
 from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
 from irtheory.runs.files import InputError
 from irtheory.runs.folder import open_run
-from irtheory.runs.lock import alone_in
+from irtheory.runs.lock import lock_run_folder
 from irtheory.studies.simulate.report import check_table, compile_kernels
 from irtheory.studies.simulate.settings import Settings, check, width_list
 from irtheory.studies.simulate.setup import processes, shared
@@ -73,7 +73,7 @@ def width_command(
         f"{plan_study(share, widths[-1])}",
     )
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
-    with alone_in(folder):
+    with lock_run_folder(folder):
         open_run(folder, content, overwrite, settings.seed)
         (folder / CURVES).mkdir()
         compile_kernels(console)
