@@ -16,10 +16,10 @@ from irvision.data.examples import BadImage, Examples, PixelSource
 from irvision.data.pixels.cache_folder import (
     PARTIAL,
     Message,
-    alone,
+    cache_errors,
     cache_folder,
     check_room,
-    refusals,
+    lock_cache,
     sweep,
 )
 from irvision.data.pixels.decode import Bad, Progress, check_processes, decode
@@ -88,11 +88,11 @@ def prepare(
     path = folder / cache_name(examples, size)
     tell = on_message or _silent
     stamps = stamps_digest(examples.pixels)
-    with refusals(folder):
+    with cache_errors(folder):
         if (cache := _opened(path, examples, size, stamps, checked, tell)) is None:
             folder.mkdir(parents=True, exist_ok=True)
             sweep(folder)
-            with alone(path, tell):
+            with lock_cache(path, tell):
                 # Another process may have made it in the meantime.
                 cache = _opened(path, examples, size, stamps, checked, _silent)
                 cache = cache or _made(path, examples, size, stamps, processes, on_progress)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from collections.abc import Mapping
-from http.client import HTTPException
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from irtheory.runs.console import print_plain
 from irtheory.runs.files import InputError
+from irvision.data.download.download import fetch_file, verified_digest
+from irvision.data.download.progress import download_progress
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.models.backbones.mobilenet import MobileNetV2, fill_mobilenet_v2
 from irvision.models.backbones.registry import BACKBONES
@@ -72,26 +74,25 @@ def _published(name: str, folder: Path) -> Path:
     file = folder / url.rpartition("/")[2]
     start = file.stem.rpartition("-")[2]
     if not file.exists():
-        _download(url, file, start)
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if not found.startswith(start):
+        _download(url, file, f"sha256:{start}")
+    elif not verified_digest(file, f"sha256:{start}"):
         raise InputError(
-            f"{file}: expected a SHA-256 that begins {start}, found {found[:8]}; remove the file"
+            f"{file}: expected a SHA-256 that begins {start}, found another; remove the file"
         )
     return file
 
 
-def _download(url: str, file: Path, start: str) -> None:
-    """Fetch a file; it appears under its name only once it is whole and its hash is right."""
+def _download(url: str, file: Path, known: str) -> None:
+    console = Console(stderr=True)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(file), start, progress=sys.stderr.isatty())
-    except (OSError, RuntimeError, HTTPException) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
+        with download_progress(console, file.name) as show:
+            fetch_file(url, file, known, "in its name", show, partial(print_plain, console))
+    except InputError as error:
+        raise InputError(f"--weights imagenet: {error}; or pass --weights none") from error
+    except OSError as error:
         raise InputError(
-            f"--weights imagenet: could not download {url} ({why}); put that file into "
-            f"{file.parent}, or pass --weights none"
+            f"--weights imagenet: cannot write {file} ({error.strerror or error}); put the file "
+            f"from {url} there, or pass --weights none"
         ) from error
 
 

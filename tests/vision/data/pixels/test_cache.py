@@ -269,7 +269,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_done(tmp_path: Path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(InputError, match="no room is left there"):
+    with pytest.raises(InputError, match="the disk is full"):
         prepared(Numbered(3), tmp_path)
     assert files(tmp_path) == {".lock"}
 
