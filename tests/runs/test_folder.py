@@ -15,8 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irtheory.runs import folder as runs
-from irtheory.runs.files import InputError, TableWriter, write_json, write_text
+from irtheory.runs.files import InputError, TableWriter, read_columns, write_json, write_text
 from irtheory.runs.folder import default_folder, open_run
 
 SETTINGS = {
