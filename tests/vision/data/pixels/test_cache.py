@@ -185,7 +185,7 @@ def test_of_a_large_cache_some_blocks_are_checked(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class SameStamps(Numbered):
-    """Whose stamps do not tell whether an image can be had, as those of files do not."""
+    """A source whose stamps, like those of files, do not show whether an image can be read."""
 
     def stamp(self, index: int) -> str:
         return "same"
