@@ -151,7 +151,7 @@ def _opened(
 
 
 def _mended(pixels: PixelSource, contents: Contents) -> str | None:
-    """Name of the first bad image that can be read now, as with more memory or a new decoder."""
+    """Name of the first bad image that can be read now, although its stamp is unchanged."""
     for index, name, _ in contents.bad:
         with suppress(BadImage):
             pixels.read(index, contents.size)

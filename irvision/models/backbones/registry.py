@@ -1,4 +1,4 @@
-"""The backbones by their names, and what each of them expects."""
+"""The backbones by name, with their image sizes and normalisation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from irvision.models.backbones.mobilenet import MobileNetV2
 from irvision.models.backbones.resnet import resnet10, resnet18, resnet50
 
 Channels = tuple[float, float, float]
-# Of ImageNet's training pixels, as published with weights trained on it.
+# Mean and deviation of ImageNet's training pixels, as published with the weights.
 IMAGENET: tuple[Channels, Channels] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF: Channels = (0.5, 0.5, 0.5)
 FILES = "https://download.pytorch.org/models"
@@ -18,15 +18,15 @@ FILES = "https://download.pytorch.org/models"
 
 @dataclass(frozen=True)
 class BackboneKind:
-    """What is known of a backbone before it is built.
+    """Description of a backbone.
 
     Attributes:
-        build: makes it, with random weights drawn from torch's state.
-        width: C, number of its features.
-        size: side of the images it was designed for, in pixels; others run.
-        mean, sd: of red, green and blue for pixels in [0, 1]; images are normalised with them.
-        url: published ImageNet weights, None if there are none for download. The last eight
-            hexadecimal digits in the name of the file begin its SHA-256.
+        build: creates it, with initial weights from torch's random state.
+        width: number of features C.
+        size: side of the images it was designed for, in pixels; other sizes work too.
+        mean, sd: of red, green and blue for pixels in [0, 1], to normalise images with.
+        url: of published ImageNet weights, None if there are none. The eight hexadecimal digits
+            at the end of the file name are the first digits of its SHA-256.
     """
 
     build: Callable[[], Backbone]
@@ -49,7 +49,7 @@ def build_backbone(name: str) -> Backbone:
     """A new backbone with random weights.
 
     Raises:
-        ValueError: unknown name; the message lists those there are.
+        ValueError: unknown name; the message lists the known ones.
     """
     if name not in BACKBONES:
         raise ValueError(f"backbone: expected one of {', '.join(BACKBONES)}, found {name!r}")

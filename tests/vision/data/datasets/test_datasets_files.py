@@ -103,7 +103,7 @@ def test_object_attributes_of_some_lines(file):
 def test_class_attributes_need_a_line_for_each_class(file):
     file.write_text("0 1\n1 1\n")
     assert read_class_attributes(file, 2, 2).tolist() == [[0, 1], [1, 1]]
-    with pytest.raises(InputError, match="expected 3 lines, one a class, found 2"):
+    with pytest.raises(InputError, match="expected 3 lines, one per class, found 2"):
         read_class_attributes(file, 3, 2)
     with pytest.raises(InputError, match=r"table\.txt:1: expected 3 attributes"):
         read_class_attributes(file, 2, 3)
@@ -156,7 +156,7 @@ def test_entries_and_names(file):
         with pytest.raises(InputError, match=r"table\.txt:2: expected a file, inside the folder"):
             read_entries(file, "a file", "path")
     file.write_text("a\nb\na\n")
-    with pytest.raises(InputError, match=r"table\.txt:3: expected names that differ"):
+    with pytest.raises(InputError, match=r"table\.txt:3: expected distinct names"):
         read_names(file)
     file.write_text("\n")
     for read in (read_names, lambda path: read_entries(path, "a colour")):
