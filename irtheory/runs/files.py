@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable
@@ -39,6 +40,24 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)
         raise
+
+
+def check_room(what: object, folder: Path, needed: int, hint: str) -> None:
+    """InputError unless `needed` bytes are free on the disk of a folder, which may not exist yet.
+
+    Args:
+        what: subject of the message, such as an option or a file.
+        folder: to be written.
+        needed: bytes.
+        hint: last words of the message.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise InputError(
+            f"{what}: needs {needed / 2**30:.2f} GiB in {folder}, found {free / 2**30:.2f} GiB "
+            f"free; {hint}"
+        )
 
 
 def _sync_folder(folder: Path) -> None:

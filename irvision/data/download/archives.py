@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from irtheory.runs.files import InputError
+from irtheory.runs.files import InputError, check_room
 from irtheory.runs.lock import Locked, hold_lock
 
 Kind = Literal["file", "folder", "symbolic link", "hard link", "special file"]
@@ -199,7 +199,8 @@ def _check(archive: Path, folder: Path, members: list[Member]) -> None:
     for member in members:
         if why := _why_bad_place(member, kinds):
             raise _refused(archive, member, why)
-    _check_room(archive, folder, sum(member.size for member in members))
+    needed = sum(member.size for member in members)
+    check_room(archive, folder, needed, "nothing was unpacked")
 
 
 def _refused(archive: Path, member: Member, why: str) -> InputError:
@@ -253,13 +254,3 @@ def _leads_to_member(
         if kinds.get(place, "folder") not in ("file", "folder"):
             return False
     return any(known[: len(place)] == place for known in kinds) and bool(place)
-
-
-def _check_room(archive: Path, folder: Path, needed: int) -> None:
-    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-    free = shutil.disk_usage(there).free
-    if needed > free:
-        raise InputError(
-            f"{archive}: needs {needed / 2**30:.2f} GiB in {folder} when unpacked, found "
-            f"{free / 2**30:.2f} GiB free; nothing was unpacked"
-        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -14,7 +13,7 @@ from typing import Any, BinaryIO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from irtheory.runs.files import InputError, write_json
+from irtheory.runs.files import check_room, write_json
 
 Progress = Callable[[int, int | None], None]
 CHUNK = 1 << 20
@@ -71,7 +70,7 @@ def _resume(url: str, part: Path, stream: BinaryIO, on_progress: Progress | None
         if start == 0:
             stream.truncate(stream.seek(0))
             write_json(note, {"url": url, "validator": _validator_of(response)})
-        _check_room(part, total, stream.tell())
+        check_room(part, part.parent, (total or 0) - stream.tell(), "free space and try again")
         while chunk := _next_chunk(response):
             stream.write(chunk)
             if on_progress:
@@ -142,12 +141,3 @@ def _validator_of(response: Any) -> str | None:
     """A strong ETag, or a date; None if nothing tells whether the file has changed."""
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else response.headers.get("Last-Modified")
-
-
-def _check_room(part: Path, total: int | None, there: int) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if total and total - there > free:
-        raise InputError(
-            f"{part}: needs {(total - there) / 2**30:.2f} GiB there, found "
-            f"{free / 2**30:.2f} GiB free"
-        )

@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from irtheory.runs.files import InputError
+from irtheory.runs.files import InputError, check_room
 from irvision.data.examples import BadImage, Examples, PixelSource
 from irvision.data.pixels.cache_folder import (
     PARTIAL,
     Message,
     cache_errors,
     cache_folder,
-    check_room,
     lock_cache,
     sweep,
 )
@@ -170,8 +169,9 @@ def _made(
     # Frees the space of a damaged or outdated cache; processes that have it open keep their copy.
     path.unlink(missing_ok=True)
     count = len(examples.pixels)
-    check_room(path.parent, count * row_bytes(size))
-    handle, name = tempfile.mkstemp(PARTIAL, f"{path.stem}.", path.parent)
+    folder = path.parent
+    check_room(f"--cache-dir {folder}", folder, count * row_bytes(size), "pass another folder")
+    handle, name = tempfile.mkstemp(PARTIAL, f"{path.stem}.", folder)
     os.close(handle)
     partial = Path(name)
     try:

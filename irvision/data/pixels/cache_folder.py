@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -43,16 +42,6 @@ def sweep(folder: Path) -> None:
         with suppress(OSError, Locked), hold_lock(lock) as held:
             if held:
                 partial.unlink(missing_ok=True)
-
-
-def check_room(folder: Path, needed: int) -> None:
-    """InputError unless `needed` bytes are free on the disk of the folder."""
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise InputError(
-            f"--cache-dir {folder}: needs {needed / 2**30:.2f} GiB there, found "
-            f"{free / 2**30:.2f} GiB free; pass another --cache-dir"
-        )
 
 
 @contextmanager

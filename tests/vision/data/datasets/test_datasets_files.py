@@ -149,7 +149,7 @@ def test_entries_and_names(file):
             read_entries(file, "a colour")
     file.write_text("1 a\n2 b\n3 a\n")
     assert len(read_entries(file, "a colour")) == 3
-    with pytest.raises(InputError, match=r"table\.txt:3: expected a colour that no line before"):
+    with pytest.raises(InputError, match=r"table\.txt:3: expected a colour that is not repeated"):
         read_entries(file, "a colour", "name")
     for name in ("../b", "/b", "b" * 300, "b/" * 3000):
         file.write_text(f"1 a\n2 {name}\n")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ import pytest
 
 from irtheory.runs.files import InputError
 from irtheory.runs.lock import hold_lock
-from irvision.data.download import transfer
 from irvision.data.download.download import Fetched, fetch, fetch_file, record, set_aside
 from irvision.data.download.published import PUBLISHED, Archive
 from irvision.data.registry import DATASETS
@@ -280,8 +280,8 @@ def test_a_hash_may_be_known_by_its_beginning(tmp_path: Path, server: Server) ->
 
 
 def test_no_room_is_told_before(tmp_path: Path, server: Server, monkeypatch) -> None:
-    usage = transfer.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: usage._replace(free=10))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
     with pytest.raises(InputError, match="GiB free"):
         fetch(Archive(server.url), tmp_path)
 

@@ -258,8 +258,8 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_a_disk_too_small_is_told_before(tmp_path: Path, monkeypatch) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(cache_folder.shutil, "disk_usage", lambda _: usage._replace(free=100))
-    with pytest.raises(InputError, match=r"needs .* GiB there, found 0\.00 GiB free"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+    with pytest.raises(InputError, match=r"needs .* GiB in .*, found 0\.00 GiB free"):
         prepared(Numbered(3), tmp_path)
     assert files(tmp_path) == {".lock"}
 
