@@ -48,13 +48,14 @@ def _acquire(path: Path, on_wait: Callable[[], object] | None, opened: ExitStack
         descriptor = os.open(path, flags, 0o666)
         opened.callback(os.close, descriptor)
         try:
-            if not lock_descriptor(descriptor, blocking=False):
-                if on_wait is None:
-                    raise Locked(path)
-                on_wait()
-                lock_descriptor(descriptor)
+            held = lock_descriptor(descriptor, blocking=False)
         except OSError:
             return False
+        if not held:
+            if on_wait is None:
+                raise Locked(path)
+            on_wait()
+            lock_descriptor(descriptor)
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return True
