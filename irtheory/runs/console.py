@@ -1,18 +1,19 @@
-"""What commands print: tables of checks, progress, the last line. Plain text off a terminal."""
+"""What commands print: tables, progress and closing lines; plain text if not on a terminal."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
 
-# Progress is drawn at most so often, in seconds; off a terminal it is a line.
-REFRESH = 0.25
-LINE_EVERY = 10.0
+# Seconds between updates of progress: of a bar on a terminal, of lines elsewhere.
+REFRESH, LINE_EVERY = 0.25, 10.0
 
 
 def make_console(quiet: bool = False) -> Console:
@@ -21,19 +22,46 @@ def make_console(quiet: bool = False) -> Console:
 
 
 def print_plain(console: Console, text: str) -> None:
-    """Text that may hold names of the user's own: printed as it is, no markup in it."""
+    """Print text as it is, without interpreting markup, as names of files may contain brackets."""
     console.print(text, markup=False)
 
 
+def print_table(
+    console: Console,
+    columns: Sequence[str | Column],
+    rows: Iterable[Sequence[str]],
+    title: str | None = None,
+) -> None:
+    """Print a table without lines, below a bold title.
+
+    Args:
+        console: where to.
+        columns: headings, of left-aligned text; a `Column` for any other format.
+        rows: cells of each row, which may hold markup (`rich.markup.escape` guards names).
+        title: printed as one line, however narrow the table is.
+    """
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    if title:
+        console.print(f"[bold]{escape(title)}[/]")
+    console.print(table)
+
+
+def number_columns(*names: str) -> list[Column]:
+    """Right-aligned columns for `print_table`."""
+    return [Column(name, justify="right") for name in names]
+
+
 def print_written(console: Console, folder: Path, written: Sequence[Path], following: str) -> None:
-    """The last line: what was written and what to look at or run next."""
+    """Print the last two lines: the files written, and what to look at or run next."""
     names = ", ".join(sorted({path.name for path in written}))
     print_plain(console, f"wrote {folder}/: {names}")
     print_plain(console, f"next: {following}")
 
 
 class Pulse:
-    """Progress of something that takes a while: a bar, or off a terminal a line now and then."""
+    """Progress of a long computation: a bar on a terminal, elsewhere a line every few seconds."""
 
     def __init__(self, console: Console, bar: Progress, name: str, total: int | None) -> None:
         self._console, self._bar = console, bar
@@ -42,12 +70,12 @@ class Pulse:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to show something again."""
+        """Whether it is time for the next update."""
         every = REFRESH if self._console.is_terminal else LINE_EVERY
         return time.monotonic() - self._last >= every
 
     def show(self, text: str, completed: int | None = None) -> None:
-        """Update the bar; off a terminal print the text if it is time."""
+        """Update the bar, or print the text as a line if one is due."""
         self._bar.update(self._task, completed=completed, text=text)
         if self.due:
             self._last = time.monotonic()
@@ -57,7 +85,7 @@ class Pulse:
 
 @contextmanager
 def progress_bar(console: Console) -> Iterator[Progress]:
-    """A transient progress display with a spinner, a bar where a total is known, and time."""
+    """A progress display with spinner, bar, text and elapsed time, removed when it ends."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

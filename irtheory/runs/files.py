@@ -1,13 +1,15 @@
-"""Files written in one piece, JSON, CSV tables, and the error for bad input."""
+"""Atomic writing of files, JSON, CSV tables, and the error for bad input."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,11 +18,14 @@ import numpy as np
 
 
 class InputError(ValueError):
-    """Bad input: one line that names what was found and what was expected."""
+    """Bad input: one line that names what was wrong, what was expected and what was found."""
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file in one piece: a temporary file beside it, then a rename."""
+    """Write a file atomically: after a crash or a power cut it is whole, old or new, or absent.
+
+    A process that is killed leaves a temporary file `.<name>.<8 characters>` beside it.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -29,6 +34,7 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
             os.fsync(stream.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
+        _sync_folder(path.parent)
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and error.filename is None:
@@ -36,8 +42,39 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         raise
 
 
+def check_room(what: object, folder: Path, needed: int, hint: str) -> None:
+    """InputError unless `needed` bytes are free on the disk of a folder, which may not exist yet.
+
+    Args:
+        what: subject of the message, such as an option or a file.
+        folder: to be written.
+        needed: bytes.
+        hint: last words of the message.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise InputError(
+            f"{what}: needs {needed / 2**30:.2f} GiB in {folder}, found {free / 2**30:.2f} GiB "
+            f"free; {hint}"
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut, where folders can be opened and synchronised."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    # The file is in place already; some network file systems refuse to synchronise folders.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in one piece."""
+    """Write a text file atomically."""
     write_bytes(path, text.encode("utf-8"))
 
 
@@ -50,17 +87,17 @@ def _finite(value: Any) -> Any:
 
 
 def json_text(content: Any) -> str:
-    """Indented JSON; numbers that are not finite, which JSON has no word for, become null."""
+    """Indented JSON; numbers that are not finite, which JSON cannot express, become null."""
     return json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def json_line(content: Any) -> str:
-    """One line of JSON, its end included; numbers that are not finite become null."""
+    """One line of JSON with its newline; numbers that are not finite become null."""
     return json.dumps(_finite(content), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `json_text` in one piece."""
+    """Write `json_text` atomically."""
     write_text(path, json_text(content) + "\n")
 
 
@@ -82,7 +119,7 @@ class TableWriter:
             self._last = time.monotonic()
 
     def __enter__(self) -> TableWriter:
-        """Use as a context so that the file is complete whatever happens."""
+        """Use as a context, so that the file is flushed and closed on errors too."""
         return self
 
     def __exit__(

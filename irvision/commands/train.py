@@ -18,7 +18,7 @@ from irtheory.runs.console import make_console, print_plain, print_written
 from irtheory.runs.environment import environment
 from irtheory.runs.files import InputError, json_text, write_json
 from irtheory.runs.folder import CONFIG, ENVIRONMENT, default_folder, open_run, refuse_used
-from irtheory.runs.lock import alone_in
+from irtheory.runs.lock import lock_run_folder
 from irtheory.runs.options import declared, take
 from irtheory.trees.compile import kernels_compiled, warm_up
 from irvision.data.batches.material import Material, gather_material
@@ -70,7 +70,7 @@ def train_command(given: Mapping[str, Any]) -> int:
             examples = load_examples(settings.dataset, settings.data)
         console = make_console(quiet=request.as_json or runtime.rank > 0)
         job = Job(settings, examples, folder, request, runtime, console, given.get("data_dir"))
-        with alone_in(folder, runtime.rank), _advice(job):
+        with lock_run_folder(folder, runtime.rank), _advice(job):
             if before is not None and not runtime.rank and read_settings(folder) != before:
                 raise InputError(f"{folder}: {CONFIG} changed while this began; run it again")
             code = _train(job)

@@ -1,1 +1,1 @@
-"""Data sets: what training may see of each, and, for evaluation alone, its attributes."""
+"""Data sets: what training may see of each, and its attributes, only for evaluation."""

@@ -1,4 +1,4 @@
-"""What a data set is to the pipeline: pixels and classes to train, attributes to evaluate."""
+"""Data sets as the pipeline sees them: pixels and classes, and attributes for evaluation."""
 
 from __future__ import annotations
 
@@ -17,48 +17,48 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 class BadImage(ValueError):
-    """An image that cannot be had: `name` says which, `why` what is wrong with it."""
+    """An image that cannot be read: `name` identifies it, `why` gives the reason."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{name}: {why}")
         self.name, self.why = name, why
 
     def __reduce__(self) -> tuple[type[BadImage], tuple[str, str]]:
-        """Crosses from one process to another."""
+        """Support pickling, to pass between processes."""
         return BadImage, (self.name, self.why)
 
 
 class PixelSource(Protocol):
-    """Where the pixels of the samples are; crosses from one process to another."""
+    """The images of the samples; can be pickled, to pass between processes."""
 
     def __len__(self) -> int:
         """Number of samples m."""
         ...
 
     def read(self, index: int, size: int) -> UInt8[np.ndarray, "size size 3"]:
-        """The sample as a square of RGB pixels, aspect ratio ignored; BadImage if it has none."""
+        """The sample resized to a square of RGB pixels, whatever its shape; BadImage on errors."""
         ...
 
     def name(self, index: int) -> str:
-        """What to call the sample in a message: its file, and its box if it is part of one."""
+        """Name of the sample for messages: its file, and its box if it is part of an image."""
         ...
 
     def stamp(self, index: int) -> str:
-        """Something quick to have that changes when the pixels may have changed."""
+        """Text that is quick to compute and changes when the pixels may have changed."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What training may know of a data set. Attributes are not in it.
+    """What training may know of a data set; its attributes are not included.
 
     Attributes:
-        name: of the data set, such as "aPascal", or the folder's.
+        name: of the data set, such as "aPascal", or of the folder.
         classes: names of the k classes.
         labels: class 0 … k − 1 of each of the m samples.
-        parts: the part each belongs to, as an index into PARTS.
+        parts: the part that each sample belongs to, as an index into PARTS.
         pixels: their images.
-        notes: what a user should know, such as counts that differ from the paper's.
+        notes: remarks for the user, such as counts that differ from those of the paper.
     """
 
     name: str
@@ -75,12 +75,12 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class Attributes:
-    """The annotation that only evaluation opens.
+    """The attribute annotation, which only evaluation may read.
 
     Attributes:
         names: of the n attributes.
         values: zeros and ones, NaN where an annotation is missing; rows are those of `Examples`.
-        level: whether each "sample" is annotated, or each "class" (rows of a class are equal).
+        level: "sample" if each sample is annotated, "class" if each class is (equal rows).
     """
 
     names: tuple[str, ...]
@@ -89,9 +89,9 @@ class Attributes:
 
 
 def samples_digest(examples: Examples) -> str:
-    """Changes with the samples' names below their common folder, their classes and their parts."""
+    """Digest of the samples' names below their common folder, their classes and their parts."""
     names = [examples.pixels.name(index) for index in range(len(examples.pixels))]
-    # By characters is right here: the last slash is looked for in what they share.
+    # Comparing by characters is correct: dirname then cuts the prefix at its last slash.
     start = len(os.path.dirname(os.path.commonprefix(names)))  # noqa: RUF071
     total = hashlib.sha256("\0".join(examples.classes).encode("utf-8", "surrogateescape"))
     for name, label, part in zip(names, examples.labels, examples.parts, strict=True):
@@ -101,7 +101,7 @@ def samples_digest(examples: Examples) -> str:
 
 
 def check_samples(found: str, expected: str, where: str) -> None:
-    """InputError unless two digests agree; a split by seed depends on every sample there is."""
+    """InputError unless two digests agree, as a random split depends on every sample."""
     if found != expected:
         raise InputError(
             f"{where}: expected the samples of the run, found others (images added, removed or "

@@ -1,4 +1,4 @@
-"""The data sets that `ira` knows by name; anything else is a folder of images."""
+"""The data sets that `ira` knows by name; any other name is a folder of images."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ DATASETS: dict[str, str] = {
     "CUB": "irvision.data.datasets.cub",
 }
 FOLDER = "irvision.data.datasets.folder"
-# Whose images hold several samples.
+# Data sets whose images hold several samples.
 OF_OBJECTS = ("aYahoo", "aPascal")
 
 
 def is_known(dataset: str) -> bool:
-    """Whether that is a name of DATASETS, in any case."""
+    """Whether a name is one of DATASETS, in any letter case."""
     return dataset.casefold() in map(str.casefold, DATASETS)
 
 
@@ -34,11 +34,11 @@ def load_examples(dataset: str, options: DataOptions) -> Examples:
     """Images, classes and parts of a data set; never its attributes.
 
     Args:
-        dataset: a name of DATASETS (in any case), or the path of a folder of class folders.
-        options: which samples.
+        dataset: a name of DATASETS (in any letter case), or the path of a folder of class folders.
+        options: where the data are, and how to split them.
 
     Raises:
-        InputError: no such data set, or what is there is not as it should be.
+        InputError: unknown data set, or its files are missing or malformed.
     """
     module, options = resolve(dataset, options)
     with readable():
@@ -50,15 +50,15 @@ def load_examples(dataset: str, options: DataOptions) -> Examples:
 
 
 def load_attributes(dataset: str, options: DataOptions, examples: Examples) -> Attributes | None:
-    """The attributes of the same samples, for evaluation alone; None where there are none.
+    """The attributes of the same samples, only for evaluation; None if there are none.
 
     Args:
-        dataset: as it was given to `load_examples`.
-        options: likewise.
-        examples: what that returned.
+        dataset: as passed to `load_examples`.
+        options: as passed to `load_examples`.
+        examples: its result.
 
     Raises:
-        InputError: files are missing, not as they should be, or have changed since.
+        InputError: files are missing, malformed, or have changed since.
     """
     module, options = resolve(dataset, options)
     with readable():
@@ -66,13 +66,13 @@ def load_attributes(dataset: str, options: DataOptions, examples: Examples) -> A
 
 
 def resolve(dataset: str, options: DataOptions) -> tuple[ModuleType, DataOptions]:
-    """The module of a data set, and the options it is to be given.
+    """The module of a data set, and the options to pass to it.
 
-    A folder that is called like a data set can be given as ./NAME. For the module of folders,
-    `data_dir` is the folder itself.
+    A folder named like a data set can be given as ./NAME. For the module of folders, `data_dir`
+    is the folder itself.
 
     Raises:
-        InputError: neither a name of DATASETS nor a folder, or a unit that it does not know.
+        InputError: neither a name of DATASETS nor a folder, or a unit that the data set lacks.
     """
     if options.unit != "object" and dataset.casefold() not in map(str.casefold, OF_OBJECTS):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Features of a frozen backbone: computed once, kept on disk, trained on in seconds."""
+"""Features of a frozen backbone: computed once and kept on disk."""
 
 from __future__ import annotations
 
@@ -22,22 +22,20 @@ from irvision.data.batches.loader import evaluation_batches
 from irvision.data.batches.material import Material
 from irvision.data.batches.pictures import Pictures
 from irvision.data.pixels.stamps import stamps_digest
-from irvision.models.network import (
-    view_of,
-)
+from irvision.models.network import view_of
 from irvision.runtime.device import autocast
 from irvision.settings.train import TrainSettings
 
-# Images that pass through the backbone at once. On a CPU the maps of few images stay in memory
-# that is used again and again; for many, fresh pages cost more than the arithmetic.
+# Images per pass through the backbone. On a CPU, the maps of a few images reuse the same memory;
+# for more images, allocating new pages costs more than the arithmetic.
 ON_GPU, ON_CPU = 64, 4
-# To be raised when the same images, weights and view would give other features.
+# To be raised when the same images, weights and view give different features.
 VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
 class FrozenFeatures:
-    """What the backbone says of every sample, and of its mirror image; float32 [m, C] each."""
+    """Features of every sample and of its mirror image; float32 [m, C] each."""
 
     plain: Float[Tensor, "m C"]
     mirrored: Float[Tensor, "m C"]
@@ -46,15 +44,15 @@ class FrozenFeatures:
 def frozen_features(
     backbone: nn.Module, pictures: Pictures, view: View, key: str, folder: Path, console: Console
 ) -> FrozenFeatures:
-    """Features of all pictures, from disk if they were computed before.
+    """Features of all pictures, read from disk if they were computed before.
 
     Args:
         backbone: images → [b, C], in eval mode on the device of the pictures.
         pictures: of the data set.
-        view: its central crop is used.
-        key: names the content of the pictures.
-        folder: where features are kept.
-        console: for the progress.
+        view: of which the central crop is used.
+        key: identifies the content of the pictures.
+        folder: that features are kept in.
+        console: shows the progress.
     """
     known = (VERSION, key, view, pictures.runtime.precision, weights_digest(backbone))
     file = folder / f"{hashlib.sha256(repr(known).encode()).hexdigest()[:32]}.npy"
@@ -92,7 +90,7 @@ def feature_batches(
     seed: int,
     mirrored: bool,
 ) -> Batches:
-    """Batches of an epoch in an order of seed and epoch; each sample plain, and `mirrored` too."""
+    """Batches of an epoch, shuffled by seed and epoch; with `mirrored`, each sample comes twice."""
     known = torch.from_numpy(rows)
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -111,13 +109,13 @@ def feature_batches(
 def features_in_order(
     features: FrozenFeatures, labels: Tensor, rows: Int[np.ndarray, " n"], size: int
 ) -> Batches:
-    """Plain features of the rows, whatever the epoch."""
+    """Batches of the plain features of the rows, in order, the same in every epoch."""
     where = torch.from_numpy(rows).to(labels.device)
     return lambda _: ((features.plain[part], labels[part]) for part in where.split(size))
 
 
 def weights_digest(backbone: nn.Module) -> str:
-    """Changes with every weight, and with the names."""
+    """Digest of the names and values of all weights."""
     digest = hashlib.sha256()
     for name, value in backbone.state_dict().items():
         digest.update(name.encode())
@@ -126,7 +124,7 @@ def weights_digest(backbone: nn.Module) -> str:
 
 
 def _read(file: Path, samples: int) -> np.ndarray | None:
-    """The features, or None if they are not there or not whole."""
+    """The features, or None if the file is missing or damaged."""
     try:
         found = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -149,7 +147,7 @@ def features_of(
     cache_dir: Path,
     console: Console,
 ) -> FrozenFeatures:
-    """Frozen features of the whole data set, computed once."""
+    """Frozen features of the whole data set, computed or read from the cache."""
     key = f"{material.cache.path.name} {stamps_digest(material.examples.pixels)}"
     view, folder = view_of(settings), cache_dir / "features"
     return frozen_features(backbone, material.pictures, view, key, folder, console)

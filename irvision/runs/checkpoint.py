@@ -1,17 +1,13 @@
-"""Checkpoints of a run: whole or not there, the newest two kept, read without unpickling code."""
+"""Checkpoints of a run: written atomically, the newest two kept, loaded without running code."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import io
-import os
 import pickle
 import re
 import shutil
-import socket
-import tempfile
-import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -23,13 +19,11 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from irtheory.runs.files import InputError
+from irtheory.runs.files import InputError, write_bytes
 
 NAME = re.compile(r"checkpoint-(\d{4,})-(\d{6,})-([0-9a-f]{16})\.pt")
 FULL = (errno.ENOSPC, errno.EDQUOT)
-# No write takes so long, in seconds; what is older was left by a process of another machine.
-STALE = 3600.0
-# What torch.load reads back with weights_only; numbers of numpy are not among it.
+# Types that torch.load reads back with weights_only; NumPy scalars are not among them.
 SCALARS = (bool, int, float, str, bytes, type(None))
 SEQUENCES, MAPPINGS = (list, tuple, torch.Size), (dict, OrderedDict)
 
@@ -41,7 +35,7 @@ class Loaded:
     Attributes:
         state: as it was given to `save_checkpoint`, tensors on the CPU.
         path: its file.
-        notes: a line for each newer checkpoint that is damaged.
+        notes: one line for each newer checkpoint that cannot be used.
     """
 
     state: dict[str, Any]
@@ -52,20 +46,20 @@ class Loaded:
 def save_checkpoint(
     folder: Path, epoch: int, step: int, state: dict[str, Any], keep: int = 2
 ) -> Path:
-    """Write checkpoint-<epoch>-<step>-<digest>.pt; then remove what is older than the last `keep`.
+    """Write checkpoint-<epoch>-<step>-<digest>.pt, then remove all but the newest `keep`.
 
-    Checkpoints of a later epoch or step go too: they were passed over when the run was resumed.
+    Checkpoints of a later epoch or step are removed too: the run was resumed from an earlier one.
 
     Args:
-        folder: is made if it is not there. One process writes to it.
+        folder: created if it is missing. Only one process may write to it.
         epoch: ≥ 0.
         step: of the epoch, ≥ 0.
         state: tensors, numbers, strings, None, and lists, tuples and dictionaries of them.
-        keep: ≥ 1.
+        keep: number of checkpoints to keep, ≥ 1.
 
     Raises:
-        InputError: the disk is full or the folder cannot be written; what was there is as it was.
-        TypeError: `state` holds something else; names its place.
+        InputError: the disk is full or the folder cannot be written; earlier checkpoints stay.
+        TypeError: `state` holds an object of another type; the message names its place.
     """
     _check_kinds(state, "state")
     buffer = io.BytesIO()
@@ -76,7 +70,7 @@ def save_checkpoint(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(folder)
-        _write(path, content)
+        write_bytes(path, content)
         _remove_superseded(path, keep)
     except OSError as error:
         raise InputError(_reason(folder, len(content), error)) from error
@@ -84,20 +78,20 @@ def save_checkpoint(
 
 
 class Misfit(ValueError):
-    """What a state holds is not what the run can take up; says what."""
+    """A state that does not fit the run; the message says why."""
 
 
 def load_checkpoint(
     folder: Path, take: Callable[[dict[str, Any]], None] = lambda state: None
 ) -> Loaded:
-    """Read the newest whole checkpoint of a folder.
+    """Read the newest undamaged checkpoint of a folder.
 
     Args:
         folder: of the checkpoints.
-        take: takes up a state; raises Misfit if it cannot, and the checkpoint before is tried.
+        take: restores the run from a state; if it raises Misfit, the previous checkpoint is tried.
 
     Raises:
-        InputError: there is none; says what is wrong with those that are there.
+        InputError: no checkpoint can be used; the message says why for each.
     """
     wrong: list[tuple[Path, str]] = []
     for path in _newest_first(folder):
@@ -143,7 +137,7 @@ def check_shapes(found: Mapping[str, Any], expected: Mapping[str, Any], where: s
 def check_moments(optimiser: Optimizer, state: Mapping[str, Any]) -> None:
     """InputError unless the moments of an optimiser's state have the shapes of its parameters.
 
-    torch itself takes up any, and fails at the first step.
+    torch loads moments of any shape and fails only at the first step.
     """
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     for index, moments in state["state"].items():
@@ -169,54 +163,14 @@ def _check_kinds(value: Any, place: str) -> None:
         raise TypeError(f"{place}: expected tensors, numbers or strings, found {kind.__name__}")
 
 
-def _write(path: Path, content: memoryview) -> None:
-    """Write a file in one piece that a power cut leaves whole or absent."""
-    prefix = f".checkpoint-{socket.gethostname()}-{os.getpid()}-"
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last; a system that cannot open folders does so by itself."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _remove_leftovers(folder: Path) -> None:
-    """Temporary files of processes that were killed while they wrote."""
-    own = f".checkpoint-{socket.gethostname()}-"
-    for path in folder.glob(".checkpoint-*.tmp"):
-        pid = path.name.removeprefix(own).split("-")[0]
-        here = path.name.startswith(own) and pid.isdigit()
-        # A file of this very process is a leftover of an earlier one that had the same number.
-        dead = here and (int(pid) == os.getpid() or not _alive(int(pid)))
-        if dead or time.time() - path.stat().st_mtime > STALE:
-            path.unlink(missing_ok=True)
+    """Remove temporary files of killed processes.
 
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    Whoever saves holds the lock of the run folder and writes one checkpoint at a time, so nobody
+    is writing any of these files. Earlier releases named them `.checkpoint-….tmp`.
+    """
+    for path in folder.glob(".checkpoint-*"):
+        path.unlink(missing_ok=True)
 
 
 def _remove_superseded(newest: Path, keep: int) -> None:
@@ -237,12 +191,12 @@ def _order(path: Path) -> tuple[int, int]:
 
 def _newest_first(folder: Path) -> Iterator[Path]:
     paths = [path for path in folder.glob("checkpoint-*.pt") if NAME.fullmatch(path.name)]
-    # The same step twice: the later file is of the run that went on.
+    # Of two files of the same step, the later one belongs to the run that was resumed.
     yield from sorted(paths, key=lambda p: (*_order(p), p.stat().st_mtime_ns), reverse=True)
 
 
 def _read(path: Path) -> dict[str, Any] | str:
-    """The state in a file, or what is wrong with the file."""
+    """The state in a file, or a phrase that says why it cannot be used."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -252,12 +206,12 @@ def _read(path: Path) -> dict[str, Any] | str:
     if digest != expected:
         return f"truncated or changed (expected SHA-256 {expected}…, found {digest}…)"
     try:
-        # torch warns of pickles that it did not write, and refuses them a line later.
+        # torch warns of pickles that it did not write before it refuses them.
         with warnings.catch_warnings(action="ignore"):
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         return "refused: it holds more than tensors, numbers and strings"
-    except Exception as error:  # a made-up file can break the reader in any way
+    except Exception as error:  # a damaged file can make the reader raise anything
         return f"no checkpoint (torch cannot read it: {type(error).__name__})"
     if not isinstance(state, dict):
         return f"no checkpoint (expected a dictionary, found {type(state).__name__})"
@@ -269,6 +223,6 @@ def _reason(folder: Path, size: int, error: OSError) -> str:
         free = shutil.disk_usage(folder).free
         return (
             f"{folder}: no space for a checkpoint, needed {size / 1e6:.1f} MB, "
-            f"free {free / 1e6:.1f} MB; the earlier checkpoints are whole: free some and go on"
+            f"free {free / 1e6:.1f} MB; the earlier checkpoints are intact: free space and resume"
         )
     return f"{folder}: cannot write a checkpoint ({error.strerror or type(error).__name__})"

@@ -1,4 +1,4 @@
-"""Checkpoints written in a thread while training goes on."""
+"""Checkpoints written by a background thread while training continues."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from irvision.runs.checkpoint import save_checkpoint
 
 
 def on_host(value: Any) -> Any:
-    """A state with its tensors on the CPU; what comes from a GPU arrives when its stream is there.
+    """A state with its tensors on the CPU; copies from a GPU are asynchronous on its stream.
 
-    Left to the thread that writes, each of hundreds of copies would wait for all work that the
-    GPU has in hand, and training with it.
+    The copies are queued here and not in the writing thread, where each of hundreds of them would
+    wait for all work queued on the GPU and hold up training.
     """
     if isinstance(value, Tensor):
         return value.to("cpu", non_blocking=True)
@@ -37,17 +37,17 @@ def _save(
 
 
 class Writer:
-    """Writes one checkpoint at a time; as a context it ends when the last one is on disk."""
+    """Writes one checkpoint at a time; leaving its context waits until the last is on disk."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "checkpoint")
         self._pending: Future[Path] | None = None
 
     def save(self, folder: Path, epoch: int, step: int, state: dict[str, Any]) -> None:
-        """Begin to write a state that nothing will change; wait for the one before first.
+        """Start writing a state, which must not change any more, once the previous one is written.
 
         Raises:
-            InputError: the one before could not be written.
+            InputError: the previous state could not be written.
         """
         self._wait()
         state = on_host(state)
@@ -69,7 +69,7 @@ class Writer:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Wait for the last one; InputError if it could not be written."""
+        """Wait for the last checkpoint; InputError if it could not be written."""
         self._pool.shutdown(wait=True)
         if error is None:
             self._wait()

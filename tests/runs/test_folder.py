@@ -15,8 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irtheory.runs import folder as runs
-from irtheory.runs.files import InputError, TableWriter, write_json, write_text
+from irtheory.runs.files import InputError, TableWriter, read_columns, write_json, write_text
 from irtheory.runs.folder import default_folder, open_run
 
 SETTINGS = {
@@ -203,7 +202,7 @@ def test_columns_read_back_what_was_written(tmp_path: Path) -> None:
     with TableWriter(tmp_path / "t.csv", ("t", "value")) as table:
         for t, value in enumerate(values, start=1):
             table.add(Row(t, value))
-    columns = runs.read_columns(tmp_path / "t.csv")
+    columns = read_columns(tmp_path / "t.csv")
     assert columns["t"].tolist() == [1, 2, 3] and columns["value"].tolist() == values
 
 

@@ -16,7 +16,7 @@ from irtheory.runs.console import Pulse, make_console, print_plain, print_writte
 from irtheory.runs.exits import BROKEN, DONE, INTERRUPTED
 from irtheory.runs.files import InputError, write_json
 from irtheory.runs.folder import default_folder, open_run
-from irtheory.runs.lock import alone_in
+from irtheory.runs.lock import lock_run_folder
 from irtheory.runs.options import take
 from irtheory.studies.recovery import cell as cells
 from irtheory.studies.recovery.cell import Failed, Measured, read_cell, write_cell
@@ -53,7 +53,7 @@ def recover_command(given: Mapping[str, Any]) -> int:
         raise InputError("--resume: expected --out with the folder to go on in, found none")
     study, console = places(settings), make_console(quiet=request.as_json)
     folder = request.out or default_folder("recover", "+".join(settings.regimes))
-    with alone_in(folder):
+    with lock_run_folder(folder):
         content = _content(settings)
         open_run(folder, content, request.overwrite, settings.seed, resume=request.resume)
         (folder / CELLS).mkdir(exist_ok=True)

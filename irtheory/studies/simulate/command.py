@@ -18,7 +18,7 @@ from irtheory.runs.console import Pulse, make_console, print_plain, print_writte
 from irtheory.runs.exits import BROKEN, DONE, INTERRUPTED
 from irtheory.runs.files import InputError, TableWriter
 from irtheory.runs.folder import default_folder, open_run, refuse_used
-from irtheory.runs.lock import alone_in
+from irtheory.runs.lock import lock_run_folder
 from irtheory.studies.simulate.files import FailedSeed, write_ensemble, write_results
 from irtheory.studies.simulate.report import (
     StepProgress,
@@ -48,7 +48,7 @@ def simulate_command(settings: SimulateSettings, request: SimulateRequest) -> in
     prepared = prepare(shared(settings, seeds), lambda line: print_plain(console, line))
     _need_cvxpy(settings)
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
-    with alone_in(folder):
+    with lock_run_folder(folder):
         open_run(folder, content, request.overwrite, settings.seed)
         compile_kernels(console)
         if seeds > 1:

@@ -15,7 +15,7 @@ from irtheory.runs.console import Pulse, make_console, print_plain, print_writte
 from irtheory.runs.exits import BROKEN, DONE, INTERRUPTED
 from irtheory.runs.files import InputError
 from irtheory.runs.folder import default_folder, open_run, refuse_used
-from irtheory.runs.lock import alone_in
+from irtheory.runs.lock import lock_run_folder
 from irtheory.studies.simulate.report import check_table, compile_kernels
 from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings, check, width_list
 from irtheory.studies.simulate.setup import processes, shared
@@ -73,7 +73,7 @@ def width_command(settings: SimulateSettings, request: SimulateRequest) -> int:
         f"{plan_study(share, widths[-1])}",
     )
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
-    with alone_in(folder):
+    with lock_run_folder(folder):
         open_run(folder, content, request.overwrite, settings.seed)
         (folder / CURVES).mkdir()
         compile_kernels(console)

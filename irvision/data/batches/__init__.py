@@ -1,1 +1,1 @@
-"""Pixels on the device, batches of an epoch, crops and flips."""
+"""Pixels on the device, batches of an epoch, random crops and flips."""

@@ -15,30 +15,30 @@ from irvision.data.batches.augment import View, central_view, draw, generator, t
 from irvision.data.batches.pictures import Pictures
 from irvision.runtime.device import Runtime
 
-# Keeps the order of an epoch apart from other numbers drawn from the same seed.
+# Random stream of the order of an epoch, among those of the same seed.
 ORDER = 2
-# Batch statistics of a single sample do not exist.
+# Batch normalisation needs at least two samples.
 FEWEST = 2
 
 
 def training_batches(
     pictures: Pictures, rows: Int[np.ndarray, " n"], view: View, batch_size: int, seed: int
 ) -> Batches:
-    """Batches of an epoch in random order and view, given its number; they depend on nothing else.
+    """Training batches as a function of the epoch number: random order, random views.
 
-    Each of several processes gets every world-th sample of every batch, and as many as the
-    others. So of the last batch of an epoch fewer than `world` samples may be left out, as is
-    a last batch of one sample; which samples these are changes every epoch.
+    Each of `world` processes gets every world-th sample of every batch, the same number each.
+    Therefore up to world − 1 samples of the last batch may be left out, as is a last batch of one
+    sample; which samples these are differs between epochs.
 
     Args:
         pictures: of the data set.
         rows: the samples to train on.
         view: crop, flip and normalisation.
-        batch_size: of all processes together.
+        batch_size: samples per batch, in all processes together.
         seed: of order, crops and flips.
 
     Raises:
-        InputError: the crop does not fit, or batches cannot be shared out.
+        InputError: the crop does not fit, or the batches cannot be divided among the processes.
     """
     runtime, side = pictures.runtime, pictures.side
     view.check(side)
@@ -59,10 +59,10 @@ def training_batches(
 def evaluation_batches(
     pictures: Pictures, rows: Int[np.ndarray, " n"], view: View, batch_size: int
 ) -> Batches:
-    """The samples in order and in the central view, whatever the epoch.
+    """Batches of the samples in order and in the central view, the same in every epoch.
 
-    Each process gets a stretch of them, so that its results, put one after the other in the
-    order of the processes, are those of `rows`; stretches differ by one sample at most.
+    Each process gets a contiguous part of the samples, so that the results of all processes,
+    concatenated by rank, are in the order of `rows`. Sizes of the parts differ by at most one.
 
     Raises:
         InputError: the crop does not fit, or there are fewer samples than processes.
@@ -85,10 +85,10 @@ def evaluation_batches(
 
 
 def batch_bounds(samples: int, batch_size: int, world: int) -> list[tuple[int, int]]:
-    """Where the batches of an epoch begin and end in its order, those of all processes together.
+    """Start and end of each batch in the order of an epoch, for all processes together.
 
     Raises:
-        InputError: batches cannot be shared out.
+        InputError: the batches cannot be divided among the processes.
     """
     fewest = max(FEWEST, world)
     if batch_size < fewest or batch_size % world:
@@ -102,5 +102,5 @@ def batch_bounds(samples: int, batch_size: int, world: int) -> list[tuple[int, i
 
 
 def _dtype(runtime: Runtime) -> torch.dtype:
-    """Of the input: what autocast would make of it anyway."""
+    """Type of the network input: the one that autocast would convert it to."""
     return torch.bfloat16 if runtime.precision == "bf16" else torch.float32

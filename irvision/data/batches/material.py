@@ -1,4 +1,4 @@
-"""The images of a data set, decoded and placed on the device."""
+"""Decodes the images of a data set and places them on the device."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from irvision.settings.train import TrainSettings
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Pictures of a data set on the device, and what is known of them.
+    """A data set ready for training.
 
     Attributes:
         examples: classes, labels and parts.
-        cache: squares of all samples.
-        pictures: the same, placed.
+        cache: pixels of all samples.
+        pictures: these pixels, placed on the device.
     """
 
     examples: Examples
@@ -33,7 +33,7 @@ class Material:
     pictures: Pictures
 
     def rows(self, part: Part) -> Int[np.ndarray, " rows"]:
-        """Samples of a part whose image could be read."""
+        """Indices of the samples of a part whose image could be read."""
         bad = np.array([index for index, _, _ in self.cache.bad], dtype=np.int64)
         return np.setdiff1d(self.examples.rows(part), bad)
 
@@ -45,10 +45,10 @@ def gather_material(
     cache_dir: Path,
     console: Console,
 ) -> Material:
-    """Decode a data set once and place it on the device.
+    """Open or make the pixel cache of a data set, and place it on the device.
 
     Raises:
-        InputError: too many bad images, or no room for the cache.
+        InputError: too many unreadable images, or no disk space for the cache.
     """
     cache = _decoded(examples, settings, cache_dir, console)
     for _, name, why in cache.bad[:3]:

@@ -1,4 +1,4 @@
-"""The pixels of a data set, on the GPU if they fit, and how batches of them get there if not."""
+"""The pixels of a data set: on the GPU if they fit, otherwise uploaded batch by batch."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from irvision.runtime.device import Runtime
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
-# Share of the free memory of a GPU that pictures may take; the network, not there yet, needs more.
+# Share of the free GPU memory that pictures may take; the network, built later, needs more.
 RESIDENT = 1 / 3
-# Batches under way from a cache that stays in the memory of the host.
+# Batches prepared in advance when the pixels stay in host memory.
 AHEAD = 3
-# Bytes copied to the GPU in one piece.
+# Bytes per copy to the GPU.
 PIECE = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """The pixels and classes of a data set, where the run reads them.
+    """The pixels and classes of a data set, in the memory that the run reads them from.
 
     Attributes:
-        pixels: on the GPU, if they fit there, or the cache itself in the memory of the host.
+        pixels: a tensor on the GPU if they fit there, otherwise the cache in host memory.
         labels: on the device.
         runtime: of the run.
     """
@@ -42,7 +42,7 @@ class Pictures:
 
     @property
     def side(self) -> int:
-        """S, in pixels."""
+        """Side S of the pictures, in pixels."""
         return self.pixels.shape[1]
 
     @property
@@ -53,12 +53,12 @@ class Pictures:
     def read(
         self, batches: Iterable[Int[Tensor, " b"]]
     ) -> Iterator[tuple[UInt8[Tensor, "b S S 3"], Int[Tensor, " b"]]]:
-        """Pixels and labels of batches of rows (on the CPU), on the device, in order."""
+        """Pixels and labels on the device, for batches of row numbers on the CPU, in order."""
         if isinstance(self.pixels, Tensor):
             return (self._take(self.pixels, rows) for rows in batches)
         if self.runtime.device.type == "cuda":
             return _uploaded(self.pixels, self.labels, batches)
-        # To copy a batch takes a CPU far less time than its step: a thread would not show.
+        # On a CPU, copying a batch takes far less time than its step: a thread would not help.
         return (_gathered(self.pixels, self.labels, rows) for rows in batches)
 
     def _take(self, pixels: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,13 +72,13 @@ def place_pictures(
     runtime: Runtime,
     resident: float = RESIDENT,
 ) -> Pictures:
-    """Put a cache on the GPU if it fits into a share of its free memory, else leave it be.
+    """Copy a cache to the GPU if it fits into a share of the free memory, else keep it on the host.
 
     Args:
-        pixels: such as a memory-mapped cache.
-        labels: classes of all its samples.
+        pixels: of all m samples, such as a memory-mapped cache.
+        labels: classes of the samples.
         runtime: of the run.
-        resident: that share, in [0, 1]; 0 leaves the pixels on the host.
+        resident: share of the free GPU memory, in [0, 1]; 0 keeps the pixels on the host.
     """
     classes = torch.from_numpy(np.array(labels, np.int64)).to(runtime.device)
     if runtime.device.type == "cuda":
@@ -91,9 +91,9 @@ def place_pictures(
 def in_advance(
     work: Callable[[Job], Done], jobs: Iterable[Job], ahead: int = AHEAD
 ) -> Generator[Done, None, None]:
-    """Results of `work` in order, from a thread that is `ahead` jobs ahead.
+    """Results of `work` in order, computed by a thread up to `ahead` jobs in advance.
 
-    The thread ends with the generator, also if that is closed early or a job fails.
+    The thread ends with the generator, even if it is closed early or a job fails.
     """
     pool = ThreadPoolExecutor(1, "in-advance")
     try:
@@ -123,23 +123,23 @@ def _copied(pixels: np.ndarray, device: torch.device) -> Tensor:
 
 @lru_cache
 def _copying(device: torch.device) -> torch.cuda.Stream:
-    """One stream for all uploads: memory that one has freed no other may use."""
+    """One stream for all uploads, since memory freed on one stream is not reused on another."""
     return torch.cuda.Stream(device)
 
 
 def _uploaded(
     pixels: np.ndarray, labels: Tensor, batches: Iterable[Tensor]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches gathered into pinned memory and copied on a stream of their own."""
+    """Batches gathered into pinned memory and copied to the GPU on a separate stream."""
     device = labels.device
     copying = _copying(device)
 
     def upload(rows: Tensor) -> tuple[Tensor, Tensor, torch.Event]:
         shape = (len(rows), *pixels.shape[1:])
-        # The stream makes its GPU the current one, which it is not in a new thread.
+        # Entering the stream selects its GPU, which a new thread has not selected.
         with torch.cuda.stream(copying):
             staged = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
-            # "clip" writes straight into `out`, where "raise" would go through a copy.
+            # mode="clip" writes directly into `out`; "raise" makes a copy first.
             np.take(pixels, rows.numpy(), axis=0, out=staged.numpy(), mode="clip")
             images = staged.to(device, non_blocking=True)
             chosen = rows.pin_memory().to(device, non_blocking=True)
@@ -150,6 +150,6 @@ def _uploaded(
         current = torch.cuda.current_stream(device)
         current.wait_event(copied)
         for tensor in (images, classes):
-            # Or its memory would be handed out again while this stream still reads it.
+            # Otherwise the memory could be reused while this stream still reads it.
             tensor.record_stream(current)
         yield images, classes

@@ -1,4 +1,4 @@
-"""Beetles: drawn, any number from a seed, with the truth about every attribute known."""
+"""Synthetic beetles: any number of pictures from a seed, with every attribute known."""
 
 from irvision.data.beetles.draw import VERSION, draw
 from irvision.data.beetles.source import Drawn, load_attributes, load_examples

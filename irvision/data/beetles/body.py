@@ -9,13 +9,13 @@ from irvision.data.beetles.raster import Canvas, Field, Frame, Point, Window
 from irvision.data.beetles.scene import CREAM, INK, Scene
 from irvision.data.beetles.species import Trait
 
-EDGE = 0.024  # of the dark outlines, in units of the body
+EDGE = 0.024  # width of the dark outlines, in units of the body
 GOLD = (0.98, 0.80, 0.25)
 DARK_HEAD = (0.17, 0.13, 0.13)
 
 
 def paint_shadow(canvas: Canvas, frame: Frame, half: float) -> None:
-    """A soft shadow around a body of that half-width."""
+    """Paint a soft shadow around a body of half-width `half`."""
     window = canvas.window((frame.x, frame.y), 1.07 * frame.scale)
     u, v = frame.local(*canvas.axes(window))
     u, v = u / (half + 0.22), (v + 0.08) / 0.9
@@ -24,7 +24,7 @@ def paint_shadow(canvas: Canvas, frame: Frame, half: float) -> None:
 
 
 def paint_head(canvas: Canvas, scene: Scene, traits: UInt8[np.ndarray, " n"]) -> None:
-    """The head, and the eyes at its sides."""
+    """Paint the head, and the eyes at its sides."""
     frame = scene.body
     window, d, _, _ = _oval(canvas, frame, (0.0, 0.57), (0.175, 0.15))
     canvas.paint(window, canvas.coverage(d), INK)
@@ -38,12 +38,12 @@ def paint_head(canvas: Canvas, scene: Scene, traits: UInt8[np.ndarray, " n"]) ->
 def paint_pronotum(
     canvas: Canvas, scene: Scene, traits: UInt8[np.ndarray, " n"], half: float
 ) -> None:
-    """The shield between head and elytra; `half` is the half-width of the elytra."""
+    """Paint the shield between head and elytra; `half` is the half-width of the elytra."""
     frame, wide = scene.body, 0.15 + 0.40 * half
     window, d, u, _ = _oval(canvas, frame, (0.0, 0.33), (wide, 0.18))
     canvas.paint(window, canvas.coverage(d), INK)
     inner = canvas.coverage(d + EDGE * frame.scale)
-    # Darker towards the sides, as the outline's colour shows through.
+    # Darker towards the sides, where the colour of the outline shows through.
     canvas.paint(
         window, inner * (1.0 - 0.35 * np.clip(u * u / (wide * wide), 0.0, 1.0)), scene.thorax
     )
@@ -55,9 +55,9 @@ def paint_pronotum(
 def _oval(
     canvas: Canvas, frame: Frame, centre: Point, axes: Point
 ) -> tuple[Window, Field, Field, Field]:
-    """A squarish oval: its window, its distances in the image, coordinates from its centre.
+    """A squarish oval: its window, signed distances in the image, coordinates from its centre.
 
-    The distance is the first-order one: the level function over the length of its gradient.
+    Distances are of first order: the level function divided by the length of its gradient.
     """
     window = canvas.window(frame.place(*centre), 1.3 * max(axes) * frame.scale)
     u, v = frame.local(*canvas.axes(window))

@@ -13,19 +13,19 @@ from irvision.data.beetles.raster import Canvas
 from irvision.data.beetles.scene import scene
 from irvision.data.beetles.traits import traits
 
-# To be raised whenever any picture changes: caches of older pictures are then known as stale.
+# To be raised whenever a picture changes, so that caches of older pictures become invalid.
 VERSION = 1
 
 
 def draw(index: int, seed: int, size: int) -> UInt8[np.ndarray, "size size 3"]:
-    """The picture of a beetle: the same scene at every size, in pixels a side."""
+    """The picture of a beetle with a side of `size` pixels; the scene is the same at every size."""
     return picture(index, seed, size, traits(index, seed))
 
 
 def picture(
     index: int, seed: int, size: int, values: UInt8[np.ndarray, " n"]
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """The scene of a beetle with the attributes that are given."""
+    """The scene of a beetle, drawn with the given attributes."""
     seen, canvas, shape = scene(index, seed), Canvas(size), elytra_of(values)
     paint_ground(canvas, seen, seed, index)
     paint_shadow(canvas, seen.body, shape.half)

@@ -1,4 +1,4 @@
-"""The wing cases: their outline, and the patterns, none of which hides another."""
+"""The wing cases: their outline, and patterns that never hide one another."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from irvision.data.beetles.raster import Canvas, Field, Window
 from irvision.data.beetles.scene import CREAM, INK, Scene
 from irvision.data.beetles.species import Trait
 
-# Heights are in units of the body: where the elytra are widest, and how far they reach from there.
+# In units of the body: height at which the elytra are widest, and their reach from there.
 WIDEST, FRONT, ROUNDED, POINTED = -0.15, 0.38, 0.55, 0.75
 BAND, BAND_HALF = -0.19, 0.085
-# Stripes run at these shares of the half-width; spots lie between them, clear of the band.
+# Stripes are at these shares of the half-width; spots are between them, clear of the band.
 STRIPES, STRIPE_HALF = (0.26, 0.76), 0.026
 SPOTS, SPOT_SHARE = (0.06, -0.36, -0.54), 0.51
 WHITE = (1.0, 1.0, 1.0)
@@ -23,11 +23,11 @@ WHITE = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class Elytra:
-    """Their shape, in units of the body.
+    """Shape of the elytra, in units of the body.
 
     Attributes:
-        half: half-width where they are widest.
-        rear: how far they reach behind that.
+        half: half-width at the widest place.
+        rear: reach from there to the rear end.
         pointed: whether they end in a point.
         spot: radius of a spot.
     """
@@ -43,7 +43,7 @@ class Elytra:
         return self.half * (room if self.pointed else np.sqrt(room))
 
     def distance(self, u: Field, v: Field) -> Field:
-        """To the outline, to first order; negative inside."""
+        """Signed distance to the outline, to first order; negative inside."""
         front, rear = self._shares(v)
         s = np.abs(u) / self.half
         rise = 4.0 * front * front * front / FRONT
@@ -56,18 +56,18 @@ class Elytra:
         return over / np.sqrt(steep * steep + slope * slope + 0.01)
 
     def _level(self, front: Field, rear: Field) -> Field:
-        """0 where the elytra are widest, 1 at either end; blunt ends stay wide for longer."""
+        """Level from 0 at the widest place to 1 at the ends; it rises later for blunt ends."""
         front, rear = front * front, rear * rear
         return front * front + (rear if self.pointed else 0.5 * (rear + rear * rear))
 
     def _shares(self, v: Field) -> tuple[Field, Field]:
-        """How far a height is on the way to the front end, and to the rear end."""
+        """Position of a height between the widest place and the front end, and the rear end."""
         t = v - WIDEST
         return np.maximum(t, 0.0) / FRONT, np.maximum(-t, 0.0) / self.rear
 
 
 def elytra_of(traits: UInt8[np.ndarray, " n"]) -> Elytra:
-    """The shape that the attributes give."""
+    """Shape of the elytra for given attributes."""
     pointed = bool(traits[Trait.POINTED_REAR])
     half, spot = (0.46, 0.076) if traits[Trait.ROUND_BODY] else (0.32, 0.067)
     return Elytra(half, POINTED if pointed else ROUNDED, pointed, spot)
@@ -76,7 +76,7 @@ def elytra_of(traits: UInt8[np.ndarray, " n"]) -> Elytra:
 def paint_elytra(
     canvas: Canvas, scene: Scene, traits: UInt8[np.ndarray, " n"], shape: Elytra
 ) -> None:
-    """Outline, colours, band, stripes, seam, gloss and spots, in that order."""
+    """Paint outline, colours, band, stripes, seam, gloss and spots, in that order."""
     frame = scene.body
     window = canvas.window(frame.place(0.0, -0.33), 0.60 * frame.scale)
     u, v = frame.local(*canvas.axes(window))

@@ -1,4 +1,4 @@
-"""The ground: soil, leaf litter, and the light and noise that lie over a whole picture."""
+"""The ground with soil and leaves, and the light and noise of the whole picture."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from irvision.data.beetles.hashing import uniforms, words
 from irvision.data.beetles.raster import Canvas, Field, Frame, turned
 from irvision.data.beetles.scene import Scene
 
-# Cells of a lattice along an edge, and how much lightness it adds or takes.
+# Lattices of the soil: cells along an edge, and amplitude of the lightness.
 SOIL = ((4, 0.05), (11, 0.045), (29, 0.05))
 LEAVES = 7
 
 
 def paint_ground(canvas: Canvas, scene: Scene, *key: int) -> None:
-    """Cover the canvas with soil and leaves; `key` fixes how they lie."""
+    """Cover the canvas with soil and leaves, at random places determined by `key`."""
     canvas.rgb[:] = np.array(scene.ground, np.float32)[:, None, None]
     for cells, amplitude in SOIL:
         canvas.rgb += amplitude * _clouds(canvas, cells, *key, 3)
@@ -40,7 +40,7 @@ def paint_noise(canvas: Canvas, scene: Scene, *key: int) -> None:
 
 
 def _paint_leaf(canvas: Canvas, leaf: Frame, width: float, tint: Field) -> None:
-    """Two arcs from tip to tip, and a vein."""
+    """Paint a leaf: two arcs from tip to tip, and a vein."""
     window = canvas.window((leaf.x, leaf.y), leaf.scale)
     u, v = leaf.local(*canvas.axes(window))
     across = np.abs(u)
@@ -51,7 +51,7 @@ def _paint_leaf(canvas: Canvas, leaf: Frame, width: float, tint: Field) -> None:
 
 
 def _clouds(canvas: Canvas, cells: int, *key: int) -> Field:
-    """Smooth numbers in [-1, 1], drawn at the knots of a lattice."""
+    """Smooth noise in [-1, 1], interpolated between random numbers on a lattice."""
     knots = (2.0 * uniforms((cells + 1) ** 2, *key, cells) - 1.0).astype(np.float32)
     knots = knots.reshape(cells + 1, cells + 1)
     place = (canvas.x[0] + 1.0) * (cells / 2)

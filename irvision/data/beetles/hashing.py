@@ -1,4 +1,4 @@
-"""Random numbers by counting: the same on every machine, whatever the version of numpy."""
+"""Counter-based random numbers: the same on every machine and with every version of NumPy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
 def words(n: int, *key: int) -> Words:
-    """`n` uniform words of 64 bits, fixed by the integers of `key` (splitmix64)."""
+    """`n` uniform 64-bit words, determined by the integers in `key` (splitmix64)."""
     start = 0
     for part in key:
         start = _mixed((start + part * STEP + STEP) & MASK)

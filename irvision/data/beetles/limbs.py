@@ -1,4 +1,4 @@
-"""Legs, antennae, horns and tail: what is seen around the body."""
+"""Legs, antennae, horns and tail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from irvision.data.beetles.species import Trait
 
 SIDES = (-1.0, 1.0)
 OUTLINE = 0.02
-# Of the three legs of a side: height of base, knee and foot, and how far out the last two are
+# The three legs of a side: heights of base, knee and foot, then the distances of knee and foot
 # from the edge of the body.
 LEGS = (
     (0.30, 0.44, 0.62, 0.17, 0.27),
@@ -30,7 +30,7 @@ TAIL = ((0.10, -0.50), (0.23, -0.77), (0.32, -0.97))
 def paint_limbs(
     canvas: Canvas, scene: Scene, traits: UInt8[ndarray, " n"], half_width: float
 ) -> None:
-    """Paint all that the body will partly cover; `half_width` is the body's."""
+    """Paint all limbs; the body is painted over them later. `half_width` is that of the body."""
     legs, dark = canvas.empty_field(), canvas.empty_field()
     for side in SIDES:
         for pair in range(3):
@@ -56,7 +56,7 @@ def _add_path(
     canvas: Canvas, field: Field, frame: Frame, side: float,
     points: Sequence[Point], radii: Sequence[float],
 ) -> None:  # fmt: skip
-    """A chain of rods on one side of the body."""
+    """Add a chain of rods on one side of the body."""
     placed = [frame.place(side * u, v) for u, v in points]
     wide = [radius * frame.scale for radius in radii]
     for k in range(len(placed) - 1):
@@ -81,7 +81,7 @@ def _add_leg(
 def _add_teeth(
     canvas: Canvas, field: Field, frame: Frame, side: float, joint: Point, end: Point, thick: float
 ) -> None:
-    """Three spines on the outer edge of a shin."""
+    """Add three spines on the outer edge of a shin."""
     along = end[0] - joint[0], end[1] - joint[1]
     outward = (along[1], -along[0]) if along[1] > 0 else (-along[1], along[0])
     length = sqrt(outward[0] * outward[0] + outward[1] * outward[1])

@@ -1,7 +1,7 @@
-"""Anti-aliased shapes by their signed distances.
+"""Anti-aliased shapes, drawn from their signed distances.
 
-Only sums, products, quotients, square roots and roundings of single numbers are used: IEEE 754
-fixes each of them, so that a picture is the same to the bit on every machine.
+Only sums, products, quotients, square roots and rounding of single numbers are used: IEEE 754
+defines each of them exactly, so that a picture is the same to the bit on every machine.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ FAR = 9.0
 
 @dataclass(frozen=True)
 class Frame:
-    """Coordinates of a shape: turned by an angle of given cosine and sine, scaled, moved.
+    """Coordinates of a shape: rotated by an angle of given cosine and sine, scaled, moved.
 
-    The image is the square [-1, 1]², its second coordinate points up.
+    The image is the square [-1, 1]²; its second coordinate points up.
     """
 
     cos: float
@@ -33,7 +33,7 @@ class Frame:
     scale: float
 
     def place(self, u: float, v: float) -> Point:
-        """Where (u, v) of the frame is in the image."""
+        """Image coordinates of the point (u, v) of the frame."""
         turned = self.cos * u - self.sin * v, self.sin * u + self.cos * v
         return self.x + self.scale * turned[0], self.y + self.scale * turned[1]
 
@@ -44,13 +44,13 @@ class Frame:
 
 
 def turned(slope: float, x: float, y: float, scale: float) -> Frame:
-    """A frame turned by 2·arctan(slope), counter-clockwise."""
+    """A frame rotated by 2·arctan(slope), counter-clockwise."""
     square = 1.0 + slope * slope
     return Frame((1.0 - slope * slope) / square, 2.0 * slope / square, x, y, scale)
 
 
 class Canvas:
-    """A square picture being painted: `rgb`, float32 [3, size, size], 0 black to 1."""
+    """A square picture to paint on: `rgb`, float32 [3, size, size], from 0 (black) to 1."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -71,7 +71,7 @@ class Canvas:
         return self.x[:, window[1]], self.y[window[0]]
 
     def coverage(self, distance: Field) -> Field:
-        """The share of each pixel that lies inside, from the distance of its centre."""
+        """The share of each pixel inside a shape, from the signed distance of its centre."""
         return np.clip(0.5 - distance * (self.size / 2), 0.0, 1.0)
 
     def paint(self, window: Window, alpha: Field, colour: Colour | Field) -> None:
@@ -96,11 +96,11 @@ class Canvas:
         return np.full((self.size, self.size), FAR, np.float32)
 
     def add_rod(self, field: Field, a: Point, b: Point, ra: float, rb: float) -> None:
-        """Join to the field a rod from `a` to `b`, of radius `ra` there and `rb` here."""
+        """Add a rod to the field: from `a` with radius `ra` to `b` with radius `rb`."""
         along = b[0] - a[0], b[1] - a[1]
         square = along[0] * along[0] + along[1] * along[1]
         middle = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
-        # Beyond the edge, as far as an outline may be laid around it.
+        # With a margin for an outline around the rod.
         reach = max(abs(along[0]), abs(along[1])) / 2 + max(ra, rb) + 0.03
         window = self.window(middle, reach)
         x, y = self.axes(window)
@@ -112,7 +112,7 @@ class Canvas:
         np.minimum(part, distance, out=part)
 
     def pixels(self) -> UInt8[np.ndarray, "size size 3"]:
-        """The picture, in whole levels."""
+        """The picture as 8-bit RGB."""
         levels = np.clip(self.rgb, 0.0, 1.0) * 255.0 + 0.5
         return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
 

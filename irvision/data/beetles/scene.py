@@ -13,18 +13,18 @@ CREAM: Colour = (0.98, 0.93, 0.76)
 
 @dataclass(frozen=True)
 class Scene:
-    """What a beetle is seen in.
+    """Pose, colours and light of a picture.
 
     Attributes:
-        body: frame of the beetle, its head up.
-        bends: 8 numbers in [-1, 1]: how each leg and each antenna is held.
+        body: frame of the beetle, with its head up.
+        bends: 8 numbers in [-1, 1]: the positions of the legs and antennae.
         front: colour of the elytra, or of their front half.
-        rear: colour of their rear half, where that is another one.
+        rear: colour of the rear half of elytra of two colours.
         thorax: colour of the pronotum.
         ground: colour of the ground.
         gain: brightness of the whole picture.
-        slope: change of the brightness from the middle to the right and to the upper edge.
-        noise: amplitude of the noise of the pixels.
+        slope: change of brightness from the centre to the right and to the upper edge.
+        noise: amplitude of the pixel noise.
     """
 
     body: Frame
@@ -43,7 +43,7 @@ def scene(index: int, seed: int) -> Scene:
     r = uniforms(26, seed, index, 2).tolist()
     hue = r[0]
     return Scene(
-        # The tangent of half of 25 degrees.
+        # 0.2217 is the tangent of half of 25 degrees, the largest rotation.
         body=turned(0.2217 * _signed(r[1]), 0.06 * _signed(r[2]), 0.05 * _signed(r[3]),
                     0.80 + 0.12 * r[4]),
         bends=tuple(_signed(x) for x in r[18:26]),
@@ -62,10 +62,10 @@ def _signed(share: float) -> float:
 
 
 def _coloured(hue: float, saturation: float, luma: float) -> Colour:
-    """A colour of given lightness, as saturated as that allows up to `saturation`."""
+    """A colour of given lightness, with the highest possible saturation up to `saturation`."""
     pure = [min(max(abs((hue + k / 3.0) % 1.0 * 6.0 - 3.0) - 1.0, 0.0), 1.0) for k in (0, 2, 1)]
     weight = 0.30 * pure[0] + 0.59 * pure[1] + 0.11 * pure[2]
-    # Grey of that lightness, plus as much of the hue as keeps every channel within [0, 1].
+    # Grey of that lightness, plus as much of the hue as keeps all channels within [0, 1].
     off = [channel - weight for channel in pure]
     room = [(1.0 - luma) / x if x > 0 else -luma / x for x in off if x != 0.0]
     share = saturation * min(room, default=0.0)

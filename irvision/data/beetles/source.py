@@ -1,4 +1,4 @@
-"""Beetles as a data set: pictures and species to train, attributes to evaluate."""
+"""Beetles as a data set: pictures and species for training, attributes for evaluation."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from irvision.data.datasets.splits import make_parts
 from irvision.data.examples import Attributes, Examples
 from irvision.settings.data import DataOptions
 
-# Ten of each species: some of each then fall to every part.
+# Ten of each species, so that every part gets some of each.
 FEWEST = 10 * len(SPECIES)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The first `count` beetles of a seed, drawn when they are read."""
+    """The first `count` beetles of a seed, each drawn when it is read."""
 
     seed: int
     count: int
@@ -44,10 +44,10 @@ class Drawn:
 
 
 def load_examples(options: DataOptions) -> Examples:
-    """Pictures, species and parts (7 in 10 to train, stratified) of `options.beetles` beetles.
+    """Pictures, species and stratified parts (70% training) of `options.beetles` beetles.
 
     Raises:
-        InputError: too few beetles, or an impossible option of the split.
+        InputError: too few beetles, or an option of the split out of range.
     """
     m, seed = options.beetles, options.split_seed
     if m < FEWEST:

@@ -1,4 +1,4 @@
-"""The twelve species and the key that tells them apart; for evaluation, never for training."""
+"""The twelve species and the key that identifies them; for evaluation, never for training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Trait(IntEnum):
 
 TRAITS: tuple[str, ...] = tuple(trait.name.lower().replace("_", " ") for trait in Trait)
 
-# (attribute, species or branch without it, species or branch with it)
+# (attribute, species or branch if it is absent, species or branch if it is present)
 Branch = tuple[Trait, "Branch | str", "Branch | str"]
 KEY: Branch = (
     Trait.ROUND_BODY,
@@ -78,7 +78,7 @@ def _paths(
     }
 
 
-# What the key fixes of each species: its path.
+# Attributes of each species that the key fixes: those on its path.
 FIXED: dict[str, dict[Trait, int]] = _paths(KEY)
 SPECIES: tuple[str, ...] = tuple(FIXED)
 
@@ -89,7 +89,7 @@ def true_key() -> Tree:
 
 
 def species(index: int, seed: int) -> int:
-    """Which species a beetle is: every run of twelve, from a multiple of 12, holds each once."""
+    """Species of a beetle; each occurs once in every 12 beetles, from a multiple of 12 on."""
     k = len(SPECIES)
     order = np.argsort(words(k, seed, index // k, 0), kind="stable")
     return int(order[index % k])

@@ -1,4 +1,4 @@
-"""The attributes of each beetle: those of its species, the others by chance."""
+"""The attributes of each beetle: those of its species are fixed, the others random."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 from irvision.data.beetles.hashing import uniforms
 from irvision.data.beetles.species import FIXED, SPECIES, TRAITS, Trait, species
 
-# How often an attribute is there in species that do not fix it.
+# Probability of each attribute in species that do not fix it.
 PREVALENCE: dict[Trait, float] = {
     Trait.HORNS: 0.35,
     Trait.LONG_ANTENNAE: 0.40,

@@ -1,1 +1,1 @@
-"""One file a data set, and the readers that they share."""
+"""One module per data set, and the readers that they share."""

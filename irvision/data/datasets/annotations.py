@@ -1,6 +1,6 @@
-"""The only readers of attribute values, for evaluation alone; training never comes here.
+"""The only readers of attribute values; only evaluation uses them, never training.
 
-Each result holds zeros and ones as float32, NaN where an annotation is missing.
+Results hold zeros and ones as float32, NaN where an annotation is missing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from jaxtyping import Float32, Int, Shaped
 from irtheory.runs.files import InputError
 from irvision.data.datasets.lines import bad_line, is_number, numbered_lines
 
-# Fields before the attributes in a line of aPascal or aYahoo.
+# Number of fields before the attributes in a line of aPascal or aYahoo.
 OBJECT_FIELDS = 6
-# The first of the four degrees of certainty of CUB: the part of the bird is not visible.
+# First and last degree of certainty in CUB; the first means that the part is not visible.
 NOT_VISIBLE, DEFINITELY = 1, 4
 CUB_LINE = "image, attribute, 0 or 1, certainty 1 to 4 and a time"
 CELLS = {"0": 0.0, "1": 1.0, "": np.nan}
@@ -28,7 +28,7 @@ CELLS = {"0": 0.0, "1": 1.0, "": np.nan}
 def read_object_attributes(
     file: Path, lines: Int[np.ndarray, " m"], count: int
 ) -> Float32[np.ndarray, "m n"]:
-    """The last `count` fields of some lines (numbers from 1, ascending) of aPascal or aYahoo."""
+    """The `count` attributes in some lines (numbered from 1, ascending) of aPascal or aYahoo."""
     wanted, rows = set(lines.tolist()), []
     for number, line in numbered_lines(file):
         if number in wanted:
@@ -37,10 +37,10 @@ def read_object_attributes(
 
 
 def read_class_attributes(file: Path, classes: int, count: int) -> Float32[np.ndarray, "k n"]:
-    """A matrix of zeros and ones, one line a class."""
+    """A matrix of zeros and ones, one line per class."""
     rows = [_binary(file, number, line.split(), count) for number, line in numbered_lines(file)]
     if len(rows) != classes:
-        raise InputError(f"{file}: expected {classes} lines, one a class, found {len(rows)}")
+        raise InputError(f"{file}: expected {classes} lines, one per class, found {len(rows)}")
     return np.array(rows, dtype=np.float32)
 
 
@@ -49,16 +49,16 @@ def read_image_attributes(
 ) -> Float32[np.ndarray, "m n"]:
     """Attributes of CUB: lines `image attribute present certainty time`, some with more fields.
 
-    Only the first four fields are used; where a line has too many, the superfluous ones come
-    after these. What is not visible is missing, whatever the line says of its presence.
+    Only the first four fields are used; in lines with too many, the extra fields follow these.
+    An attribute that is not visible counts as missing, whatever the line says of its presence.
 
     Args:
         file: of some millions of lines.
-        images: their numbers in the file; those of others are passed over.
-        count: of attributes.
+        images: numbers of the images in the file; lines of other images are ignored.
+        count: number of attributes.
 
     Raises:
-        InputError: a line that cannot be understood, or one that contradicts another.
+        InputError: a malformed line, or one that contradicts another.
     """
     table = _four_columns(file, count)
     _check_agreed(file, table)
@@ -77,11 +77,11 @@ def read_csv_attributes(
     """Names and values of a table with a header: `image`, then one column for each attribute.
 
     Args:
-        file: comma-separated; cells are 0, 1 or empty, which means not known.
-        images: paths, relative to the folder of the file; one without a line is not known.
+        file: comma-separated; cells are 0, 1 or empty (unknown).
+        images: paths relative to the folder of the file; images without a line are unknown.
 
     Raises:
-        InputError: another header or cell, an image that is not there or comes twice.
+        InputError: a wrong header or cell, or an image that does not exist or is listed twice.
     """
     lines = ((number, _cells(file, number, line)) for number, line in numbered_lines(file))
     names = _header(file, *next(lines, (1, [])))
@@ -98,7 +98,7 @@ def read_csv_attributes(
 
 
 def _cells(file: Path, number: int, line: str) -> list[str]:
-    """Of one line: no name or number needs a second one."""
+    """Cells of one line; quoted line breaks are not supported."""
     try:
         return [cell.strip() for cell in next(csv.reader([line]))]
     except csv.Error as error:
@@ -123,7 +123,7 @@ def _four_columns(file: Path, count: int) -> Int[np.ndarray, "lines 4"]:
     """The first four fields of every line, checked."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of a file without lines
+            warnings.simplefilter("ignore", UserWarning)  # of an empty file
             table = np.loadtxt(
                 file, np.int32, comments=None, usecols=(0, 1, 2, 3), ndmin=2, encoding="utf-8"
             )
@@ -137,10 +137,10 @@ def _four_columns(file: Path, count: int) -> Int[np.ndarray, "lines 4"]:
 
 
 def _check_agreed(file: Path, table: Int[np.ndarray, "lines 4"]) -> None:
-    """InputError where two lines say something else of one attribute of an image."""
+    """InputError if two lines differ on the same attribute of the same image."""
     image, attribute, present, certainty = table.T.astype(np.int64)
     pair = image * (attribute.max() + 1) + attribute
-    # One number a line, sorted: to compare millions takes no time.
+    # One number per line: sorting brings lines of the same pair together, also for millions.
     lines = np.sort(pair * 10 + present * 5 + certainty)
     differs, same = lines[1:] != lines[:-1], lines[1:] // 10 == lines[:-1] // 10
     again = lines[1:][differs & same] // 10
@@ -153,7 +153,7 @@ def _check_agreed(file: Path, table: Int[np.ndarray, "lines 4"]) -> None:
 
 
 def _is_sound(image: Any, attribute: Any, present: Any, certainty: Any, count: int) -> Any:
-    """For whole numbers, or for columns of them."""
+    """Whether the fields of a line are in range; for integers, or columns of them."""
     named = (image >= 1) & (image < 1 << 31) & (attribute >= 1) & (attribute <= count)
     marked = (present == 0) | (present == 1)
     return named & marked & (certainty >= NOT_VISIBLE) & (certainty <= DEFINITELY)

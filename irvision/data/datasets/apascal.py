@@ -1,4 +1,4 @@
-"""aPascal: 20 classes of annotated objects in images of VOC2008, 64 attributes an object."""
+"""aPascal: objects of 20 classes in images of VOC2008, with 64 attributes each."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ REMARK = (
 
 
 def root(options: DataOptions) -> Path:
-    """The data folder; InputError where it is not found."""
+    """The data folder; InputError if it is not found."""
     return find_root(options, NAME, FOLDERS, FILES)
 
 

@@ -1,4 +1,4 @@
-"""Animals with Attributes 2: 50 classes of animals, 85 attributes a class."""
+"""Animals with Attributes 2: 50 classes of animals, with 85 attributes each."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ SOURCE = "AwA2-data.zip comes from https://cvml.ista.ac.at/AwA2/."
 
 
 def root(options: DataOptions) -> Path:
-    """The data folder; InputError where it is not found."""
+    """The data folder; InputError if it is not found."""
     return find_root(options, NAME, FOLDERS, FILES)
 
 
 def load_examples(options: DataOptions) -> Examples:
-    """Whole images and classes, 30% of them to test on; see `registry.load_examples`."""
+    """Whole images and classes; 30% are the test part. See `registry.load_examples`."""
     folder = root(options)
     require(folder, FILES, "training", SOURCE)
     classes = _classes(folder)
@@ -69,7 +69,7 @@ def _classes(folder: Path) -> tuple[str, ...]:
 
 
 def _images(folder: Path, name: str) -> Listing:
-    """Of a class."""
+    """The images of a class."""
     if not (folder / name).is_dir():
         raise InputError(f"{folder / name}: expected a folder of images of this class. {SOURCE}")
     found = list_images(folder / name)

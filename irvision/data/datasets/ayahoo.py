@@ -1,4 +1,4 @@
-"""aYahoo: 12 classes of annotated objects in images from the web, 64 attributes an object."""
+"""aYahoo: objects of 12 classes in images from the web, with 64 attributes each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAME = "aYahoo"
 FOLDERS = ("aYahoo", "ayahoo", "aPascal-aYahoo", "aPascal_aYahoo", "aPY")
 ANNOTATIONS = Needed(("attribute_data/ayahoo_test.txt", "ayahoo_test.txt"), "the annotated objects")
 IMAGES = ("ayahoo_test_images", "ayahoo_images", "images", "JPEGImages")
-# Images may lie in the data folder itself, which the first of them tells.
+# The images may be in the data folder itself; then the first of them is there.
 PLACES = Needed((*IMAGES, "donkey_1.jpg"), "the images of aYahoo")
 FILES = (ANNOTATIONS, CLASS_NAMES, PLACES, ATTRIBUTE_NAMES)
 SOURCE = (
@@ -35,12 +35,12 @@ SOURCE = (
 
 
 def root(options: DataOptions) -> Path:
-    """The data folder; InputError where it is not found."""
+    """The data folder; InputError if it is not found."""
     return find_root(options, NAME, FOLDERS, FILES)
 
 
 def load_examples(options: DataOptions) -> Examples:
-    """Objects and classes, 30% of them to test on; see `registry.load_examples`."""
+    """Objects and classes; 30% are the test part. See `registry.load_examples`."""
     folder = root(options)
     require(folder, FILES, "training", SOURCE)
     classes, objects = _classes(folder), _objects(folder, options)
@@ -63,7 +63,7 @@ def load_attributes(options: DataOptions, examples: Examples) -> Attributes:
 
 def _classes(folder: Path) -> tuple[str, ...]:
     names = read_names(CLASS_NAMES.get(folder))
-    # The official file lists those of aPascal before.
+    # The official file lists the classes of aPascal first.
     return names[N_APASCAL:] if len(names) > N_APASCAL else names
 
 

@@ -1,4 +1,4 @@
-"""How many samples the paper has of each data set, to be held against what is there."""
+"""Numbers of samples in the paper and in the published files, to compare with those found."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from jaxtyping import UInt8
 from irvision.data.examples import PARTS
 from irvision.settings.data import Unit
 
-# Samples to train on (validation included) and to test on.
+# Training samples (validation included) and test samples.
 PAPER: dict[str, tuple[int, int]] = {
     "aYahoo": (1850, 794),
     "aPascal": (2869, 2227),
     "AwA2": (26125, 11197),
     "CUB": (5993, 5794),
 }
-
-
-# What the published files hold, by object where images hold several.
+# Counts of the published files; of objects where images hold several.
 OFFICIAL: dict[str, dict[str, int]] = {
     "aYahoo": {"samples": 2644, "classes": 12, "attributes": 64},
     "aPascal": {
@@ -36,7 +34,7 @@ OFFICIAL: dict[str, dict[str, int]] = {
         "lines of attributes": 11788 * 312,
     },
 }
-# The same by image.
+# Counts with one sample per image.
 OFFICIAL_IMAGES: dict[str, dict[str, int]] = {
     "aYahoo": {"samples": 2237},
     "aPascal": {"training samples": 2113, "test samples": 2227},
@@ -44,7 +42,7 @@ OFFICIAL_IMAGES: dict[str, dict[str, int]] = {
 
 
 def fewer_than_official(name: str, unit: Unit, found: dict[str, int]) -> tuple[str, ...]:
-    """Which of some counts are below those of the published files, as "3 samples (found 2)"."""
+    """The counts that are below those of the published files, as "3 samples (found 2)"."""
     official = OFFICIAL.get(name, {}) | (OFFICIAL_IMAGES.get(name, {}) if unit == "image" else {})
     return tuple(
         f"{count} {what} (found {found[what]})"
@@ -56,13 +54,13 @@ def fewer_than_official(name: str, unit: Unit, found: dict[str, int]) -> tuple[s
 def compare_counts(
     name: str, parts: UInt8[np.ndarray, " m"], remark: str = "", unit: Unit = "object"
 ) -> str:
-    """One sentence on whether the numbers of samples are those of the paper.
+    """A sentence that compares the numbers of samples with those of the paper.
 
     Args:
         name: a key of PAPER.
         parts: of the samples.
-        remark: what explains a difference, if there is one.
-        unit: what a sample is, as far as the set has objects.
+        remark: explains a difference, if there is one.
+        unit: what a sample is, if the data set has objects.
     """
     test = int((parts == PARTS.index("test")).sum())
     train = len(parts) - test
@@ -75,7 +73,7 @@ def compare_counts(
 
 
 def name_empty(classes: Sequence[str], labels: np.ndarray) -> tuple[str, ...]:
-    """A note that names the classes without samples, if there are any."""
+    """A note that names the classes without samples; empty if there are none."""
     counts = np.bincount(labels, minlength=len(classes))
     empty = [name for name, count in zip(classes, counts, strict=True) if not count]
     return (f"No samples of: {', '.join(empty)}.",) if empty else ()

@@ -1,6 +1,6 @@
-"""CUB-200-2011: 200 species of birds, 312 attributes an image.
+"""CUB-200-2011: images of 200 species of birds, with 312 attributes each.
 
-Images are used whole, as the paper does; the boxes and part locations of the set are not read.
+Images are used whole, as in the paper; the boxes and part locations are not read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LABELS = Needed(("image_class_labels.txt",), "the class of each image")
 SPLIT = Needed(("train_test_split.txt",), "the official split")
 CLASSES = Needed(("classes.txt",), "numbers and names of the classes")
 IMAGES = Needed(("images",), "a folder of images for each class")
-# The official archive has it beside the data folder.
+# In the official archive it is beside the data folder.
 ATTRIBUTE_NAMES = Needed(
     ("attributes/attributes.txt", "attributes.txt", "../attributes.txt"),
     "numbers and names of the 312 attributes",
@@ -44,7 +44,7 @@ SOURCE = (
 
 
 def root(options: DataOptions) -> Path:
-    """The data folder; InputError where it is not found."""
+    """The data folder; InputError if it is not found."""
     return find_root(options, NAME, FOLDERS, FILES)
 
 
@@ -81,17 +81,17 @@ def load_attributes(options: DataOptions, examples: Examples) -> Attributes:
 
 
 def attribute_lines(options: DataOptions) -> int:
-    """Lines of the file of attributes: one for each attribute of each image, if all are there."""
+    """Number of lines in the attribute file; complete, it has one per image and attribute."""
     return sum(1 for _ in numbered_lines(ATTRIBUTE_LABELS.get(root(options))))
 
 
 def _files(folder: Path) -> dict[int, str]:
-    """Files of the images by their numbers."""
+    """Files of the images by image number."""
     return read_entries(LISTING.get(folder), "the file of an image", "path")
 
 
 def _column(file: Path, images: Collection[int], values: dict[str, int], what: str) -> np.ndarray:
-    """What a file says of each image, translated by `values`."""
+    """The entry of each image in a file, translated by `values`."""
     entries = read_entries(file, what)
     for image in images:
         if entries.get(image) not in values:

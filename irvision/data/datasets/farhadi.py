@@ -1,7 +1,7 @@
-"""Annotated objects of aPascal and aYahoo: which images, classes and boxes, not attributes.
+"""Annotated objects of aPascal and aYahoo: images, classes and boxes, without attributes.
 
-A line is `image class xmin ymin xmax ymax a1 … a64`, edges from 1 and included. What follows the
-first six fields is left unread here.
+A line is `image class xmin ymin xmax ymax a1 … a64`; edges count from 1 and are included. Only
+the first six fields are read here.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ FIELDS = 6
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """Objects of one annotation file.
+    """The objects of one annotation file.
 
     Attributes:
-        file: of annotations.
-        images: file names of their images.
-        labels: classes.
-        boxes: as those of `Photographs`.
-        lines: numbers of their lines in the file, from 1.
+        file: with the annotations.
+        images: file name of the image of each object.
+        labels: class of each object.
+        boxes: as in `Photographs`.
+        lines: number of the line of each object, from 1.
     """
 
     file: Path
@@ -53,15 +53,15 @@ class Objects:
 
 
 def read_objects(file: Path, classes: Sequence[str], unit: Unit) -> Objects:
-    """The objects of a file in its order; of each image only the largest if `unit` is "image".
+    """The objects of a file in its order; only the largest of each image if `unit` is "image".
 
     Raises:
-        InputError: a line that is not as it should be, or an unknown unit.
+        InputError: a malformed line, or an unknown unit.
     """
     number_of = {name: number for number, name in enumerate(classes)}
     images, labels, boxes, lines = [], [], [], []
     for number, line in numbered_lines(file):
-        # The seventh piece holds the attributes.
+        # The seventh piece, with the attributes, is dropped.
         fields = line.split(maxsplit=FIELDS)[:FIELDS]
         boxes.append(_box(file, number, fields, number_of))
         images.append(fields[0])
@@ -86,7 +86,7 @@ def photographs_of(folder: Path, objects: Sequence[Objects]) -> Photographs:
 
 
 def name_repeated(objects: Sequence[Objects]) -> tuple[str, ...]:
-    """A note on objects that are listed twice, with the same image, class and box."""
+    """A note on objects that are listed twice, with the same image, class and box; or nothing."""
     repeated = []
     for some in objects:
         known: set[tuple] = set()
@@ -99,10 +99,10 @@ def name_repeated(objects: Sequence[Objects]) -> tuple[str, ...]:
 
 
 def attributes_of(root: Path, objects: Sequence[Objects], examples: Examples) -> Attributes:
-    """Attributes of the objects, whose order must be that of the examples.
+    """Attributes of the objects, which must be in the order of the examples.
 
     Raises:
-        InputError: the files are not as they should be, or have changed.
+        InputError: the files are malformed or have changed.
     """
     names = read_names(ATTRIBUTE_NAMES.get(root))
     if isinstance(examples.pixels, Photographs):
@@ -116,7 +116,7 @@ def attributes_of(root: Path, objects: Sequence[Objects], examples: Examples) ->
 def _box(
     file: Path, number: int, fields: Sequence[str], classes: dict[str, int]
 ) -> tuple[int, int, int, int]:
-    """Edges from 0, the last not included."""
+    """The box of a line, with edges from 0, right and lower excluded."""
     edges = fields[2:]
     if len(edges) != 4 or fields[1] not in classes or not is_inside(fields[0]):
         expected = f"an image, one of {len(classes)} classes and a box"
@@ -130,7 +130,7 @@ def _box(
 
 
 def _rows(images: Sequence[str], boxes: Int[np.ndarray, "m 4"], unit: Unit) -> list[int]:
-    """Every row, or the one of the largest box of each image (of equals, the first)."""
+    """All rows, or the row of the largest box of each image (the first of equal boxes)."""
     if unit not in ("object", "image"):
         raise InputError(f"--unit: expected object or image, found {unit!r}")
     if unit == "object":

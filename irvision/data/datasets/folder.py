@@ -1,10 +1,10 @@
-"""Any folder of images: a folder for each class, perhaps below folders for the parts.
+"""Any folder of images: one folder per class, optionally inside folders for the parts.
 
-    FOLDER/class/….jpg                                    (parts are drawn, 70/30)
-    FOLDER/train/class/….jpg, FOLDER/test/class/….jpg     (and validation/, else drawn)
+    FOLDER/class/….jpg                                    (random parts, 70/30)
+    FOLDER/train/class/….jpg, FOLDER/test/class/….jpg     (and validation/, else random)
     FOLDER/attributes.csv                                 (optional, for evaluation)
 
-The folder is `options.data_dir`; `registry` puts the path that the user gives there.
+`registry` stores the path given by the user in `options.data_dir`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from irvision.settings.data import DataOptions
 ATTRIBUTES = Needed(("attributes.csv",), "a table of attributes", "evaluation")
 FILES = (ATTRIBUTES,)
 SOURCE = "These are images of your own."
-# In any letter case.
+# Names of folders for parts, in any letter case.
 PART_OF: dict[str, Part] = {
     "train": "train",
     "val": "validation",
@@ -44,13 +44,13 @@ PART_OF: dict[str, Part] = {
     "test": "test",
 }
 FEWEST_CLASSES = 2
-# One to train on and one to test on.
+# One for training and one for testing.
 FEWEST_IMAGES = 2
 
 
 @dataclass(frozen=True)
 class ClassFolder:
-    """Images of a class in a part (None: of all parts); `place` is relative to the folder."""
+    """Images of a class in a part (None: in all parts); `place` is relative to the data folder."""
 
     part: Part | None
     name: str
@@ -59,7 +59,7 @@ class ClassFolder:
 
 
 def root(options: DataOptions) -> Path:
-    """The folder; InputError where there is none."""
+    """The folder; InputError if there is none."""
     if options.data_dir is None or not options.data_dir.is_dir():
         raise InputError(f"{options.data_dir}: expected a folder of images")
     return options.data_dir
@@ -86,7 +86,7 @@ def load_examples(options: DataOptions) -> Examples:
 
 
 def load_attributes(options: DataOptions, examples: Examples) -> Attributes | None:
-    """What attributes.csv says of each image; None where there is no such file."""
+    """The attributes of each image in attributes.csv; None if there is no such file."""
     folder = root(options)
     file = ATTRIBUTES.find(folder)
     if file is None:
@@ -97,7 +97,7 @@ def load_attributes(options: DataOptions, examples: Examples) -> Attributes | No
 
 
 def _part_folders(folder: Path, tops: Sequence[str]) -> dict[str, Part]:
-    """Folders that are parts, if all are; a class may be called train beside other classes."""
+    """The folders of parts, if all folders are; among other classes, `train` is a class too."""
     parts: dict[str, Part] = {
         top: PART_OF[top.casefold()] for top in tops if top.casefold() in PART_OF
     }
@@ -114,7 +114,7 @@ def _part_folders(folder: Path, tops: Sequence[str]) -> dict[str, Part]:
 
 
 def _name_mixed(tops: Sequence[str]) -> tuple[str, ...]:
-    """A note where folders are read as classes that are called like parts."""
+    """A note on folders that are named like parts but read as classes; or nothing."""
     called = [top for top in tops if top.casefold() in PART_OF]
     if len(called) in (0, len(tops)):
         return ()
@@ -123,7 +123,7 @@ def _name_mixed(tops: Sequence[str]) -> tuple[str, ...]:
 
 
 def _listed(folder: Path, parts: dict[str, Part]) -> list[ClassFolder]:
-    """The folders of classes, of all parts."""
+    """The class folders of all parts."""
     found = []
     for top, part in parts.items() or [(".", None)]:
         names = list_folders(folder / top)
@@ -145,7 +145,7 @@ def _photographs(folder: Path, listed: Sequence[ClassFolder]) -> Photographs:
 
 
 def _classes(folder: Path, listed: Sequence[ClassFolder]) -> tuple[str, ...]:
-    """Names in order of the alphabet, once every class has enough images where it needs them."""
+    """Class names in alphabetical order, after checking that each class has enough images."""
     counts = Counter[str]()
     for one in listed:
         if one.part in (None, "train"):
@@ -172,7 +172,7 @@ def _parts(
     options: DataOptions,
     given: Shaped[np.ndarray, " m"],
 ) -> UInt8[np.ndarray, " m"]:
-    """Those of the folders; what these do not say is drawn."""
+    """Parts as given by the folders; those that are not given are drawn at random."""
     if "" in given:
         return make_parts(labels, files, options)
     if "validation" in given:

@@ -1,4 +1,4 @@
-"""The files that a data set consists of, and the folder they are in."""
+"""The files that a data set consists of, and the search for the folder that holds them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Needed:
 
     Attributes:
         paths: where it may be, relative to the root; the usual place comes first.
-        what: it is.
-        use: what cannot be done without it.
+        what: content, for messages.
+        use: that needs it.
     """
 
     paths: tuple[str, ...]
@@ -28,11 +28,11 @@ class Needed:
     use: Use = "training"
 
     def find(self, root: Path) -> Path | None:
-        """The first of its places where it is."""
+        """The first of the paths that exists, or None."""
         return next((root / path for path in self.paths if (root / path).exists()), None)
 
     def get(self, root: Path) -> Path:
-        """The same; InputError where it is at none."""
+        """The first of the paths that exists; InputError if there is none."""
         found = self.find(root)
         if found is None:
             places = " or ".join(str(root / path) for path in self.paths)
@@ -43,13 +43,13 @@ class Needed:
 def find_root(
     options: DataOptions, name: str, folders: Sequence[str], files: Sequence[Needed]
 ) -> Path:
-    """The data folder: `options.data_dir`, or that one of its sub-folders with most of the files.
+    """The data folder: `options.data_dir` or a sub-folder, whichever holds most of the files.
 
     Args:
-        options: of the user.
+        options: with the folder given by the user.
         name: of the data set.
-        folders: the names its folder usually has.
-        files: what it consists of.
+        folders: usual names of its folder.
+        files: that it consists of.
 
     Raises:
         InputError: no such folder, or none of the files is in any of these.
@@ -71,12 +71,12 @@ def find_root(
 
 
 def missing(root: Path, files: Sequence[Needed]) -> list[Needed]:
-    """Which of the files are not there."""
+    """The files that are missing."""
     return [file for file in files if file.find(root) is None]
 
 
 def require(root: Path, files: Sequence[Needed], use: Use, source: str) -> None:
-    """InputError that names the first file that is missing for this use, and where to get it."""
+    """InputError with the first file that this use lacks, and where to get it."""
     for file in missing(root, [file for file in files if file.use == use]):
         usual, *others = file.paths
         also = f" (or {', '.join(others)})" if others else ""
@@ -84,7 +84,7 @@ def require(root: Path, files: Sequence[Needed], use: Use, source: str) -> None:
 
 
 def find_images(root: Path, folders: Sequence[str], names: Sequence[str], source: str) -> Path:
-    """The folder that holds most of the images; InputError where none holds any."""
+    """The folder that holds most of the images; InputError if none holds any."""
     wanted = set(names)
     there = [place for folder in folders if (place := root / folder).is_dir()]
     counts = [sum((place / name).is_file() for name in wanted) for place in there]

@@ -1,4 +1,4 @@
-"""Text files of data sets, line by line; what is wrong is named as FILE:LINE."""
+"""Text files of data sets, read line by line; errors name FILE:LINE."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Literal
 
 from irtheory.runs.files import InputError
 
-# What the values of entries are: any text, names that differ, or paths that do and stay inside.
+# Values of entries: any text, distinct names, or distinct paths inside the data folder.
 Kind = Literal["text", "name", "path"]
 SHOWN = 60
-# Bytes of a file's name, and of its path; digits of a number.
+# Bytes of the name of a file, and of its path; digits of a number.
 LONGEST_NAME, LONGEST_PATH, MOST_DIGITS = 255, 2000, 9
 
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Turn what the file system refuses while a data set is read into one line."""
+    """Turn errors of the file system while a data set is read into one line."""
     try:
         yield
     except OSError as error:
@@ -34,7 +34,7 @@ def numbered_lines(file: Path) -> Iterator[tuple[int, str]]:
         InputError: the file cannot be read, or is not UTF-8.
     """
     try:
-        # The mark that some spreadsheets put at the start would become part of the first name.
+        # utf-8-sig drops the byte order mark that some spreadsheets write.
         with file.open(encoding="utf-8-sig") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
@@ -46,20 +46,20 @@ def numbered_lines(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def bad_line(file: Path, number: int, expected: str, found: str) -> InputError:
-    """The error for a line, cut to what fits on a screen."""
+    """The error for a line; what was found is cut to `SHOWN` characters."""
     shown = found if len(found) <= SHOWN else f"{found[:SHOWN]}…"
     return InputError(f"{file}:{number}: expected {expected}, found {shown!r}")
 
 
 def read_names(file: Path) -> tuple[str, ...]:
-    """One name a line; InputError if a name comes twice or there is none."""
+    """One name per line; InputError if a name is repeated or there is none."""
     names: dict[str, None] = {}
     for number, line in numbered_lines(file):
         if line.strip() in names:
-            raise bad_line(file, number, "names that differ", line)
+            raise bad_line(file, number, "distinct names", line)
         names[line.strip()] = None
     if not names:
-        raise InputError(f"{file}: expected one name a line, found an empty file")
+        raise InputError(f"{file}: expected one name per line, found an empty file")
     return tuple(names)
 
 
@@ -67,12 +67,12 @@ def read_entries(file: Path, what: str, kind: Kind = "text") -> dict[int, str]:
     """Lines `number value`, such as `3 Laysan_Albatross`.
 
     Args:
-        file: to be read.
-        what: the value is, for messages.
+        file: to read.
+        what: meaning of the values, for messages.
         kind: of the values.
 
     Raises:
-        InputError: a line of another form, a number or a name that comes twice, or no line at all.
+        InputError: a malformed line, a repeated number or name, or an empty file.
     """
     entries: dict[int, str] = {}
     known: set[str] = set()
@@ -82,7 +82,7 @@ def read_entries(file: Path, what: str, kind: Kind = "text") -> dict[int, str]:
         if not is_number(key) or not value or int(key) in entries:
             raise bad_line(file, number, f"a new number and {what}", line)
         if kind != "text" and value in known:
-            raise bad_line(file, number, f"{what} that no line before has", value)
+            raise bad_line(file, number, f"{what} that is not repeated", value)
         if kind == "path" and not is_inside(value):
             raise bad_line(file, number, f"{what}, inside the folder of images", value)
         entries[int(key)] = value
@@ -93,7 +93,7 @@ def read_entries(file: Path, what: str, kind: Kind = "text") -> dict[int, str]:
 
 
 def read_numbered(file: Path, what: str, kind: Kind = "name") -> tuple[str, ...]:
-    """Values of `read_entries` in the order of their numbers, which must be those from 1 on."""
+    """Values of `read_entries` in the order of their numbers, which must be 1, 2, 3 and so on."""
     entries = read_entries(file, what, kind)
     for number in range(1, len(entries) + 1):
         if number not in entries:
@@ -104,7 +104,7 @@ def read_numbered(file: Path, what: str, kind: Kind = "name") -> tuple[str, ...]
 
 
 def is_inside(name: str) -> bool:
-    """Whether a path that a file gives can be one, below the folder it is relative to."""
+    """Whether a path in a file is valid and stays below the folder that it is relative to."""
     path = PurePosixPath(name)
     longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
     fits = longest <= LONGEST_NAME and len(os.fsencode(name)) <= LONGEST_PATH
@@ -112,6 +112,6 @@ def is_inside(name: str) -> bool:
 
 
 def is_number(word: str, signed: bool = False) -> bool:
-    """Whether a word is made of the digits 0 to 9, of so many that the number can be counted to."""
+    """Whether a word is an integer of at most `MOST_DIGITS` digits, with a sign if `signed`."""
     digits = word[1:] if signed and word[:1] in ("-", "+") else word
     return digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS

@@ -1,10 +1,10 @@
-"""Training, validation and test parts: seeded, stratified by class, whole images.
+"""Training, validation and test parts: seeded, stratified by class, never dividing an image.
 
-A share of a class is rounded to the nearest number of samples, halves up, but is at least one
-sample where the class has two or more. Images that hold several samples are never divided, so
-that shares of their classes are as near as whole images allow. A class never loses its last
-training sample. The result depends on names, classes and the seed; not on the order of listing,
-nor on the machine.
+The share of a class is rounded to the nearest number of samples, halves up, but is at least one
+sample if the class has two or more. Images that hold several samples are never divided, so the
+shares of their classes are as close as whole images allow. Every class keeps at least one
+training sample. The result depends on names, classes and the seed, but not on the order of the
+files nor on the machine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from irvision.data.examples import PARTS
 from irvision.settings.data import DataOptions
 
 TEST_SHARE = 0.3
-# Each draw has its own stream, so that one does not repeat the other.
+# Each draw has its own random stream, so that the two are independent.
 TEST_STREAM, VALIDATION_STREAM = 0, 1
 TRAIN, VALIDATION, TEST = range(len(PARTS))
 
@@ -36,12 +36,12 @@ def make_parts(
 
     Args:
         labels: classes of the m samples.
-        groups: name of the image of each; samples of one image stay together.
-        options: the seed and the share of validation.
-        test: which samples the official split tests on; None to draw 30%.
+        groups: name of the image of each sample; samples of one image stay together.
+        options: with the seed and the share of the validation part.
+        test: whether each sample is in the official test part; None to draw 30%.
 
     Raises:
-        InputError: an impossible option, or an official split that divides an image.
+        InputError: an option out of range, or an official split that divides an image.
     """
     check_split(options)
     if test is None:
@@ -57,7 +57,7 @@ def make_parts(
 
 
 def check_split(options: DataOptions) -> None:
-    """InputError on a share or a seed that is impossible."""
+    """InputError if the share or the seed is out of range."""
     if not 0 <= options.validation < 1:
         raise InputError(f"validation: expected a share in [0, 1), found {options.validation}")
     if options.split_seed < 0:
@@ -65,7 +65,7 @@ def check_split(options: DataOptions) -> None:
 
 
 def check_disjoint(parts: UInt8[np.ndarray, " m"], groups: Sequence[str]) -> None:
-    """InputError where an image has samples in two parts."""
+    """InputError if an image has samples in two parts."""
     part_of: dict[str, int] = {}
     for group, part in zip(groups, parts.tolist(), strict=True):
         if part_of.setdefault(group, part) != part:
@@ -78,8 +78,8 @@ def draw_share(
 ) -> Bool[np.ndarray, " m"]:
     """Choose whole groups that make up a share of each class.
 
-    Classes have their turn from the rarest on: a group counts for the rarest class it holds, as
-    a frequent class can still be evened out by other groups.
+    Classes are handled from the rarest to the most frequent, and a group belongs to its rarest
+    class: for a frequent class, other groups can still make up the share.
     """
     members: dict[str, list[int]] = defaultdict(list)
     for row, group in enumerate(groups):
@@ -103,12 +103,12 @@ def draw_share(
 
 
 def share_of(count: int, share: float) -> int:
-    """How many of a class of `count` samples to choose."""
+    """Number of samples to choose from a class of `count` samples."""
     fewest = 1 if share > 0 and count > 1 else 0
     return max(fewest, floor(share * count + 0.5))
 
 
 def _shuffled(names: list[str], seed: int, stream: int) -> list[str]:
-    # Raw words of PCG64: unlike `permutation`, no release of numpy may change them.
+    # Raw output of PCG64, which NumPy keeps stable across releases, unlike `permutation`.
     bits = np.random.PCG64(np.random.SeedSequence([seed, stream])).random_raw(len(names))
     return [names[i] for i in np.argsort(bits, kind="stable")]

@@ -1,8 +1,13 @@
-"""Unpacks tar and zip archives, after looking at every member, without leaving one folder."""
+"""Unpacks tar and zip archives after checking every member; nothing leaves the target folder.
+
+The checks go beyond those of the standard library. `filter="data"` strips the leading slash of an
+absolute path, follows links that other members made, and can be bypassed before Python 3.11.13
+(CVE-2025-4517); `ZipFile.extract` drops ".." from paths and writes links as files. Here such
+archives are refused, before anything is written.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import lzma
 import os
@@ -13,12 +18,13 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from irtheory.runs.files import InputError
+from irtheory.runs.files import InputError, check_room
+from irtheory.runs.lock import Locked, hold_lock
 
 Kind = Literal["file", "folder", "symbolic link", "hard link", "special file"]
 Progress = Callable[[int, int], None]
@@ -36,12 +42,12 @@ BROKEN = (
 
 
 class DamagedArchive(InputError):
-    """An archive that cannot be unpacked because of what it is, whatever the folder."""
+    """An archive whose content is damaged, so that no folder or disk would help."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """What an archive says of one of its members; `target` is what a link points at."""
+    """Name, kind and size of a member as the archive states them, and the target of a link."""
 
     name: str
     kind: Kind
@@ -52,23 +58,23 @@ class Member:
 def extract(archive: Path, folder: Path, on_progress: Progress | None = None) -> tuple[str, ...]:
     """Unpack an archive into a folder; files already there under the same names are replaced.
 
-    All members are looked at first, and if one is refused nothing is unpacked. All are unpacked
-    into a folder of their own in it, before they are moved to their places one by one: what goes
-    wrong before leaves everything as it was, a process killed while they are moved leaves some new
-    and some old. What killed processes left is removed.
+    All members are checked first; if one is refused, nothing is unpacked. They are unpacked into a
+    temporary folder inside `folder` and then moved to their places one by one. An error before
+    the moves leaves everything as it was; a process killed during them leaves some files new and
+    some old. Temporary folders of killed processes are removed.
 
     Args:
         archive: a tar (plain, gzip, bzip2, xz) or zip file.
-        folder: made if it is not there.
-        on_progress: told how many bytes of how many are unpacked.
+        folder: created if it is missing.
+        on_progress: called with the bytes unpacked so far and in total.
 
     Returns:
         The names that the archive put into the folder, sorted.
 
     Raises:
-        InputError: no such archive, no room, or a member that would end outside the folder, is
-            a device, or is a link to anything but a member.
-        DamagedArchive: a damaged one, or something else.
+        InputError: no such archive, not enough disk space, or a member that would be written
+            outside the folder, is a device, or is a link to anything but a member.
+        DamagedArchive: the file is damaged, or not an archive.
         OSError: the folder cannot be written.
     """
     try:
@@ -76,7 +82,7 @@ def extract(archive: Path, folder: Path, on_progress: Progress | None = None) ->
             with zipfile.ZipFile(archive) as opened:
                 infos = opened.infolist()
                 _check(archive, folder, [_zip_member(archive, info) for info in infos])
-                return _unpack(folder, lambda beside: _unzip(opened, beside, infos, on_progress))
+                return _unpack(folder, lambda at: _unzip(opened, at, infos, on_progress))
         if tarfile.is_tarfile(archive):
             with tarfile.open(archive) as tar:
                 members = tar.getmembers()
@@ -89,7 +95,7 @@ def extract(archive: Path, folder: Path, on_progress: Progress | None = None) ->
     except InputError:
         raise
     except (*BROKEN, OSError, ValueError, OverflowError) as error:
-        # What the file system refuses has a number; what bz2 or a header of tar does has none.
+        # Errors of the file system have a number; those of bz2 or of a tar header have none.
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DamagedArchive(f"{archive}: damaged ({error or type(error).__name__})") from error
@@ -97,62 +103,50 @@ def extract(archive: Path, folder: Path, on_progress: Progress | None = None) ->
 
 
 def _check_end(tar: tarfile.TarFile) -> None:
-    """Damaged unless the end is there: a tar cut between two members would pass for a whole one."""
+    """ReadError unless the end is there: tarfile accepts a tar that was cut between two members."""
     stream = tar.fileobj
     assert stream is not None
     stream.seek(tar.offset)
     if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
         raise tarfile.ReadError("its end is missing")
-    # To the end of the stream, where the checksum of a compressed one is.
+    # Reading to the end makes the decompressor verify its checksum.
     while stream.read(1 << 20):
         pass
 
 
 def _unpack(folder: Path, unpack: Callable[[Path], None]) -> tuple[str, ...]:
     folder.mkdir(parents=True, exist_ok=True)
-    with _beside(folder) as beside:
-        unpack(beside)
-        names = tuple(sorted(path.name for path in beside.iterdir()))
-        _move(beside, folder)
+    with _temporary_folder(folder) as temporary:
+        unpack(temporary)
+        names = tuple(sorted(path.name for path in temporary.iterdir()))
+        _merge(temporary, folder)
     return names
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    """A new folder in another, locked; those of killed processes, which hold no lock, go."""
+def _temporary_folder(folder: Path) -> Iterator[Path]:
+    """A new locked folder inside another; those of killed processes, not locked, are removed."""
     with ExitStack() as held:
-        # Nobody sweeps between the making of a folder and its lock.
-        with ExitStack() as sweeping:
-            if _locked(folder, sweeping):
-                for left in folder.glob(f"{UNPACKING}*"):
-                    with ExitStack() as one:
-                        if _locked(left, one, wait=False):
-                            shutil.rmtree(left, ignore_errors=True)
-            beside = Path(tempfile.mkdtemp(prefix=UNPACKING, dir=folder))
-            held.callback(shutil.rmtree, beside, ignore_errors=True)
-            _locked(beside, held)
-        yield beside
-
-
-def _locked(folder: Path, held: ExitStack, wait: bool = True) -> bool:
-    """Lock a folder as long as `held`; False where another has it, or locks are not known."""
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        held.callback(os.close, handle)
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        return False
-    return True
+        # The outer lock keeps others from removing the new folder before it is locked itself.
+        with hold_lock(folder, on_wait=lambda: None):
+            for left in folder.glob(f"{UNPACKING}*"):
+                with suppress(OSError, Locked), hold_lock(left) as stale:
+                    if stale:
+                        shutil.rmtree(left, ignore_errors=True)
+            temporary = Path(tempfile.mkdtemp(prefix=UNPACKING, dir=folder))
+            held.callback(shutil.rmtree, temporary, ignore_errors=True)
+            held.enter_context(hold_lock(temporary))
+        yield temporary
 
 
 def _unzip(
     opened: zipfile.ZipFile,
-    beside: Path,
+    folder: Path,
     infos: list[zipfile.ZipInfo],
     on_progress: Progress | None,
 ) -> None:
     for info in _counted(infos, [info.file_size for info in infos], on_progress):
-        opened.extract(info, beside)
+        opened.extract(info, folder)
 
 
 def _counted(infos: list[Info], sizes: list[int], on_progress: Progress | None) -> Iterator[Info]:
@@ -164,12 +158,12 @@ def _counted(infos: list[Info], sizes: list[int], on_progress: Progress | None) 
             on_progress(done, total)
 
 
-def _move(source: Path, target: Path) -> None:
-    """Move what is in one folder into another on the same disk, folder by folder."""
+def _merge(source: Path, target: Path) -> None:
+    """Move the content of a folder into another on the same disk, folder by folder."""
     for path in sorted(source.iterdir()):
         goal = target / path.name
         if path.is_dir() and not path.is_symlink() and goal.is_dir():
-            _move(path, goal)
+            _merge(path, goal)
         else:
             os.replace(path, goal)
 
@@ -188,7 +182,7 @@ def _zip_member(archive: Path, info: zipfile.ZipInfo) -> Member:
         raise InputError(f"{archive}: {info.filename!r} is encrypted, expected it to be readable")
     mode = info.external_attr >> 16
     if stat.S_ISLNK(mode):
-        # Its target is its content; none is needed, so none is followed.
+        # The target is in the content of the member; "/" has the link refused without reading it.
         return Member(info.filename, "symbolic link", target="/")
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return Member(info.filename, "special file")
@@ -196,7 +190,7 @@ def _zip_member(archive: Path, info: zipfile.ZipInfo) -> Member:
 
 
 def _check(archive: Path, folder: Path, members: list[Member]) -> None:
-    """InputError that names the first member that may not be unpacked."""
+    """Raise an InputError that names the first member that may not be unpacked."""
     kinds: dict[tuple[str, ...], Kind] = {}
     for member in members:
         if (why := _why_bad_name(member.name)) or member.kind == "special file":
@@ -205,7 +199,8 @@ def _check(archive: Path, folder: Path, members: list[Member]) -> None:
     for member in members:
         if why := _why_bad_place(member, kinds):
             raise _refused(archive, member, why)
-    _check_room(archive, folder, sum(member.size for member in members))
+    needed = sum(member.size for member in members)
+    check_room(archive, folder, needed, "nothing was unpacked")
 
 
 def _refused(archive: Path, member: Member, why: str) -> InputError:
@@ -227,7 +222,7 @@ def _why_bad_name(name: str) -> str | None:
 
 
 def _why_bad_place(member: Member, kinds: dict[tuple[str, ...], Kind]) -> str | None:
-    """What lies above a member must be a folder, and links must lead to members."""
+    """Why a member is refused: it lies below one that is not a folder, or links to no member."""
     place = _parts(member.name)
     for depth in range(1, len(place)):
         if kinds.get(place[:depth], "folder") != "folder":
@@ -243,7 +238,10 @@ def _why_bad_place(member: Member, kinds: dict[tuple[str, ...], Kind]) -> str | 
 def _leads_to_member(
     place: tuple[str, ...], target: str, kinds: dict[tuple[str, ...], Kind]
 ) -> bool:
-    """Follow a link step by step, never through another link, so that ".." means what it says."""
+    """Whether a link leads to a member, resolved by names alone and never through another link.
+
+    After a link, ".." would not lead to the folder that its name suggests.
+    """
     if target.startswith("/") or "\\" in target:
         return False
     for step in target.split("/"):
@@ -256,13 +254,3 @@ def _leads_to_member(
         if kinds.get(place, "folder") not in ("file", "folder"):
             return False
     return any(known[: len(place)] == place for known in kinds) and bool(place)
-
-
-def _check_room(archive: Path, folder: Path, needed: int) -> None:
-    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-    free = shutil.disk_usage(there).free
-    if needed > free:
-        raise InputError(
-            f"{archive}: needs {needed / 2**30:.2f} GiB in {folder} when unpacked, found "
-            f"{free / 2**30:.2f} GiB free; nothing was unpacked"
-        )

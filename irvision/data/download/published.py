@@ -1,4 +1,4 @@
-"""Where the data sets are published: archives, their hashes where known, and where they go."""
+"""Where the data sets are published: archives, their hashes if known, and their folders."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Archive:
-    """One file to fetch.
+    """An archive to fetch.
 
     Attributes:
         url: of the file.
-        hash: "algorithm:digest" as published, None where no hash is.
-        folder: where it is unpacked, relative to a data folder that does not hold the set yet.
-        top: the folder of the set in it, if it has one.
+        hash: "algorithm:digest" as published; None if no hash is published.
+        folder: to unpack it into, relative to a data folder that does not hold the set yet.
+        top: the top folder inside the archive, if it has one.
     """
 
     url: str
@@ -23,7 +23,7 @@ class Archive:
 
     @property
     def name(self) -> str:
-        """Of the file."""
+        """Name of the file."""
         return self.url.rsplit("/", 1)[-1]
 
 
@@ -46,8 +46,7 @@ PUBLISHED: dict[str, tuple[Archive, ...]] = {
     ),
     "aPascal": (
         Archive(f"{ATTRIBUTES}/attribute_data.tar.gz", folder="aPascal"),
-        # Both parts are of these 4340 images. The hash is the one that torchvision's list of data
-        # sets gives for this file.
+        # Both parts use these 4340 images. The hash is from torchvision's list of data sets.
         Archive(
             f"{VOC2008}/VOCtrainval_14-Jul-2008.tar",
             "sha256:7f0ca53c1b5a838fbe946965fc106c6e86832183240af5c88e3f6c306318d42e",

@@ -1,4 +1,4 @@
-"""Images decoded once: opens the pixel cache of a data set, or makes it."""
+"""Opens the pixel cache of a data set, or decodes its images into a new one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from irtheory.runs.files import InputError
+from irtheory.runs.files import InputError, check_room
 from irvision.data.examples import BadImage, Examples, PixelSource
 from irvision.data.pixels.cache_folder import (
     PARTIAL,
     Message,
-    alone,
+    cache_errors,
     cache_folder,
-    check_room,
-    refusals,
+    lock_cache,
     sweep,
 )
 from irvision.data.pixels.decode import Bad, Progress, check_processes, decode
@@ -43,9 +42,9 @@ class PixelCache:
 
     Attributes:
         pixels: RGB of all m samples, read-only, mapped into memory.
-        bad: index, name and reason of each image that could not be had; its row is zero.
-        path: the file.
-        made: whether it was made now, rather than found.
+        bad: index, name and reason of each image that could not be read; its row is zero.
+        path: of the cache file.
+        made: whether the cache was made now rather than found.
     """
 
     pixels: UInt8[np.memmap, "m S S 3"]
@@ -65,35 +64,35 @@ def prepare(
     on_message: Message | None = None,
     checked: float = CHECKED_BYTES,
 ) -> PixelCache:
-    """Open the cache of a data set, or make it if there is none, or one damaged or out of date.
+    """Open the cache of a data set; make it if it is missing, damaged or out of date.
 
-    Several processes may call this at once: one makes the cache, the others wait for it.
+    Several processes may call this at the same time: one makes the cache, the others wait.
 
     Args:
         examples: the m samples.
         size: side S of the square that each becomes, in pixels.
         folder: of caches; None for `cache_folder()`.
-        processes: that decode at once; None for one a core, or a single one for a few images.
-        max_bad: largest share of images that may be bad.
-        on_progress: told how many samples of how many are decoded.
-        on_message: told why a cache is made again, or what is waited for.
-        checked: bytes of a cache found that are compared with their checksums, at most.
+        processes: number of decoding processes; None for one per core, or one for few images.
+        max_bad: largest share of images that may be unreadable.
+        on_progress: called with the number of samples decoded so far and in total.
+        on_message: told why a cache is made again, or that another process is waited for.
+        checked: bytes of an existing cache to compare with their checksums, at most.
 
     Raises:
-        InputError: more bad images than `max_bad`, no room or no right to write, or settings
-            out of range.
+        InputError: more unreadable images than `max_bad`, a full disk, no permission to write,
+            or settings out of range.
     """
     _check_settings(examples, size, processes, max_bad)
     folder = folder or cache_folder()
     path = folder / cache_name(examples, size)
     tell = on_message or _silent
     stamps = stamps_digest(examples.pixels)
-    with refusals(folder):
+    with cache_errors(folder):
         if (cache := _opened(path, examples, size, stamps, checked, tell)) is None:
             folder.mkdir(parents=True, exist_ok=True)
             sweep(folder)
-            with alone(path, tell):
-                # Another process may have made it in the meantime.
+            with lock_cache(path, tell):
+                # The process that was waited for may have made it.
                 cache = _opened(path, examples, size, stamps, checked, _silent)
                 cache = cache or _made(path, examples, size, stamps, processes, on_progress)
     _check_bad(examples, cache.bad, max_bad)
@@ -129,7 +128,7 @@ def _check_bad(examples: Examples, bad: tuple[Bad, ...], max_bad: float) -> None
 def _opened(
     path: Path, examples: Examples, size: int, stamps: str, checked: float, tell: Message
 ) -> PixelCache | None:
-    """The cache, if it is there, whole and not older than its images; else says why not."""
+    """The cache if it exists, is intact and matches its images; else report why not."""
     try:
         contents = read_contents(path)
         if contents.stamps != stamps:
@@ -151,7 +150,7 @@ def _opened(
 
 
 def _mended(pixels: PixelSource, contents: Contents) -> str | None:
-    """The first image that could not be had then and can be now: no stamp tells that."""
+    """Name of the first bad image that can be read now, although its stamp is unchanged."""
     for index, name, _ in contents.bad:
         with suppress(BadImage):
             pixels.read(index, contents.size)
@@ -167,11 +166,12 @@ def _made(
     processes: int | None,
     on_progress: Progress | None,
 ) -> PixelCache:
-    # One that is damaged or out of date is of no use; what has it open keeps it.
+    # Frees the space of a damaged or outdated cache; processes that have it open keep their copy.
     path.unlink(missing_ok=True)
     count = len(examples.pixels)
-    check_room(path.parent, count * row_bytes(size))
-    handle, name = tempfile.mkstemp(PARTIAL, f"{path.stem}.", path.parent)
+    folder = path.parent
+    check_room(f"--cache-dir {folder}", folder, count * row_bytes(size), "pass another folder")
+    handle, name = tempfile.mkstemp(PARTIAL, f"{path.stem}.", folder)
     os.close(handle)
     partial = Path(name)
     try:

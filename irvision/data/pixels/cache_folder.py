@@ -1,16 +1,15 @@
-"""The folder of pixel caches: where it is, who may make one, what killed processes left there."""
+"""The folder of pixel caches: its place, its locks, removal of what killed processes left."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from irtheory.runs.files import InputError
+from irtheory.runs.lock import Locked, hold_lock
 
 Message = Callable[[str], None]
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -18,57 +17,41 @@ PARTIAL = ".partial"
 
 
 def cache_folder() -> Path:
-    """Where caches go: $IRA_CACHE, else $XDG_CACHE_HOME/ira, else ~/.cache/ira; there, pixels/."""
+    """pixels/ in $IRA_CACHE, else in $XDG_CACHE_HOME/ira, else in ~/.cache/ira."""
     if chosen := os.environ.get("IRA_CACHE"):
         return Path(chosen).expanduser() / "pixels"
     base = os.environ.get("XDG_CACHE_HOME", "")
-    # A relative path there is to be ignored, says the specification.
+    # The XDG specification says that a relative path is to be ignored.
     home = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
     return home / "ira" / "pixels"
 
 
-@contextmanager
-def alone(path: Path, tell: Message) -> Iterator[None]:
-    """Make others that want to make this cache wait, or wait for the one that does."""
-    with path.with_suffix(".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            tell(f"{path.name}: another process is making it; waiting for that one")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError:
-            # Some network file systems know no locks: both make it, and either is right.
-            pass
-        yield
+def lock_cache(path: Path, on_message: Message) -> AbstractContextManager[bool]:
+    """Let one process make this cache; the others wait, and say so.
+
+    On network file systems without locks, several may make it; every result is right.
+    """
+    waiting = f"{path.name}: another process is making it; waiting for that one"
+    return hold_lock(path.with_suffix(".lock"), lambda: on_message(waiting))
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left: files of which nobody holds the lock."""
+    """Remove the partial caches of killed processes: those whose lock nobody holds."""
     for partial in folder.glob(f"*{PARTIAL}"):
         lock = folder / f"{partial.name.split('.')[0]}.lock"
-        with suppress(OSError), lock.open("a") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            partial.unlink(missing_ok=True)
-
-
-def check_room(folder: Path, needed: int) -> None:
-    """InputError unless so many bytes are free in the folder."""
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise InputError(
-            f"--cache-dir {folder}: needs {needed / 2**30:.2f} GiB there, found "
-            f"{free / 2**30:.2f} GiB free; pass another --cache-dir"
-        )
+        with suppress(OSError, Locked), hold_lock(lock) as held:
+            if held:
+                partial.unlink(missing_ok=True)
 
 
 @contextmanager
-def refusals(folder: Path) -> Iterator[None]:
-    """Turn what the file system refuses into one line."""
+def cache_errors(folder: Path) -> Iterator[None]:
+    """Turn errors of the file system into one line."""
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
-            why = "no room is left there; pass another --cache-dir"
+            why = "the disk is full; pass another --cache-dir"
         else:
             why = f"cannot use it ({error.strerror or error})"
         raise InputError(f"--cache-dir {folder}: {why}") from error

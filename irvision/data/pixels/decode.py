@@ -1,4 +1,4 @@
-"""Decodes every image of a set once, in several processes, into one file of pixels."""
+"""Decodes all images of a data set into one file of pixels, in several processes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Progress = Callable[[int, int], None]
 Bad = tuple[int, str, str]
 # First row, checksum, bad images.
 Block = tuple[int, int, list[Bad]]
-# One process decodes so many images before others would have started.
+# Up to this many images, one process is done before others would have started.
 FEW = 256
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def check_processes(processes: int | None) -> None:
-    """InputError unless None, which means one a core, or at least 1."""
+    """InputError unless None (one process per core) or at least 1."""
     if processes is not None and processes < 1:
         raise InputError(f"--processes: expected at least 1, found {processes}")
 
@@ -38,21 +38,21 @@ def check_processes(processes: int | None) -> None:
 def decode(
     pixels: PixelSource, size: int, path: Path, processes: int | None, on_progress: Progress | None
 ) -> tuple[tuple[int, ...], tuple[Bad, ...]]:
-    """Write the rows of all m samples into a file.
+    """Decode all m samples into a file.
 
     Args:
-        pixels: where they come from.
-        size: side S, in pixels.
-        path: a new file.
-        processes: that decode at once, one a core at most; None for as many.
-        on_progress: told how many of the m samples are done, from this process.
+        pixels: source of the images.
+        size: side S of the decoded images, in pixels.
+        path: of a new file.
+        processes: number of processes, at most one per core; None for one per core.
+        on_progress: called in this process with the samples decoded so far and in total.
 
     Returns:
-        The CRC-32 of each block, and the images that could not be had, in order; their rows are
+        The CRC-32 of each block, and the images that could not be read, in order; their rows are
         zero.
 
     Raises:
-        InputError: a process ended on its own.
+        InputError: a process ended unexpectedly.
         OSError: the file cannot be written.
     """
     work = _Work(pixels, size, path, rows_in_block(size))
@@ -80,7 +80,7 @@ class _Work:
     step: int
 
     def decode_block(self, start: int) -> Block:
-        """Decode and write the rows from this one on."""
+        """Decode and write the block that begins at this row."""
         stop = min(start + self.step, len(self.pixels))
         rows = np.zeros((stop - start, self.size, self.size, 3), np.uint8)
         bad: list[Bad] = []
@@ -106,8 +106,8 @@ def _blocks(work: _Work, processes: int | None) -> Generator[Block, None, None]:
 
 
 def _blocks_of_processes(work: _Work, starts: range, workers: int) -> Generator[Block, None, None]:
-    # loky starts fresh processes: a fork of one whose threads hold locks may hang. It also needs
-    # no guard around the main module of whoever calls.
+    # loky starts fresh processes: forking a process whose threads hold locks may hang. Unlike
+    # multiprocessing, it needs no `if __name__ == "__main__"` in the calling program.
     from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -121,24 +121,24 @@ def _blocks_of_processes(work: _Work, starts: range, workers: int) -> Generator[
             yield future.result()
     except BrokenProcessPool as error:
         raise InputError(
-            "a process that decodes images ended on its own (out of memory?); try --processes 1"
+            "a process that decodes images ended unexpectedly (out of memory?); try --processes 1"
         ) from error
     finally:
         for future in futures:
             future.cancel()
-        # Blocks under way are finished first, so that nobody writes when this returns.
+        # Wait for blocks in progress, so that no process writes after this returns.
         pool.shutdown(wait=True)
 
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Ctrl-C waits until the end, and never reaches processes that are started meanwhile.
+    """Delay Ctrl-C until the end of the block, and have started processes ignore it.
 
-    A terminal sends it to all of them; the one that started the others is to end them.
+    A terminal sends Ctrl-C to all processes; only the parent must act on it and end the others.
     """
     from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
-    # These processes ignore Ctrl-C by themselves, but whoever starts them gets it back.
+    # Started beforehand, because starting a tracker unblocks Ctrl-C in this process.
     for tracker in (loky_tracker, resource_tracker):
         tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -148,7 +148,7 @@ def _without_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-# What a process works on: sent once, as a list of many names would be dear to send each time.
+# Work of this process, sent once per process: pickling many file names per block is slow.
 _work: _Work
 
 
@@ -159,7 +159,7 @@ def _begin(work: _Work, parent: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after the one that started it, which may be killed."""
+    """End this process soon after its parent, which may have been killed."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

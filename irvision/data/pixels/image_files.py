@@ -1,4 +1,4 @@
-"""Which files below a folder are images, by their names."""
+"""Lists the images below a folder, by the names of the files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from irtheory.runs.files import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff")
-# Of other images and of films, which may be missed.
+# Suffixes of other images and of videos, which the user is told are not read.
 OTHERS = (
     ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".svg", ".eps", ".pdf", ".psd",
     ".ppm", ".pgm", ".pnm", ".pbm", ".tga", ".ico", ".exr", ".hdr", ".raw", ".dng", ".nef", ".cr2",
@@ -20,12 +20,12 @@ OTHERS = (
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds.
+    """The images below a folder.
 
     Attributes:
-        folder: that was looked into.
-        images: paths at any depth, relative to the folder, sorted; hidden ones left out.
-        passed: likewise, linked folders, which are not followed, and images that are not read.
+        folder: that was searched.
+        images: paths at any depth, relative to the folder, sorted; hidden files are left out.
+        passed: paths of linked folders, which are not followed, and of images of other kinds.
     """
 
     folder: Path
@@ -33,12 +33,12 @@ class Listing:
     passed: tuple[str, ...]
 
     def below(self, name: str) -> Iterator[str]:
-        """The images as paths relative to a folder that calls this one so."""
+        """The images as paths relative to the parent folder, in which this one has that name."""
         return (f"{name}/{image}" for image in self.images)
 
 
 def list_images(folder: Path) -> Listing:
-    """What is in a folder, at any depth; OSError where it cannot be read."""
+    """List the images of a folder, at any depth; OSError if a folder cannot be read."""
     images, passed = [], []
     for here, inner, files in os.walk(folder, onerror=_refuse):
         inner[:] = [name for name in inner if not name.startswith(".")]
@@ -51,7 +51,7 @@ def list_images(folder: Path) -> Listing:
 
 
 def name_passed(listings: Iterable[Listing]) -> tuple[str, ...]:
-    """A note on what is not read, if there is anything."""
+    """A note on files and folders that are not read; empty if there are none."""
     passed = [listing.folder / path for listing in listings for path in listing.passed]
     if not passed:
         return ()
@@ -60,7 +60,7 @@ def name_passed(listings: Iterable[Listing]) -> tuple[str, ...]:
 
 
 def list_folders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted; hidden ones left out.
+    """Names of the folders in a folder, sorted, without hidden ones.
 
     Raises:
         InputError: the folder cannot be read.

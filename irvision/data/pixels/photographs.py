@@ -1,4 +1,4 @@
-"""Image files as a source of pixels: decoded, turned upright, made RGB, cropped and resized."""
+"""Image files as a source of pixels: decoded, rotated by EXIF, made RGB, cropped, resized."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from irtheory.runs.files import InputError
 from irvision.data.examples import BadImage, Examples
 
-# Only what needs no other program: Pillow hands PostScript, for one, to an interpreter.
+# Formats that Pillow decodes itself; it passes PostScript, for example, to an interpreter.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 MOST_PIXELS = 100_000_000
-# A JPEG may be decoded at a fraction of its size that is still so many times what is asked for.
+# A JPEG may be decoded at reduced size, but at no less than this multiple of the target size.
 SPARE = 2
 LONGEST_REASON = 100
 
@@ -29,15 +29,15 @@ LONGEST_REASON = 100
 class Photographs:
     """Samples that are image files, or boxes in them.
 
-    A box refers to the pixels as they are stored; a whole image is turned as its EXIF
-    orientation says. Transparent pixels become white. Of sixteen bits the upper eight are taken;
-    whole numbers of 32 bits and floating-point ones have no known range, so that of the image is.
+    A box refers to the pixels as stored; a whole image is rotated by its EXIF orientation.
+    Transparent pixels become white. Of 16-bit pixels the upper eight bits are used; pixels of 32
+    bits or in floating point have no fixed range, so the range of the image is used.
 
     Attributes:
-        folder: that the files are relative to.
-        files: of the m samples.
-        boxes: left, upper, right and lower edge of each in pixels, from 0, right and lower not
-            included; None where samples are whole images.
+        folder: that the paths of the files are relative to.
+        files: paths of the m samples.
+        boxes: left, upper, right and lower edge of each sample in pixels, counted from 0, right
+            and lower excluded; None if samples are whole images.
     """
 
     folder: Path
@@ -49,29 +49,29 @@ class Photographs:
         return len(self.files)
 
     def path(self, index: int) -> Path:
-        """Of the file that holds the sample."""
+        """Path of the file that holds the sample."""
         return self.folder / self.files[index]
 
     def name(self, index: int) -> str:
-        """The file, with its box as annotations write it: from 1, all edges included."""
+        """The file, with its box as in the annotations: counted from 1, all edges included."""
         if self.boxes is None:
             return str(self.path(index))
         left, upper, right, lower = self.boxes[index].tolist()
         return f"{self.path(index)} box {left + 1} {upper + 1} {right} {lower}"
 
     def stamp(self, index: int) -> str:
-        """Size and time of change of the file; BadImage if there is none."""
+        """Size and modification time of the file; BadImage if there is no such file."""
         try:
             status = self.path(index).stat()
         except OSError as error:
             raise BadImage(self.name(index), _reason(error)) from error
-        # To open a named pipe would wait for ever.
+        # Opening a named pipe would block for ever.
         if not stat.S_ISREG(status.st_mode):
             raise BadImage(self.name(index), "not a regular file")
         return f"{status.st_size} {status.st_mtime_ns}"
 
     def read(self, index: int, size: int) -> UInt8[np.ndarray, "size size 3"]:
-        """The sample as a square of RGB pixels, bilinear and antialiased.
+        """The sample resized to a square of RGB pixels, bilinear with antialiasing.
 
         Raises:
             BadImage: the file cannot be decoded, is too large, or the box lies outside.
@@ -80,7 +80,7 @@ class Photographs:
             with _quiet():
                 image = self._image(index, size)
                 return np.array(image.resize((size, size), Image.Resampling.BILINEAR))
-        # Decoders fail on damaged files in ways that no list covers.
+        # Decoders raise all kinds of errors on damaged files.
         except Exception as error:
             raise BadImage(self.name(index), _reason(error)) from error
 
@@ -109,7 +109,7 @@ def check_same(examples: Examples, photographs: Photographs) -> None:
         )
 
 
-# Objects of one image follow each other; the stamp is there for a file that changes.
+# Objects of the same image are consecutive. The stamp invalidates the entry of a changed file.
 @lru_cache(maxsize=1)
 def _open_stored(path: str, stamp: str) -> Image.Image:
     with Image.open(path, formats=FORMATS) as image:
@@ -131,13 +131,13 @@ def _check_size(image: Image.Image) -> None:
 
 
 def _has_sixteen_bits(image: Image.Image) -> bool:
-    # Pillow 10 opens a PNG of sixteen bits as one of 32.
+    # Pillow 10 opens a 16-bit PNG with 32-bit pixels.
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
 
 
 def _as_rgb(image: Image.Image, sixteen: bool) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        # Pillow would cut off what is above 255.
+        # Pillow would clip values above 255.
         grey = np.asarray(image).astype(np.float64)
         image = Image.fromarray((grey // 256 if sixteen else _scaled(grey)).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -147,7 +147,7 @@ def _as_rgb(image: Image.Image, sixteen: bool) -> Image.Image:
 
 
 def _scaled(grey: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
-    """The range of the values made that from 0 to 255."""
+    """The values, mapped linearly to the range from 0 to 255."""
     low, span = grey.min(), np.ptp(grey)
     if not np.isfinite(span):
         raise ValueError("pixels that are not finite")
@@ -156,14 +156,14 @@ def _scaled(grey: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "heigh
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Pillow's warnings on odd metadata: the image is either had or it is not."""
+    """Suppress Pillow's warnings on odd metadata; only whether the image can be read matters."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _reason(error: Exception) -> str:
-    """A few words on what is wrong with an image."""
+    """A few words on why an image cannot be read."""
     if isinstance(error, BadImage):
         return error.why
     if isinstance(error, UnidentifiedImageError):

@@ -1,9 +1,9 @@
-"""The file of a pixel cache: rows of pixels first, then what they are and their checksums.
+"""The file of a pixel cache: rows of pixels, then their description and checksums.
 
     m · S · S · 3 bytes of RGB | JSON | its length (8 bytes) | its CRC-32 (4 bytes) | MAGIC
 
-The pixels come first so that they can be mapped into memory, and what they are comes last, so
-that a file that was not finished is known by its end. Checksums tell damage, not malice.
+The pixels come first so that they can be mapped into memory. The description comes last, so that
+an unfinished file can be recognised by its end. Checksums detect damage, not manipulation.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from jaxtyping import UInt8
 
 MAGIC = b"ira-px-1"
 TAIL = struct.Struct("<QI8s")
-# A block is what one checksum covers and one process decodes at a time.
+# Size of a block, which has one checksum and is decoded by one process.
 BLOCK_BYTES, BLOCK_ROWS = 4 << 20, 32
-# Checked when a cache is opened; of a larger one, blocks spread evenly over it.
+# Bytes that are verified when a cache is opened; of a larger one, evenly spread blocks.
 CHECKED_BYTES = 2 << 30
 
 
 class Damaged(ValueError):
-    """A cache file whose bytes are not those that were written; the message says what is wrong."""
+    """A cache file whose bytes are not those that were written; the message says why."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What the pixels of a cache are.
+    """Description of the pixels of a cache.
 
     Attributes:
-        dataset: its name.
-        size: side S, in pixels.
-        count: samples m.
+        dataset: name of the data set.
+        size: side S of the images, in pixels.
+        count: number of samples m.
         stamps: digest of the stamps of all samples when they were decoded.
-        block: rows in a block.
+        block: number of rows in a block.
         checksums: CRC-32 of each block.
-        bad: index, name and reason of each image that could not be had; its row is zero.
+        bad: index, name and reason of each image that could not be read; its row is zero.
     """
 
     dataset: str
@@ -55,17 +55,17 @@ class Contents:
 
 
 def rows_in_block(size: int) -> int:
-    """Rows of S × S pixels that make a block."""
+    """Number of images of S × S pixels in a block."""
     return max(1, min(BLOCK_ROWS, BLOCK_BYTES // row_bytes(size)))
 
 
 def row_bytes(size: int) -> int:
-    """Bytes of a picture of this side."""
+    """Bytes of an image of S × S pixels."""
     return size * size * 3
 
 
 def write_contents(path: Path, contents: Contents) -> None:
-    """Write what comes after the pixels, and see that all of the file is on disk."""
+    """Write the description after the pixels, and flush the whole file to disk."""
     text = json.dumps(asdict(contents)).encode()
     with path.open("r+b") as stream:
         stream.seek(contents.count * row_bytes(contents.size))
@@ -76,11 +76,11 @@ def write_contents(path: Path, contents: Contents) -> None:
 
 
 def read_contents(path: Path) -> Contents:
-    """What a cache file holds, without its pixels.
+    """Read the description in a cache file.
 
     Raises:
-        Damaged: it is not a file, or its end or its length is not that of a finished cache.
-        OSError: it cannot be read.
+        Damaged: not a regular file, or its end or length is not that of a finished cache.
+        OSError: the file cannot be read.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -106,7 +106,7 @@ def read_contents(path: Path) -> Contents:
 
 
 def _described(text: bytes) -> Contents:
-    """What a description says; Damaged if another release wrote it, or no release."""
+    """Parse a description; Damaged if it does not have the form that this release writes."""
     try:
         found = json.loads(text)
         found["checksums"] = tuple(map(int, found["checksums"]))
@@ -137,11 +137,11 @@ def check_pixels(
 
     Args:
         pixels: of the cache.
-        contents: its description.
-        limit: bytes to read at most; of a larger cache, blocks spread evenly over it.
+        contents: description of the cache.
+        limit: bytes to read at most; of a larger cache, evenly spread blocks are read.
 
     Raises:
-        Damaged: a block differs.
+        Damaged: a block does not match its checksum.
     """
     blocks = len(contents.checksums)
     wanted = blocks if pixels.nbytes <= limit else int(limit // (pixels.nbytes / blocks))

@@ -1,4 +1,4 @@
-"""What a pixel cache is called, and how to tell that its images changed since."""
+"""The file name of a pixel cache, and the digest that shows whether its images changed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Iterable
 
 from irvision.data.examples import BadImage, Examples, PixelSource
 
-# Part of every key: a new number where pixels would be decoded differently.
+# Part of every cache name; to be raised when decoding would give other pixels.
 DECODING = 2
 
 
 def cache_name(examples: Examples, size: int) -> str:
-    """File name of the cache of these samples (their names, and so their boxes) at this side."""
+    """File name of the cache of these samples (with their boxes) at this image size."""
     names = [examples.pixels.name(index) for index in range(len(examples.pixels))]
-    # By characters is right here: the last slash is looked for in what they share.
+    # Comparing by characters is correct: dirname then cuts the prefix at its last slash.
     folder = os.path.dirname(os.path.commonprefix(names))  # noqa: RUF071
-    # However a user writes the folder, it is the same; and two that are written alike are not.
+    # Different spellings of a folder must agree; equal relative paths may be different folders.
     place = os.path.realpath(folder) if os.path.isdir(folder) else folder
     inside = (name[len(folder) :] for name in names)
     key = _digest((str(DECODING), examples.name, str(size), place, *inside))
@@ -27,7 +27,7 @@ def cache_name(examples: Examples, size: int) -> str:
 
 
 def stamps_digest(pixels: PixelSource) -> str:
-    """One digest of the stamps of all samples; an image that is missing counts as such."""
+    """Digest of the stamps of all samples; a missing image has the stamp "missing"."""
     return _digest(_stamp(pixels, index) for index in range(len(pixels)))
 
 
@@ -42,6 +42,6 @@ def _digest(words: Iterable[str]) -> str:
     total = hashlib.blake2b(digest_size=16)
     for word in words:
         coded = word.encode("utf-8", "surrogateescape")
-        # With its length, so that no two lists of words run together to the same bytes.
+        # With the length, so that different lists of words never give the same bytes.
         total.update(len(coded).to_bytes(8, "little") + coded)
     return total.hexdigest()

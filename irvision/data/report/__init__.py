@@ -1,1 +1,1 @@
-"""What `ira data list`, `check` and `show` find and print."""
+"""The work and the output of `ira data list`, `check` and `show`."""

@@ -1,4 +1,4 @@
-"""A contact sheet: beetles by species, then each attribute taken from a beetle and given to it."""
+"""A contact sheet: beetles by species, then each attribute switched off and on in a beetle."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def contact_sheet(
     """Write the sheet as a PNG, atomically.
 
     Args:
-        path: where; its folder must exist.
-        columns: beetles of each species.
-        pairs: beetles that each attribute is toggled in; nothing else changes between the two.
-        size: of a picture, in pixels a side.
+        path: of the file; its folder must exist.
+        columns: number of beetles per species.
+        pairs: number of beetles that each attribute is toggled in; nothing else changes.
+        size: side of a picture, in pixels.
         seed: of the beetles.
 
     Raises:
@@ -45,7 +45,7 @@ def contact_sheet(
 def toggled(
     index: int, seed: int, size: int, trait: int
 ) -> tuple[UInt8[np.ndarray, "size size 3"], UInt8[np.ndarray, "size size 3"]]:
-    """One beetle without an attribute and with it, all else equal."""
+    """A beetle without an attribute and with it; everything else is equal."""
     values = traits(index, seed)
     without, having = values.copy(), values.copy()
     without[trait], having[trait] = 0, 1
@@ -69,7 +69,7 @@ def _species_part(columns: int, size: int, seed: int) -> Image.Image:
 
 
 def _members(kind: int, seed: int) -> Iterator[int]:
-    """The beetles of a species, one of every run of twelve."""
+    """Indices of the beetles of a species; there is one in every twelve."""
     index = 0
     while True:
         if species(index, seed) == kind:

@@ -1,4 +1,4 @@
-"""Is a data set whole: files, images, boxes, counts."""
+"""Checks that a data set is complete: its files, images, boxes and counts."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ class Findings:
 
     Attributes:
         dataset: its name.
-        root: its folder, None for a drawn one, or if none of its files is there.
+        root: its folder; None for a drawn data set, or if none of its files is found.
         source: where its files come from.
-        missing: files that are not there: path, what it is, and what cannot be done without it.
-        broken: what else keeps the set from being read: a line each.
-        samples: number m; 0 if they could not be listed.
-        classes: samples of each class.
-        parts: samples of each part.
+        missing: files that are missing: path, content, and the use that needs it.
+        broken: other reasons why the set cannot be read, one line each.
+        samples: number of samples m; 0 if they could not be listed.
+        classes: number of samples of each class.
+        parts: number of samples of each part.
         paper: training (with validation) and test samples, classes and attributes in the paper.
-        images: distinct image files.
-        absent: image files that are named and not there.
-        undecodable: images that are there and cannot be had, with the reason.
-        clipped: boxes that reach beyond their image, which are cut to it.
-        attributes: their number; None if there are none, or they could not be read.
+        images: number of distinct image files.
+        absent: image files that are listed but missing.
+        undecodable: images that exist but cannot be read, with the reason.
+        clipped: boxes that reach beyond their image; they are cut to it.
+        attributes: number of attributes; None if there are none, or they could not be read.
         unknown: share of attribute values that are missing.
-        fewer: counts that are below those of the published files: a part is there, not the set.
+        fewer: counts below those of the published files, as when only a part was downloaded.
         notes: of the loader.
     """
 
@@ -68,7 +68,7 @@ class Findings:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is missing, and all that is there can be had."""
+        """Whether nothing is missing and every file can be read."""
         return not (self.missing or self.broken or self.absent or self.undecodable)
 
 
@@ -78,13 +78,13 @@ def check_dataset(
     processes: int | None = None,
     on_progress: Progress | None = None,
 ) -> Findings:
-    """Look at everything that a data set needs; every image is decoded.
+    """Check every file that a data set needs, and decode every image.
 
     Args:
         dataset: a name of `registry.DATASETS`, or the path of a folder.
         options: which samples.
-        processes: that decode; None for one a core.
-        on_progress: told how many samples of how many are decoded.
+        processes: number of decoding processes; None for one per core.
+        on_progress: called with the number of samples decoded so far and in total.
 
     Raises:
         InputError: no such data set or folder, or an impossible number of processes.
@@ -127,7 +127,7 @@ def _empty_parts(examples: Examples) -> tuple[str, ...]:
 
 
 def _totals(module: ModuleType, options: DataOptions, found: dict) -> dict[str, int]:
-    """Counts by the words of `counts.OFFICIAL`."""
+    """Counts under the names that `counts.OFFICIAL` uses."""
     test = found["parts"]["test"]
     totals = {
         "samples": found["samples"],
@@ -145,7 +145,7 @@ def _totals(module: ModuleType, options: DataOptions, found: dict) -> dict[str, 
 def _files(
     module: ModuleType, options: DataOptions
 ) -> tuple[Path | None, tuple[tuple[str, str, str], ...]]:
-    """The data folder, None if nothing is there, and what is missing in it."""
+    """The data folder, or None if no file is found, and the files that are missing in it."""
     if module.__name__ == FOLDER:
         # Its table of attributes is optional.
         return module.root(options), ()
@@ -178,7 +178,7 @@ def _images(examples: Examples, processes: int | None, on_progress: Progress | N
     pixels = examples.pixels
     assert isinstance(pixels, Photographs)
     with tempfile.TemporaryDirectory() as folder:
-        # The smallest cache there is: to make it, every image has to be decoded.
+        # Every image has to be decoded for a cache, even for one of a single pixel per image.
         _, bad = decode(pixels, 1, Path(folder) / "pixels", processes, on_progress)
     none = os.strerror(errno.ENOENT)
     absent = {str(pixels.path(index)) for index, _, why in bad if why == none}

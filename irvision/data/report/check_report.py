@@ -9,12 +9,12 @@ from rich.console import Console
 from irtheory.runs.console import print_plain
 from irvision.data.report.check import Findings
 
-# Of a long list the first ones are printed; --json has them all.
+# Entries of a long list that are printed; --json has them all.
 SHOWN = 5
 
 
 def print_findings(console: Console, found: Findings) -> None:
-    """Lines for a person to read: what is wrong first, then counts, then the verdict."""
+    """Print what is wrong, then the counts, then the verdict."""
     drawn = "drawn, no files needed" if found.whole else "none of its files found"
     print_plain(console, f"{found.dataset}: {found.root or drawn}")
     for path, what, use in found.missing:
@@ -24,7 +24,7 @@ def print_findings(console: Console, found: Findings) -> None:
     _print_some(console, "images that are missing", found.absent)
     if found.missing or found.absent:
         print_plain(console, found.source)
-    _print_some(console, "images that cannot be had", found.undecodable)
+    _print_some(console, "images that cannot be read", found.undecodable)
     _print_some(console, "boxes that reach beyond their image (cut to it)", found.clipped)
     for line in _counts(found):
         print_plain(console, line)
@@ -65,14 +65,14 @@ def _beside(paper: dict[str, int], key: str) -> str:
 def _summary(found: Findings) -> str:
     fewer = f"fewer than the official {', '.join(found.fewer)}" if found.fewer else ""
     if found.whole and fewer:
-        return f" as listed, every image can be had, but {fewer}"
+        return f" as listed, every image can be read, but {fewer}"
     if found.whole:
-        return ": nothing is missing, and every image can be had"
+        return ": nothing is missing, and every image can be read"
     counts = {
         "missing files": len(found.missing),
         "unusable files": len(found.broken),
         "missing images": len(found.absent),
-        "images that cannot be had": len(found.undecodable),
+        "images that cannot be read": len(found.undecodable),
     }
     wrong = [f"{what} {count}" for what, count in counts.items() if count]
     return ": " + ", ".join(wrong + [fewer] * bool(fewer))

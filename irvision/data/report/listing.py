@@ -1,4 +1,4 @@
-"""What `ira data list` prints: which data sets are there, and which are decoded already."""
+"""What `ira data list` prints: the data sets that are available, and their pixel caches."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from irtheory.runs.console import print_plain
+from irtheory.runs.console import number_columns, print_plain, print_table
 from irtheory.runs.files import InputError
 from irvision.data.pixels.pixel_file import Damaged, read_contents
 from irvision.data.registry import DATASETS, load_examples
@@ -24,8 +23,8 @@ class Listed:
     Attributes:
         name: of the set.
         samples, classes: their numbers; 0 if the set cannot be used.
-        why_not: why it cannot be used.
-        cached: sides of its pixel caches, ascending.
+        why_not: why it cannot be used, else empty.
+        cached: image sizes of its pixel caches, in pixels a side, ascending.
     """
 
     name: str
@@ -36,7 +35,7 @@ class Listed:
 
 
 def list_datasets(data_dir: Path, caches: Path) -> list[Listed]:
-    """Every set of `registry.DATASETS`, and others of which there is a cache."""
+    """Every set of `registry.DATASETS`, then image folders that have a pixel cache."""
     sides = _cached(caches)
     listed = [_listed(name, data_dir, sides.pop(name, ())) for name in DATASETS]
     others = [
@@ -47,18 +46,17 @@ def list_datasets(data_dir: Path, caches: Path) -> list[Listed]:
 
 
 def print_list(console: Console, listed: list[Listed]) -> None:
-    """As a table, and below it why a set cannot be used."""
-    table = Table(box=None, pad_edge=False)
-    for head in ("data set", "samples", "classes", "cached at"):
-        table.add_column(head)
-    for one in listed:
-        counts = (str(one.samples), str(one.classes)) if one.samples else ("–", "–")
-        cached = ", ".join(f"{side} px" for side in one.cached) or "–"
-        table.add_row(escape(one.name), *counts, cached)
-    console.print(table)
+    """Print the list as a table, and below it why data sets cannot be used."""
+    columns = ("data set", *number_columns("samples", "classes"), "cached at")
+    print_table(console, columns, map(_row, listed))
     for one in listed:
         if one.why_not:
             print_plain(console, f"· {one.name}: {one.why_not}")
+
+
+def _row(one: Listed) -> tuple[str, ...]:
+    counts = (str(one.samples), str(one.classes)) if one.samples else ("–", "–")
+    return escape(one.name), *counts, ", ".join(f"{side} px" for side in one.cached) or "–"
 
 
 def _listed(name: str, data_dir: Path, cached: tuple[int, ...]) -> Listed:

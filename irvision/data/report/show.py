@@ -1,4 +1,4 @@
-"""A picture of a data set: a few samples of each class."""
+"""An overview picture of a data set: a few samples of each class."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ GAP, LABEL = 6, 160
 
 
 def sample_grid(examples: Examples, columns: int, size: int, seed: int) -> Image.Image:
-    """One row a class: its name and `columns` samples, drawn at random.
+    """One row per class: its name and up to `columns` samples, chosen at random.
 
-    A sample that cannot be had is a red square.
+    A sample that cannot be read is drawn as a red square.
 
     Args:
         examples: the data set.
-        columns: samples of a class, at most.
-        size: of a sample, in pixels a side.
-        seed: of the choice.
+        columns: number of samples per class, at most.
+        size: side of a sample, in pixels.
+        seed: of the random choice.
     """
     step = size + GAP
     grid = Image.new("RGB", (LABEL + columns * step, len(examples.classes) * step + GAP), PAPER)
@@ -43,7 +43,7 @@ def sample_grid(examples: Examples, columns: int, size: int, seed: int) -> Image
 
 
 def write_png(image: Image.Image, path: Path) -> None:
-    """Write a picture in one piece; InputError where it cannot be written."""
+    """Write a picture atomically; InputError if it cannot be written."""
     packed = io.BytesIO()
     image.save(packed, "PNG")
     try:

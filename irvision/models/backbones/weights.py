@@ -1,50 +1,52 @@
-"""Weights of a backbone: from a file, from where they are published, or none."""
+"""Loads the weights of a backbone: published ones, those of a file, or none."""
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from collections.abc import Mapping
-from http.client import HTTPException
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from irtheory.runs.console import print_plain
 from irtheory.runs.files import InputError
+from irvision.data.download.download import fetch_file, verified_digest
+from irvision.data.download.progress import download_progress
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.models.backbones.mobilenet import MobileNetV2, fill_mobilenet_v2
 from irvision.models.backbones.registry import BACKBONES
 
 PICKLED = (".pth", ".pt")
-# As many names of each kind of mismatch are told.
+# Names shown of each kind of mismatch.
 TOLD = 3
-# The classifier of published files, which backbones lack.
+# Prefix of the classifier in published files, which backbones do not have.
 CLASSIFIER = "fc."
-# Counters that older files lack and nothing here reads.
+# Counters that older files lack and that are not used here.
 COUNTER = "num_batches_tracked"
 
 
 def load_weights(
     backbone: nn.Module, name: str, source: str | Path, cache: Path | None = None
 ) -> None:
-    """Give a backbone its weights.
+    """Load weights into a backbone.
 
     Args:
-        backbone: of that name.
+        backbone: network of that name.
         name: one of `BACKBONES`.
-        source: "none" leaves the random start. "imagenet" takes the published weights, which
-            are downloaded once and kept in the cache. Else a file: a state dict as `.pth`, `.pt`
-            (tensors alone; nothing is unpickled beyond them) or `.safetensors`, or MobileNetV2's
-            published `.npz`. It must hold all tensors of the backbone and no others, but for a
+        source: "none" keeps the random initial weights. "imagenet" uses the published weights,
+            downloaded once and kept in the cache. Otherwise a file: a state dict as `.pth` or
+            `.pt` (only tensors are unpickled) or `.safetensors`, or the published `.npz` of
+            MobileNetV2. It must hold all tensors of the backbone and no others, except for a
             classifier named `fc`.
-        cache: downloads are kept in its `weights`; the default is the folder of all caches.
+        cache: folder whose sub-folder `weights` holds downloads; None for the common cache.
 
     Raises:
-        InputError: no such file, or it is damaged or of another network; no such download.
+        InputError: the file is missing, damaged or of another network; or nothing to download.
     """
     if str(source) == "none":
         return
@@ -61,42 +63,41 @@ def load_weights(
 
 
 def _published(name: str, folder: Path) -> Path:
-    """The file of published weights in a folder, downloaded if it is not there."""
+    """The file of published weights in a folder, downloaded if it is missing."""
     url = BACKBONES[name].url
     if url is None:
         known = " and ".join(name for name, kind in BACKBONES.items() if kind.url)
         raise InputError(
-            f"--weights imagenet: there is a download for {known} alone; "
+            f"--weights imagenet: there are downloads for {known} only; "
             f"for {name} expected a file or none"
         )
     file = folder / url.rpartition("/")[2]
     start = file.stem.rpartition("-")[2]
     if not file.exists():
-        _download(url, file, start)
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if not found.startswith(start):
+        _download(url, file, f"sha256:{start}")
+    elif not verified_digest(file, f"sha256:{start}"):
         raise InputError(
-            f"{file}: expected a SHA-256 that begins {start}, found {found[:8]}; remove the file"
+            f"{file}: expected a SHA-256 that begins {start}, found another; remove the file"
         )
     return file
 
 
-def _download(url: str, file: Path, start: str) -> None:
-    """Fetch a file; it appears under its name only once it is whole and its hash is right."""
+def _download(url: str, file: Path, known: str) -> None:
+    console = Console(stderr=True)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(file), start, progress=sys.stderr.isatty())
-    except (OSError, RuntimeError, HTTPException) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
+        with download_progress(console, file.name) as show:
+            fetch_file(url, file, known, "in its name", show, partial(print_plain, console))
+    except InputError as error:
+        raise InputError(f"--weights imagenet: {error}; or pass --weights none") from error
+    except OSError as error:
         raise InputError(
-            f"--weights imagenet: could not download {url} ({why}); put that file into "
-            f"{file.parent}, or pass --weights none"
+            f"--weights imagenet: cannot write {file} ({error.strerror or error}); put the file "
+            f"from {url} there, or pass --weights none"
         ) from error
 
 
 def _state_dict(file: Path) -> dict[str, Tensor]:
-    """Names and tensors of a file, without what wrappers put around them."""
+    """Names and tensors of a file, without the levels and prefixes that wrappers add."""
     if file.suffix not in (*PICKLED, ".safetensors"):
         kinds = ", ".join((*PICKLED, ".safetensors"))
         raise InputError(f"{file}: expected a file that ends in {kinds} or .npz")
@@ -115,7 +116,7 @@ def _state_dict(file: Path) -> dict[str, Tensor]:
 def _unpickled(file: Path) -> Any:
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
-    # A damaged file can make the reader fail in any way; none of them is worth a traceback.
+    # A damaged file can make the reader raise anything; the user gets one line.
     except Exception as error:
         raise InputError(
             f"{file}: expected a file of torch.save with tensors alone, found one that is damaged "
@@ -153,7 +154,7 @@ def _fill(backbone: nn.Module, name: str, file: Path, found: Mapping[str, Tensor
 
 
 def _mismatch(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """What is wrong with the names and shapes of `found`, a phrase a kind."""
+    """Phrases on missing, unexpected and wrongly shaped tensors, one of each kind."""
     shapes = [
         f"{key} of shape {list(found[key].shape)} for {list(value.shape)}"
         for key, value in own.items()

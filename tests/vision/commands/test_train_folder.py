@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from cli import app
 from irtheory.runs.files import InputError
-from irtheory.runs.lock import alone_in
+from irtheory.runs.lock import lock_run_folder
 from irvision.commands import train as training
 
 QUICK = [
@@ -50,7 +50,7 @@ def test_two_processes_do_not_train_in_one_folder(photos: Path, tmp_path: Path) 
     run = tmp_path / "run"
     assert train(photos, run).exit_code == 0
     before = files(unfinished(run))
-    with alone_in(run):
+    with lock_run_folder(run):
         for done in (ira("train", "--resume", run), train(photos, run, "--overwrite")):
             assert done.exit_code == 2 and "another process is at work" in done.stderr
     assert before == files(run)
@@ -62,7 +62,7 @@ def test_a_run_holds_its_folder_while_it_trains(
     run, seen = tmp_path / "run", []
 
     def look(*_: object) -> int:
-        with pytest.raises(InputError, match="another process"), alone_in(run):
+        with pytest.raises(InputError, match="another process"), lock_run_folder(run):
             pass
         seen.append((run / "config.yaml").is_file())
         return 0
@@ -81,9 +81,9 @@ def test_a_run_that_another_process_replaced_is_not_gone_on_with(
 
     def replaced(folder: Path, rank: int) -> AbstractContextManager[None]:
         (folder / "config.yaml").write_text(changed)
-        return alone_in(folder, rank)
+        return lock_run_folder(folder, rank)
 
-    monkeypatch.setattr(training, "alone_in", replaced)
+    monkeypatch.setattr(training, "lock_run_folder", replaced)
     done = ira("train", "--resume", unfinished(run))
     assert done.exit_code == 2 and "changed while this began" in done.stderr
     assert (run / "config.yaml").read_text() == changed

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
-import socket
+import stat
 import subprocess
 import sys
 import time
@@ -57,7 +58,7 @@ STEPS = ("mkstemp", "write", "fsync", "replace", "unlink")
 HALTED = """
 import os, sys, signal, tempfile
 from pathlib import Path
-from irvision import checkpoint
+from irvision.runs import checkpoint
 folder, step = Path(sys.argv[1]), sys.argv[2]
 def halt(*a, **k): os.kill(os.getpid(), signal.SIGKILL)
 if step == "write":
@@ -114,23 +115,35 @@ def test_an_interrupt_while_writing_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_of_living_writers_and_of_others_are_left_alone(tmp_path: Path) -> None:
-    here, parent = socket.gethostname(), os.getppid()
-    left = {
-        f".checkpoint-{here}-{parent}-a.tmp": 0,
-        ".checkpoint-elsewhere-1-a.tmp": 0,
-        "notes.tmp": 7200,
-        f".checkpoint-{here}-{os.getpid()}-a.tmp": None,
-        f".checkpoint-{here}-{2**22 + 1}-a.tmp": None,
-    }
-    for name in left:
+def test_temporary_files_of_killed_processes_are_removed_and_others_are_left(
+    tmp_path: Path,
+) -> None:
+    stale = (
+        ".checkpoint-0001-000000-0123456789abcdef.pt.a1b2c3d4",
+        # As earlier releases named them.
+        ".checkpoint-elsewhere-1-a.tmp",
+    )
+    for name in (*stale, "notes.tmp", ".notes"):
         (tmp_path / name).write_bytes(b"x")
-    old = tmp_path / ".checkpoint-elsewhere-2-a.tmp"
-    old.write_bytes(b"x")
-    os.utime(old, (time.time() - 7200, time.time() - 7200))
     path = save_checkpoint(tmp_path, 1, 0, {})
-    kept = {name for name, age in left.items() if age is not None}
-    assert {each.name for each in tmp_path.iterdir()} == kept | {path.name}
+    assert {each.name for each in tmp_path.iterdir()} == {"notes.tmp", ".notes", path.name}
+
+
+def test_a_folder_that_cannot_be_synchronised_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synchronised = os.fsync, []
+
+    def fsync(handle: int) -> None:
+        synchronised.append(stat.S_ISDIR(os.fstat(handle).st_mode))
+        if synchronised[-1]:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    save_checkpoint(tmp_path, 1, 0, {"epoch": 1})
+    assert synchronised == [False, True]
+    assert load_checkpoint(tmp_path).state == {"epoch": 1}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

@@ -103,7 +103,7 @@ def test_object_attributes_of_some_lines(file):
 def test_class_attributes_need_a_line_for_each_class(file):
     file.write_text("0 1\n1 1\n")
     assert read_class_attributes(file, 2, 2).tolist() == [[0, 1], [1, 1]]
-    with pytest.raises(InputError, match="expected 3 lines, one a class, found 2"):
+    with pytest.raises(InputError, match="expected 3 lines, one per class, found 2"):
         read_class_attributes(file, 3, 2)
     with pytest.raises(InputError, match=r"table\.txt:1: expected 3 attributes"):
         read_class_attributes(file, 2, 3)
@@ -149,14 +149,14 @@ def test_entries_and_names(file):
             read_entries(file, "a colour")
     file.write_text("1 a\n2 b\n3 a\n")
     assert len(read_entries(file, "a colour")) == 3
-    with pytest.raises(InputError, match=r"table\.txt:3: expected a colour that no line before"):
+    with pytest.raises(InputError, match=r"table\.txt:3: expected a colour that is not repeated"):
         read_entries(file, "a colour", "name")
     for name in ("../b", "/b", "b" * 300, "b/" * 3000):
         file.write_text(f"1 a\n2 {name}\n")
         with pytest.raises(InputError, match=r"table\.txt:2: expected a file, inside the folder"):
             read_entries(file, "a file", "path")
     file.write_text("a\nb\na\n")
-    with pytest.raises(InputError, match=r"table\.txt:3: expected names that differ"):
+    with pytest.raises(InputError, match=r"table\.txt:3: expected distinct names"):
         read_names(file)
     file.write_text("\n")
     for read in (read_names, lambda path: read_entries(path, "a colour")):

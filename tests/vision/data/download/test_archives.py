@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import fcntl
 import io
 import os
@@ -182,6 +183,17 @@ def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
     finally:
         os.close(handle)
     assert {path.name for path in out.iterdir()} == {".unpacking-busy", "set", "top.txt"}
+
+
+def test_without_locks_nothing_of_other_processes_is_removed(tmp_path: Path, monkeypatch) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    (tmp_path / "out/.unpacking-other").mkdir(parents=True)
+    extract(tar_of(tmp_path / "good.tgz"), tmp_path / "out")
+    found = {path.name for path in (tmp_path / "out").iterdir()}
+    assert found == {".unpacking-other", "set", "top.txt"}
 
 
 def _pax_without_numbers(path: Path) -> bytes:

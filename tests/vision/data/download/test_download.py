@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
-import pooch
 import pytest
 
 from irtheory.runs.files import InputError
-from irvision.data.download import download
-from irvision.data.download.download import Fetched, fetch, record, set_aside
+from irtheory.runs.lock import hold_lock
+from irvision.data.download.download import Fetched, fetch, fetch_file, record, set_aside
 from irvision.data.download.published import PUBLISHED, Archive
 from irvision.data.registry import DATASETS
 
@@ -134,8 +136,7 @@ def test_ctrl_c_while_the_hash_is_checked_loses_nothing(
 
     archive = Archive(server.url, sha256(DATA))
     with monkeypatch.context() as patched:
-        for module in (pooch, pooch.core, pooch.hashes):
-            patched.setattr(module, "file_hash", stop)
+        patched.setattr(hashlib, "file_digest", stop)
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 fetch(archive, tmp_path)
@@ -185,10 +186,11 @@ def test_after_an_interruption_only_the_rest_is_fetched(tmp_path: Path, server: 
 def test_a_part_that_is_shorter_than_the_rest_is_not_taken_for_it(
     tmp_path: Path, server: Server
 ) -> None:
-    interrupted(tmp_path, server)
+    there = interrupted(tmp_path, server).stat().st_size
     server.longest = 600_000
     assert fetch(Archive(server.url), tmp_path).path.read_bytes() == DATA
-    assert len(server.ranges) == 3
+    starts = range(there, len(DATA), server.longest)
+    assert server.ranges == [None, *(f"bytes={start}-" for start in starts)]
 
 
 @pytest.mark.parametrize("shift", [-1000, 1000])
@@ -246,9 +248,40 @@ def test_without_the_file_one_line_says_what_to_do(
     assert str(tmp_path / "downloads" / name) in line
 
 
+def test_without_a_byte_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        fetch(Archive("http://127.0.0.1:9/set.tgz"), tmp_path)
+    assert not files(tmp_path / "downloads")
+
+
+def test_two_processes_do_not_fetch_the_same_file(tmp_path: Path, server: Server) -> None:
+    path, lock, said = tmp_path / "set.tgz", tmp_path / "set.tgz.lock", []
+    with ThreadPoolExecutor(1) as pool:
+        with hold_lock(lock):
+            with pytest.raises(InputError, match="another process is fetching it"):
+                fetch_file(server.url, path, None)
+            waiting = pool.submit(fetch_file, server.url, path, None, on_message=said.append)
+            while not said:
+                time.sleep(0.01)
+            path.write_bytes(DATA)
+            lock.unlink()
+        assert waiting.result(timeout=60) == sha256(DATA)
+    assert "waiting for it" in said[0]
+    assert server.ranges == [] and files(tmp_path) == {"set.tgz"}
+
+
+def test_a_hash_may_be_known_by_its_beginning(tmp_path: Path, server: Server) -> None:
+    path, known = tmp_path / "set.tgz", sha256(DATA)[:15]
+    assert fetch_file(server.url, path, known) == sha256(DATA)
+    assert path.read_bytes() == DATA
+    wrong = known[:-1] + ("0" if known[-1] != "0" else "1")
+    with pytest.raises(InputError, match=f"expected the hash {wrong}"):
+        fetch_file(server.url, tmp_path / "other.tgz", wrong)
+
+
 def test_no_room_is_told_before(tmp_path: Path, server: Server, monkeypatch) -> None:
-    usage = download.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage._replace(free=10))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
     with pytest.raises(InputError, match="GiB free"):
         fetch(Archive(server.url), tmp_path)
 

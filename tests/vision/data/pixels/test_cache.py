@@ -185,7 +185,7 @@ def test_of_a_large_cache_some_blocks_are_checked(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class SameStamps(Numbered):
-    """Whose stamps do not tell whether an image can be had, as those of files do not."""
+    """A source whose stamps, like those of files, do not show whether an image can be read."""
 
     def stamp(self, index: int) -> str:
         return "same"
@@ -258,8 +258,8 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_a_disk_too_small_is_told_before(tmp_path: Path, monkeypatch) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(cache_folder.shutil, "disk_usage", lambda _: usage._replace(free=100))
-    with pytest.raises(InputError, match=r"needs .* GiB there, found 0\.00 GiB free"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+    with pytest.raises(InputError, match=r"needs .* GiB in .*, found 0\.00 GiB free"):
         prepared(Numbered(3), tmp_path)
     assert files(tmp_path) == {".lock"}
 
@@ -269,7 +269,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_done(tmp_path: Path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(InputError, match="no room is left there"):
+    with pytest.raises(InputError, match="the disk is full"):
         prepared(Numbered(3), tmp_path)
     assert files(tmp_path) == {".lock"}
 

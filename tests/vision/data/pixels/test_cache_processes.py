@@ -175,7 +175,7 @@ def test_a_process_that_dies_is_one_line(tmp_path: Path) -> None:
     process = setting.start(0, processes=2, ends="ends")
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "one line: a process that decodes images ended" in err
+    assert "one line: a process that decodes images ended unexpectedly" in err
     assert setting.suffixes() == [".lock"]
 
 

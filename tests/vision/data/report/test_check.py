@@ -64,7 +64,7 @@ def test_a_part_of_a_set_is_whole_but_not_all(birds: Path) -> None:
     )
     done = run("check", "CUB", "--data-dir", birds)
     assert done.returncode == 0 and "nothing is missing" not in done.stdout
-    assert "whole as listed, every image can be had, but fewer than the official" in done.stdout
+    assert "whole as listed, every image can be read, but fewer than the official" in done.stdout
 
 
 @pytest.mark.parametrize(("mark", "part"), [(0, "train"), (1, "test")])

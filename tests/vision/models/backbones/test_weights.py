@@ -212,7 +212,9 @@ def test_downloads_with_another_hash(
     published = tmp_path / "resnet10-01234567.pth"
     torch.save(state, published)
     publish(monkeypatch, published)
-    assert "invalid hash value" in refusal("imagenet")
+    message = refusal("imagenet")
+    assert "expected the hash sha256:01234567 (in its name), found sha256:" in message
+    assert "--weights none" in message
     assert list(cache.iterdir()) == []
 
 
