@@ -110,14 +110,17 @@ def simulate(
     """
     with _one_line(debug):
         from irtheory.runs.console import make_console
-        from irtheory.studies.simulate.command import simulate_command
         from irtheory.studies.simulate.settings import Settings
 
         settings = Settings(
             **{field.name: context.params[field.name] for field in fields(Settings)}
         )
         console = make_console(quiet=as_json)
-        code, result = simulate_command(settings, seeds, out, overwrite, console)
+        if settings.widths is None:
+            from irtheory.studies.simulate.command import simulate_command as command
+        else:
+            from irtheory.studies.width.command import width_command as command
+        code, result = command(settings, seeds, out, overwrite, console)
     if as_json and code in (0, 1):
         typer.echo(result.read_text(encoding="utf-8"), nl=False)
     raise typer.Exit(code)

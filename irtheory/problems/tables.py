@@ -12,7 +12,6 @@ from jaxtyping import Float, Int
 
 from irtheory.problems.synthetic import Column, Problem
 from irtheory.runs.files import InputError
-from irtheory.trees.estimators import codes_of, cut_points
 from irtheory.trees.tree import Tree
 
 MAX_LEVELS = 16  # integer columns with at most so many values are codes as they are
@@ -70,6 +69,8 @@ def bin_column(
     Returns:
         The codes, and the ascending cut points: code ≤ c where the value is ≤ cuts[c].
     """
+    from irtheory.trees.estimators import codes_of, cut_points  # loads scikit-learn
+
     cuts = cut_points(values, bins)
     # A key reads a cut at 0.5 as present or absent. The value below parts the same samples.
     cuts[cuts == 0.5] = values[values <= 0.5].max(initial=-np.inf)

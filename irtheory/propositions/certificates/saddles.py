@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import root
 
 from irtheory.propositions.objectives.contract import Array
 from irtheory.propositions.objectives.fixed_structure import FixedStructure
@@ -102,6 +101,8 @@ def _quadratic_minimum(fixed: FixedStructure, origin: Array) -> CriticalPoint:
 def _polish(fixed: FixedStructure, start: Array) -> CriticalPoint | None:
     if not joint_gradient(fixed, start).any():
         return describe(fixed, start)
+    from scipy.optimize import root  # slow to import, and needed for saddles alone
+
     with np.errstate(over="ignore", invalid="ignore"):
         found = root(
             lambda x: joint_gradient(fixed, x),

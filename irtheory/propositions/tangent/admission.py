@@ -7,12 +7,13 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+Array = NDArray[np.float64]
 Parameters = dict[str, Tensor]
 # Samples on which a module is tried.
 TRIED = 32

@@ -12,9 +12,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from irtheory.propositions.objectives.contract import Array
 from irtheory.propositions.tangent import jacobians, layerwise
-from irtheory.propositions.tangent.admission import as_inputs, trainable
+from irtheory.propositions.tangent.admission import Array, as_inputs, trainable
 
 Method = Literal["auto", "layers", "jacobians"]
 GIB = 2**30

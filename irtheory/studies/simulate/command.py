@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
-from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
@@ -16,49 +15,50 @@ from irtheory.propositions.certificates.reference import MissingDependency, cvxp
 from irtheory.propositions.solvers.trajectory import COLUMNS, Step
 from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
 from irtheory.runs.files import InputError, TableWriter
-from irtheory.runs.folder import default_folder, open_run, refuse_used
+from irtheory.runs.folder import open_run
 from irtheory.runs.lock import alone_in
+from irtheory.studies.compile import compile_kernels
 from irtheory.studies.simulate.files import FailedSeed, write_ensemble, write_results
-from irtheory.studies.simulate.report import (
-    StepProgress,
-    compile_kernels,
-    print_certificate,
-    print_verdict,
-)
-from irtheory.studies.simulate.setup import Prepared, prepare, processes, shared
+from irtheory.studies.simulate.report import StepProgress, print_certificate, print_verdict
+from irtheory.studies.simulate.setup import Prepared, prepare, processes, run_folder, shared
 from irtheory.studies.simulate.simulate import Result, Settings, simulate
-from irtheory.studies.width.command import WIDTH_SEEDS, width_command
 
 
 def simulate_command(
     settings: Settings, seeds: int | None, out: Path | None, overwrite: bool, console: Console
 ) -> tuple[int, Path]:
-    """Run, print, write; returns the exit code and the file of results.
+    """Run a proposition, print its certificate and write the run folder.
 
-    The code is 0 (holds), 1 (broken) or 130 (interrupted); there are 1 or, with widths, 5 seeds
-    unless `seeds` says otherwise.
+    Args:
+        settings: without `widths`, which belong to `irtheory.studies.width.command`.
+        seeds: number of problems; None is 1.
+        out: folder to write to; None makes a new one under runs/.
+        overwrite: replace an earlier run in that folder.
+        console: to print on.
+
+    Returns:
+        The exit code, 0 (the certificate holds), 1 (it is broken) or 130 (interrupted), and the
+        file of results.
 
     Raises:
         InputError: settings, data or folder that cannot be used.
         MissingDependency: cvxpy is asked for and not installed.
     """
     settings = settings.resolved()
-    if seeds is not None and seeds < 1:
-        raise InputError(f"--seeds: expected at least 1, found {seeds}")
-    folder = out or default_folder("simulate", settings.setting)
-    # Before anything that takes long.
-    refuse_used(folder, "simulate", overwrite)
-    if settings.widths is not None:
-        return width_command(settings, seeds or WIDTH_SEEDS, folder, overwrite, console)
+    folder = run_folder(settings, seeds, out, overwrite)
     seeds = seeds or 1
     if seeds > 1 and settings.data is not None:
         raise InputError("--seeds draws new problems; with --data there is only one")
-    prepared = prepare(shared(settings, seeds), lambda line: print_plain(console, line))
+
+    def say(line: str) -> None:
+        print_plain(console, line)
+
+    prepared = prepare(shared(settings, seeds), say)
     _need_cvxpy(settings)
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
     with alone_in(folder):
         open_run(folder, content, overwrite, settings.seed)
-        compile_kernels(console)
+        compile_kernels(say)
         if seeds > 1:
             return _ensemble(settings, seeds, folder, console), folder / "seeds.json"
         return _single(settings, prepared, folder, console), folder / "certificate.json"
@@ -118,6 +118,8 @@ def _one(settings: Settings, folder: Path) -> Result | FailedSeed:
 
 
 def _outcomes(settings: Settings, seeds: int, folder: Path) -> Iterator[Result | FailedSeed]:
+    from joblib import Parallel, delayed
+
     (folder / "trajectories").mkdir()
     one = replace(shared(settings, seeds), threads=1)
     jobs = [replace(one, seed=settings.seed + i) for i in range(seeds)]

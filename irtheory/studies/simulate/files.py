@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from irtheory.problems.tables import tree_in_units
-from irtheory.runs.figures import save
 from irtheory.runs.files import json_text, write_json, write_text
-from irtheory.studies.simulate import figures
 from irtheory.studies.simulate.simulate import Result, Settings
 from irtheory.trees.export import to_key
 
@@ -37,6 +35,9 @@ def title_of(result: Result) -> str:
 
 def write_figures(folder: Path, result: Result) -> list[Path]:
     """values, gaps and (Proposition 2 with a saddle) escape, as SVG and PNG."""
+    from irtheory.runs.figures import save  # loads matplotlib
+    from irtheory.studies.simulate import figures
+
     s, title = result.settings, title_of(result)
     written = save(
         figures.values_figure(result.trajectory, result.certificate.checkpoints, title),
@@ -96,6 +97,9 @@ def write_ensemble(folder: Path, outcomes: Sequence[Result | FailedSeed]) -> lis
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     if not results:
         return [folder / "seeds.json"]
+    from irtheory.runs.figures import save  # loads matplotlib
+    from irtheory.studies.simulate import figures
+
     title = f"{len(results)} problems, {title_of(results[0])}"
     runs = [result.trajectory for result in results]
     figure = figures.bands_figure(runs, results[0].settings.tolerance, title)

@@ -25,7 +25,6 @@ from irtheory.propositions.tangent.networks import KERNEL
 from irtheory.runs.devices import check_device
 from irtheory.runs.files import InputError
 from irtheory.studies.simulate.settings import Settings
-from irtheory.studies.simulate.setup import Announce
 
 # Matrices of the size of K that are held at a time, as measured (what cvxpy takes comes on top): K,
 # its eigenvectors, their workspace and D; for leaps and block descent a Hessian and its
@@ -35,6 +34,8 @@ MATRICES, WITH_HESSIAN, STUDYING = 6, 10, 20
 TELL_EVERY = 5.0
 # Copies of the weights while a network is tried out.
 COPIES = 4
+
+Announce = Callable[[str], None]
 
 
 def matrices(settings: Settings) -> int:

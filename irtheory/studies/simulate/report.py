@@ -12,7 +12,6 @@ from rich.table import Table
 from irtheory.propositions.certificates.certificates import Certificate, Check
 from irtheory.propositions.solvers.trajectory import Step
 from irtheory.runs.console import Pulse, print_plain
-from irtheory.trees.compile import kernels_compiled, warm_up
 
 
 def _number(value: float) -> str:
@@ -78,9 +77,3 @@ class StepProgress:
                 f"gaps θ {step.gap_theta:.1e} ω {step.gap_omega:.1e}"
             )
 
-
-def compile_kernels(console: Console) -> None:
-    """Compile the kernels of trees, unless that was done before, and say so."""
-    if not kernels_compiled():
-        console.print("compiling tree kernels (once, about 40 seconds) …")
-        warm_up()

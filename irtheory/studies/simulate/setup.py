@@ -7,9 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from joblib import effective_n_jobs
 
-from irtheory.problems.digits import digits_problem
 from irtheory.problems.synthetic import Problem, key_problem, xor_problem
 from irtheory.problems.tables import table_problem
 from irtheory.propositions.certificates.enumeration import check_size
@@ -21,6 +19,7 @@ from irtheory.propositions.objectives import (
 )
 from irtheory.propositions.objectives.contract import Array, Objective
 from irtheory.runs.files import InputError
+from irtheory.runs.folder import default_folder, refuse_used
 from irtheory.studies.simulate.settings import Settings, check
 
 Announce = Callable[[str], None]
@@ -33,6 +32,8 @@ def make_problem(settings: Settings) -> Problem:
         bins = {} if settings.bins is None else {"bins": settings.bins}
         return table_problem(Path(settings.data), settings.label, **bins)
     if settings.network == "cnn":
+        from irtheory.problems.digits import digits_problem  # loads scikit-learn
+
         return digits_problem(settings.samples or 0, settings.classes or 0, settings.seed)
     sizes = {name: getattr(settings, name) for name in ("samples", "attributes")}
     if settings.setting == "agreement":
@@ -111,10 +112,27 @@ def starting_point(objective: Objective, seed: int) -> Array:
     return rng.normal(size=objective.theta_shape) / np.sqrt(objective.theta_shape[0])
 
 
+def run_folder(settings: Settings, seeds: int | None, out: Path | None, overwrite: bool) -> Path:
+    """The folder to write to: `out`, or a new one named after the setting and the time.
+
+    Raises:
+        InputError: fewer than one seed, or a folder that is in use. Both are checked here, before
+            anything that takes long.
+    """
+    if seeds is not None and seeds < 1:
+        raise InputError(f"--seeds: expected at least 1, found {seeds}")
+    folder = out or default_folder("simulate", settings.setting)
+    refuse_used(folder, "simulate", overwrite)
+    return folder
+
+
 def processes(settings: Settings, runs: int) -> int:
     """Processes for so many independent runs: --threads or all cores; one for an accelerator."""
-    on_cpu = settings.device is None or settings.device == "cpu"
-    return min(effective_n_jobs(settings.threads or -1), runs) if on_cpu else 1
+    if runs == 1 or settings.device not in (None, "cpu"):
+        return 1
+    from joblib import effective_n_jobs
+
+    return min(effective_n_jobs(settings.threads or -1), runs)
 
 
 def shared(settings: Settings, runs: int) -> Settings:

@@ -15,9 +15,10 @@ from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written
 from irtheory.runs.files import InputError
 from irtheory.runs.folder import open_run
 from irtheory.runs.lock import alone_in
-from irtheory.studies.simulate.report import check_table, compile_kernels
+from irtheory.studies.compile import compile_kernels
+from irtheory.studies.simulate.report import check_table
 from irtheory.studies.simulate.settings import Settings, check, width_list
-from irtheory.studies.simulate.setup import processes, shared
+from irtheory.studies.simulate.setup import processes, run_folder, shared
 from irtheory.studies.width.files import CURVES, write_curve, write_runs, write_study
 from irtheory.studies.width.follow import WidthRun, follow, notes_of, plan_study
 from irtheory.studies.width.slopes import HIGH, LOW
@@ -46,37 +47,44 @@ LEGEND = (
 
 
 def width_command(
-    settings: Settings, seeds: int, folder: Path, overwrite: bool, console: Console
+    settings: Settings, seeds: int | None, out: Path | None, overwrite: bool, console: Console
 ) -> tuple[int, Path]:
-    """Train, print, write; the exit code (0, 1 or 130) and widths.json.
+    """Train networks of several widths, print the study and write the run folder.
 
     Args:
-        settings: resolved, with `widths`.
-        seeds: problems, and networks of each width.
-        folder: of the run.
-        overwrite: an earlier run there.
+        settings: with `widths`.
+        seeds: number of problems, and of networks of each width; None is 5.
+        out: folder to write to; None makes a new one under runs/.
+        overwrite: replace an earlier run in that folder.
         console: to print on.
+
+    Returns:
+        The exit code, 0 (the claim is not refuted), 1 (it is, or a network failed) or 130
+        (interrupted), and the path of widths.json.
 
     Raises:
         InputError: settings, data or folder that cannot be used.
         ValueError: too few networks are left for intervals, or some never left θ0.
     """
+    settings = settings.resolved()
+    folder, seeds = run_folder(settings, seeds, out, overwrite), seeds or WIDTH_SEEDS
     check(settings)
     widths = width_list(settings.widths or "")
     if seeds == 1 and len(widths) < 3:
         raise InputError("--seeds 1: expected three widths or more for an interval, found two")
     networks = seeds * len(widths)
     share = shared(settings, networks)
-    print_plain(
-        console,
-        f"width {widths[-1]}, processes at a time: {processes(settings, networks)}, "
-        f"{plan_study(share, widths[-1])}",
-    )
+
+    def say(line: str) -> None:
+        print_plain(console, line)
+
+    plan = plan_study(share, widths[-1])
+    say(f"width {widths[-1]}, processes at a time: {processes(settings, networks)}, {plan}")
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
     with alone_in(folder):
         open_run(folder, content, overwrite, settings.seed)
         (folder / CURVES).mkdir()
-        compile_kernels(console)
+        compile_kernels(say)
         return _run(share, widths, seeds, folder, console), folder / "widths.json"
 
 
