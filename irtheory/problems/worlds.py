@@ -51,7 +51,7 @@ class WorldSettings:
         samples, test_samples: m of the training and of the test sample.
 
     Raises:
-        ValueError: a setting is out of range; names it, what was found and what was expected.
+        ValueError: a setting is out of range; the message names it.
     """
 
     attributes: int = 8
@@ -164,7 +164,7 @@ def observability(tree: Tree, attributes: npt.ArrayLike) -> Probabilities:
     """
     visited = tree.decision_path(attributes)
     if not len(visited):
-        raise ValueError("attributes: found no samples, expected at least one")
+        raise ValueError("attributes: expected at least one sample, found none")
     columns = range(tree.n_features)
     return np.array([visited[:, tree.feature == i].any(axis=1).mean() for i in columns])
 
@@ -257,7 +257,7 @@ def _redraw(labels: Labels, share: float, classes: int, rng: Generator) -> Label
     redrawn = rng.random(len(labels)) < share
     noisy = np.where(redrawn, rng.integers(0, classes, len(labels)), labels)
     if min(np.ptp(labels), np.ptp(noisy)) == 0:
-        raise ValueError(f"samples: found one class in {len(labels)} training labels, expected two")
+        raise ValueError(f"samples: expected two classes, found one in {len(labels)} labels")
     return noisy
 
 
@@ -269,31 +269,31 @@ def _check(settings: WorldSettings) -> None:
         _check_whole(name, getattr(settings, name), least)
     for name, kinds in (("structure", Structure), ("mixing", Mixing)):
         if (found := getattr(settings, name)) not in get_args(kinds):
-            raise ValueError(f"{name}: found {found!r}, expected one of {get_args(kinds)}")
+            raise ValueError(f"{name}: expected one of {get_args(kinds)}, found {found!r}")
     for name, least in (("sparsity", 1), ("pool", depth)):
         if getattr(settings, name) is not None:
             _check_whole(name, getattr(settings, name), least, n)
     if settings.pool is not None and settings.structure != "reused":
-        raise ValueError(f"pool: found {settings.pool}, expected None unless 'reused'")
+        raise ValueError(f"pool: expected None unless 'reused', found {settings.pool}")
     _check_law(settings)
     if not 0 <= settings.noise < math.inf:
-        raise ValueError(f"noise: found {settings.noise}, expected a finite number ≥ 0")
+        raise ValueError(f"noise: expected a finite number ≥ 0, found {settings.noise}")
     if not 0 <= settings.label_noise <= 1:
-        raise ValueError(f"label_noise: found {settings.label_noise}, expected a probability")
+        raise ValueError(f"label_noise: expected a probability, found {settings.label_noise}")
 
 
 def _check_whole(name: str, found: Any, least: int, most: int | None = None) -> None:
     whole = isinstance(found, int | np.integer) and not isinstance(found, bool)
     if not whole or found < least or (most is not None and found > most):
         bounds = f"≥ {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name}: found {found!r}, expected a whole number {bounds}")
+        raise ValueError(f"{name}: expected a whole number {bounds}, found {found!r}")
 
 
 def _check_law(settings: WorldSettings) -> None:
     marginals, n, most = np.asarray(settings.marginals), settings.attributes, settings.most_on
     if marginals.shape not in ((), (n,)):
-        raise ValueError(f"marginals: found shape {marginals.shape}, expected one number or {n}")
+        raise ValueError(f"marginals: expected one number or {n}, found shape {marginals.shape}")
     for found in marginals[~((marginals > 0) & (marginals < 1))]:
-        raise ValueError(f"marginals: found {found}, expected numbers between 0 and 1")
+        raise ValueError(f"marginals: expected numbers between 0 and 1, found {found}")
     if (chance := _at_most(settings.probabilities, most)[0, -1]) < 1e-200:
-        raise ValueError(f"sparsity: found {most}, of probability {chance:.0e}, expected more")
+        raise ValueError(f"sparsity: expected more, found {most}, of probability {chance:.0e}")

@@ -50,7 +50,7 @@ def cvxpy_missing() -> str | None:
 def minimum_over_theta(
     objective: Objective, T: ArrayLike, solver: str = "CLARABEL"
 ) -> CvxpyOptimum:
-    """The minimum over theta of Q(theta, T), T [m, k].
+    """The minimum over θ of Q(θ, T), T [m, k].
 
     Raises:
         MissingDependency: cvxpy cannot be imported.
@@ -69,7 +69,7 @@ def minimum_over_theta(
 def minimum_over_theta_fixed(
     fixed: FixedStructure, omega: ArrayLike, solver: str = "CLARABEL"
 ) -> CvxpyOptimum:
-    """The minimum over theta of Q(theta, omega), omega [L, k]; raises as `minimum_over_theta`."""
+    """The minimum over θ of Q(θ, ω), ω [L, k]; raises as `minimum_over_theta`."""
     leaves = checked_array("omega", omega, fixed.omega_shape)
     return _minimum(
         fixed.theta_shape,
@@ -82,7 +82,7 @@ def minimum_over_theta_fixed(
 def minimum_over_omega_fixed(
     fixed: FixedStructure, theta: ArrayLike, solver: str = "CLARABEL"
 ) -> CvxpyOptimum:
-    """The minimum over omega of Q(theta, omega), theta [P, k]; raises as `minimum_over_theta`."""
+    """The minimum over ω of Q(θ, ω), θ [P, k]; raises as `minimum_over_theta`."""
     weights = checked_array("theta", theta, fixed.theta_shape)
     return _minimum(
         fixed.omega_shape,

@@ -1,4 +1,4 @@
-"""Q(theta, omega), one file a model, under one contract."""
+"""Q(θ, ω), one file a model, under one contract."""
 
 from irtheory.propositions.objectives.agreement import AgreementObjective
 from irtheory.propositions.objectives.contract import (

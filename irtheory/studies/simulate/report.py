@@ -76,4 +76,3 @@ class StepProgress:
                 f"step {step.t}, Q {step.value:.6g}, "
                 f"gaps θ {step.gap_theta:.1e} ω {step.gap_omega:.1e}"
             )
-
