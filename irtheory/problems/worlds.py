@@ -24,7 +24,7 @@ Labels = Int[np.ndarray, " m"]
 Mix = Callable[[Array], Array]
 Draw = tuple[Attributes, Array, Array]
 
-OUTPUT_GAIN = 1.8  # an MLP then reads attributes off x with half the errors of a linear probe
+OUTPUT_GAIN = 1.8  # an MLP then predicts attributes from x with half the errors of a linear probe
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class WorldSettings:
     test_samples: int = 2000
 
     def __post_init__(self) -> None:
-        """Refuse settings that draw no world."""
+        """Refuse settings from which no world can be drawn."""
         _check(self)
 
     @property
@@ -100,10 +100,10 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Samples together with everything they follow from.
+    """Samples together with everything that determines them.
 
     Attributes:
-        settings, seed: what drew it.
+        settings, seed: from which the world was drawn.
         train, test: samples; x of both is standardised by the statistics of train.
         truth: t, a tree over the attributes, whose leaves are the classes from left to right.
         marginals: P(f_i = 1) given the sparsity, exact, [n].
@@ -133,9 +133,9 @@ class World:
 def draw_world(settings: WorldSettings, seed: int = 0) -> World:
     """Draw t, the mixing and both samples; the same settings and seed give the same world.
 
-    Each of these has a random stream of its own. Worlds that differ in ``noise`` or
-    ``label_noise`` alone share t, mixing and attributes; those that differ in ``samples``,
-    ``dimension`` or ``mixing`` alone share t and the test attributes.
+    Each part has its own random stream. Worlds that differ only in ``noise`` or ``label_noise``
+    share t, mixing and attributes; worlds that differ only in ``samples``, ``dimension`` or
+    ``mixing`` share t and the test attributes.
 
     Raises:
         ValueError: seed below 0, or a training sample with fewer than two classes.
@@ -192,7 +192,7 @@ def _at_most(p: Probabilities, most: int) -> Float[np.ndarray, "n+1 most+1"]:
 
 
 def _draw_attributes(p: Probabilities, most: int, samples: int, rng: Generator) -> Attributes:
-    """One attribute after the other, each given how many of the ``most`` are still free."""
+    """Draw one attribute after the other, given how many of the ``most`` may still be on."""
     table, coins = _at_most(p, most), rng.random((samples, len(p)))
     on, free = np.zeros(coins.shape, dtype=np.bool_), np.full(samples, most)
     for i in range(len(p)):
@@ -213,7 +213,10 @@ def _chance(p: Probabilities, most: int, known: dict[int, bool]) -> float:
 
 
 def _reached(tree: Tree, p: Probabilities, most: int) -> Probabilities:
-    """The chances of the nodes that test i add up, for no path tests an attribute twice."""
+    """Probability that a sample reaches a test of attribute i, [n].
+
+    The probabilities of the nodes that test i add up, as no path tests an attribute twice.
+    """
     seen = np.zeros(len(p))
 
     def visit(node: int, known: dict[int, bool]) -> None:
@@ -253,7 +256,7 @@ def _standardised(train: Array, test: Array) -> tuple[Array, Array]:
 
 
 def _redraw(labels: Labels, share: float, classes: int, rng: Generator) -> Labels:
-    """Training labels; one class, before or after redrawing, is refused."""
+    """Redraw a share of the training labels; a single class, before or after, is refused."""
     redrawn = rng.random(len(labels)) < share
     noisy = np.where(redrawn, rng.integers(0, classes, len(labels)), labels)
     if min(np.ptp(labels), np.ptp(noisy)) == 0:

@@ -48,7 +48,7 @@ class AgreementObjective(FeatureModel):
 
     @property
     def omega_ridge(self) -> float:
-        """The ridge also weighs free leaf values, which are unbounded without it."""
+        """The ridge is also the weight on free leaf values, which are unbounded without it."""
         return self.ridge
 
     @property

@@ -36,7 +36,7 @@ class Lipschitz:
 
 @dataclass(frozen=True)
 class Claims:
-    """What a model says of itself beyond what every model must be (convex in θ, C²).
+    """Properties that a model claims beyond those of every model (convex in θ, C²).
 
     `coercive_because` gives the reason why L_S[G_θ, y] grows without bound with θ; it
     is empty when the model does not claim so.
@@ -61,7 +61,7 @@ class Objective(Protocol):
 
     @property
     def name(self) -> str:
-        """The word for the model in settings and tables."""
+        """The name of the model in settings and tables."""
         ...
 
     @property
@@ -106,7 +106,7 @@ class Objective(Protocol):
 
     @property
     def claims(self) -> Claims:
-        """The assumptions that the model says it meets."""
+        """The assumptions that the model claims to meet."""
         ...
 
     @property
@@ -188,7 +188,8 @@ def checked_array(name: str, values: ArrayLike, shape: tuple[int | str, ...]) ->
     Raises:
         ValueError: not numeric, another shape, or an entry that is not finite.
     """
-    # One reduction settles the usual case; a sum of squares that overflows is looked at below.
+    # Fast path: one reduction checks the usual case. A sum of squares that overflows is not
+    # finite, and is then examined entry by entry below.
     if (
         isinstance(values, np.ndarray)
         and values.dtype == np.float64
@@ -235,7 +236,7 @@ def squared_norm(array: Array) -> float:
 
 
 def frozen_copy(array: Array) -> Array:
-    """A read-only copy that no caller can change behind an objective's back."""
+    """A read-only copy, so that no caller can change the data of an objective."""
     copy = np.array(array, dtype=np.float64, order="C")
     copy.setflags(write=False)
     return copy

@@ -57,7 +57,7 @@ class FeatureModel(Model):
 
     @cached_property
     def least_curvature(self) -> float:
-        """(2/m) λ_min(Φᵀ Φ), 0 up to rounding where columns depend on each other."""
+        """(2/m) λ_min(Φᵀ Φ), 0 up to rounding if the columns are linearly dependent."""
         gram = self.features.T @ self.features / self.n_samples
         smallest = float(np.linalg.eigvalsh(gram)[0])
         floor = len(gram) * np.finfo(float).eps * float(np.trace(gram))

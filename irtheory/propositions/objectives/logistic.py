@@ -24,8 +24,8 @@ from irtheory.propositions.objectives.feature_model import FeatureModel
 MAX_NEWTON_STEPS = 200
 MAX_HALVINGS = 60
 ARMIJO = 1e-4
-# Gradient norms, relative to the largest that the data allow: where Newton's method stops, and
-# what still counts as the minimum once rounding lets the gradient shrink no further.
+# Gradient norms relative to the largest that the data allow: Newton's method stops below the
+# first; if rounding stops it earlier, a norm below the second still counts as the minimum.
 CONVERGED = 1e-12
 ROUNDING = 1e-9
 
@@ -139,8 +139,8 @@ class LogisticObjective(FeatureModel):
     def _newton_step(self, theta: Array, T: Array, gradient: Array) -> Array | None:
         """The next iterate, None when neither Q nor its gradient can be made any smaller.
 
-        Close to the minimum the decrease of Q drowns in rounding before the gradient does;
-        there the full step is judged by the gradient.
+        Close to the minimum the decrease of Q is lost in rounding before that of the gradient;
+        there the full step is accepted if it makes the gradient smaller.
         """
         direction = _newton_direction(self.hessian_theta(theta, T), gradient, self.ridge)
         slope = float(np.sum(gradient * direction))
@@ -158,9 +158,9 @@ class LogisticObjective(FeatureModel):
         return None
 
     def _recedes(self, theta: Array, T: Array, gradient: Array) -> bool:
-        """Whether Newton's steps stay long while the gradient dies: the infimum lies at infinity.
+        """Whether Newton steps stay long while the gradient vanishes: the infimum is at infinity.
 
-        Separable classes without a ridge do that, each step adding about 1 to the logits.
+        This happens for separable classes without a ridge; each step adds about 1 to the logits.
         """
         step = _newton_direction(self.hessian_theta(theta, T), gradient, self.ridge)
         return bool(np.linalg.norm(step) > 1e-3 * (1 + np.linalg.norm(theta)))
@@ -203,7 +203,7 @@ def _softmax(logits: Array) -> Array:
 def _newton_direction(hessian: Array, gradient: Array, ridge: float) -> Array:
     """−H⁺ gradient; without a ridge H is singular along equal shifts of all the classes.
 
-    Rounding may hide that from Cholesky's pivots, and the step would then be all noise.
+    With rounding a Cholesky factorisation may still succeed, and the step would be noise.
     """
     solution = None
     if ridge:

@@ -1,4 +1,4 @@
-"""What every model of Q shares: a sample, Q from its two parts, and the checks at the door."""
+"""What all models of Q share: the sample, Q as the sum of two losses, checks of arguments."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from irtheory.propositions.objectives.contract import (
 class Model(ABC):
     """A model with labels y [m, k] and a weight `ridge` ≥ 0 of (ridge/2)‖θ‖².
 
-    A model says what G is in `outputs`, and what L_S[a, b] is in `loss`; Q and its two parts
-    follow from them.
+    A model defines G in `outputs` and L_S[a, b] in `loss`; Q and its two parts follow from them.
     """
 
     labels: Array
     ridge: float
 
     def _settle(self, rows: int) -> None:
-        """Check labels of so many rows and the ridge, and freeze copies; ValueError names them."""
+        """Check the labels [rows, k] and the ridge, and store frozen copies of them."""
         labels = checked_array("labels", self.labels, (rows, "k"))
         if labels.shape[1] == 0:
             raise ValueError(f"labels: expected k ≥ 1, found {list(labels.shape)}")

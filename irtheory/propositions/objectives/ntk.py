@@ -1,4 +1,4 @@
-"""Linearised networks in function space: everything from the kernel K (setting "ntk").
+"""Linearised networks in function space, computed from the kernel K alone (setting "ntk").
 
 G_θ(x) = f(x; θ0) + J(x)(θ − θ0). Gradient descent never leaves θ0 + the row
 space of J, so θ is written there in an orthonormal basis: with K = J Jᵀ = U diag(λ) Uᵀ,
@@ -111,7 +111,7 @@ class LinearisedObjective(SquaredLoss):
 
     @property
     def coercive_because(self) -> str:
-        """The coordinates, and the numerical rank that makes them."""
+        """Why the label loss is coercive: the coordinates span the row space of J."""
         among = "" if self.parameters is None else f" for {self.parameters:,} parameters"
         return (
             f"θ is taken in the row space of J, of rank {self.rank} (K has {len(self.kernel)} "
@@ -181,7 +181,7 @@ class LinearisedObjective(SquaredLoss):
 
 
 class Recent:
-    """A function of one array that remembers its last results: solvers ask for them again."""
+    """A function of one array that caches its last results, as solvers ask for them again."""
 
     def __init__(self, compute: Callable[[Array], Array], size: int = 3) -> None:
         self._compute, self._size = compute, size

@@ -69,11 +69,11 @@ class SquaredLoss(Model):
     @property
     @abstractmethod
     def coercive_because(self) -> str:
-        """Why the label loss grows with θ where there is no ridge; empty if it need not."""
+        """Why the label loss grows with θ without a ridge; empty if it need not."""
 
     @property
     def claims(self) -> Claims:
-        """Jointly convex; coercive with a ridge, or by what the model says."""
+        """Jointly convex; coercive with a ridge, or for the reason that the model gives."""
         reason = "the ridge term grows with theta" if self.ridge > 0 else self.coercive_because
         return Claims(jointly_convex=True, coercive_because=reason)
 

@@ -1,7 +1,7 @@
-"""Linearised networks in weight space, by products with the Jacobian alone.
+"""Linearised networks in weight space, computed by products with the Jacobian.
 
-Slower than the function-space form wherever K fits into memory, and made of other code: the
-tests hold one against the other.
+This is slower than the function-space form as long as K fits into memory. It shares no code with
+it, so that the tests compare the two.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from irtheory.propositions.objectives.contract import Array, Smoothness, ThetaMi
 from irtheory.propositions.objectives.squared import SquaredLoss
 from irtheory.propositions.tangent.linearised import LinearisedNetwork
 
-# Where the iterative solvers stop, relative to their own scale.
+# Relative tolerance of the iterative solvers.
 CONVERGED = 1e-14
 MAX_ITERATIONS = 20_000
 

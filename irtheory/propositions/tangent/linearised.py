@@ -1,4 +1,4 @@
-"""A network's linearisation in weight space, by products with its Jacobian."""
+"""A network linearised in weight space, by products with its Jacobian."""
 
 from __future__ import annotations
 

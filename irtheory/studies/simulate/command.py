@@ -1,4 +1,4 @@
-"""`ira simulate` behind the command line: folder, live trajectory, seeds, exit code."""
+"""The command `ira simulate`: run folder, progress, one or several seeds, exit code."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import cast
 
 from rich.console import Console
-from rich.table import Table
 
 from irtheory.propositions.certificates.reference import MissingDependency, cvxpy_missing
 from irtheory.propositions.solvers.trajectory import COLUMNS, Step
-from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
+from irtheory.runs.console import (
+    INTERRUPTED,
+    Pulse,
+    print_plain,
+    print_table,
+    print_written,
+    progress_bar,
+)
 from irtheory.runs.files import InputError, TableWriter
 from irtheory.runs.folder import open_run
 from irtheory.runs.lock import alone_in
@@ -22,6 +28,10 @@ from irtheory.studies.simulate.files import FailedSeed, write_ensemble, write_re
 from irtheory.studies.simulate.report import StepProgress, print_certificate, print_verdict
 from irtheory.studies.simulate.setup import Prepared, prepare, processes, run_folder, shared
 from irtheory.studies.simulate.simulate import Result, Settings, simulate
+
+SEED_COLUMNS = (
+    "seed", "steps", "Q at the end", "gap_θ / Q_1", "largest gap_ω / Q_1", "tree changes", "holds",
+)  # fmt: skip
 
 
 def simulate_command(
@@ -75,7 +85,7 @@ def _single(settings: Settings, prepared: Prepared, folder: Path, console: Conso
         rows = stack.enter_context(TableWriter(folder / "trajectory.csv", COLUMNS))
         bar = stack.enter_context(progress_bar(console))
         show = StepProgress(console, bar, settings.setting)
-        # A saddle is met only on the way, so its table is opened with its first step.
+        # Not every run has a saddle, so escape.csv is opened with its first step.
         escape: list[TableWriter] = []
 
         def observe(step: Step) -> None:
@@ -144,7 +154,8 @@ def _ensemble(settings: Settings, seeds: int, folder: Path, console: Console) ->
         )
         print_plain(console, "next: run the same command again with --overwrite")
         return INTERRUPTED
-    console.print(_seed_table(outcomes))
+    rows = [[str(outcome.settings.seed), *_seed_cells(outcome)] for outcome in outcomes]
+    print_table(console, SEED_COLUMNS, rows)
     written = [*write_ensemble(folder, outcomes), folder / "trajectories"]
     holds = sum(isinstance(o, Result) and o.certificate.holds for o in outcomes)
     print_plain(console, f"certificates that hold: {holds} of {seeds}")
@@ -164,23 +175,6 @@ def _print_trouble(console: Console, outcome: Result | FailedSeed) -> None:
     elif not outcome.certificate.holds:
         console.print(f"seed {seed}:", end=" ")
         print_verdict(console, outcome.certificate)
-
-
-def _seed_table(outcomes: list[Result | FailedSeed]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in (
-        "seed",
-        "steps",
-        "Q at the end",
-        "gap_θ / Q_1",
-        "largest gap_ω / Q_1",
-        "tree changes",
-    ):
-        table.add_column(name, justify="right")
-    table.add_column("holds")
-    for outcome in outcomes:
-        table.add_row(str(outcome.settings.seed), *_seed_cells(outcome))
-    return table
 
 
 def _seed_cells(outcome: Result | FailedSeed) -> list[str]:

@@ -23,7 +23,7 @@ class FailedSeed:
 
 
 def title_of(result: Result) -> str:
-    """One line for the figures: what ran, on what, and how it ended."""
+    """One line above the figures: the setting and the options that matter most."""
     s = result.settings
     parts = [s.setting, s.algorithm or "", f"μβ = {s.step_size:g}", f"depth {s.depth}"]
     if s.setting == "ntk":
@@ -73,7 +73,7 @@ def tree_key(result: Result) -> str:
 def write_results(folder: Path, result: Result) -> list[Path]:
     """Write certificate.json, tree.json, key.txt and the figures; returns what was written.
 
-    tree.json tests codes; with a table of the user's own, columns.json says what they stand for.
+    tree.json tests codes; with a table of the user, columns.json says what the codes mean.
     """
     text = [
         (folder / "certificate.json", result.certificate.to_json() + "\n"),

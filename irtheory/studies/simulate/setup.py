@@ -44,10 +44,10 @@ def make_problem(settings: Settings) -> Problem:
 
 
 def reduced(features: Array) -> tuple[Array, str | None]:
-    """Φ in coordinates of its row space if columns are linearly dependent.
+    """Φ in coordinates of its row space if its columns are linearly dependent, and a note.
 
-    Gradient descent from 0 never leaves the row space, so nothing changes but that θ becomes
-    unique (and Q coercive).
+    Gradient descent from 0 never leaves the row space, so the run stays the same, but θ becomes
+    unique and Q coercive.
     """
     _, singular, rows = np.linalg.svd(features, full_matrices=False)
     rank = int((singular > singular[0] * max(features.shape) * np.finfo(float).eps).sum())
@@ -60,7 +60,7 @@ def reduced(features: Array) -> tuple[Array, str | None]:
 def make_objective(
     settings: Settings, problem: Problem, announce: Announce | None = None
 ) -> tuple[Objective, list[str]]:
-    """Q of the setting on the problem, and notes on what was done to the features."""
+    """Q of the setting on the problem, and notes on changes of the features."""
     if settings.setting == "ntk":
         from irtheory.studies.simulate.linearise import linearised
 
@@ -82,7 +82,7 @@ def make_objective(
 
 
 def prepare(settings: Settings, announce: Announce | None = None) -> Prepared:
-    """Everything that bad input can break, before anything is run or written.
+    """Check the settings and make problem and objective, before anything is run or written.
 
     Args:
         settings: with or without their defaults filled in.
@@ -127,7 +127,7 @@ def run_folder(settings: Settings, seeds: int | None, out: Path | None, overwrit
 
 
 def processes(settings: Settings, runs: int) -> int:
-    """Processes for so many independent runs: --threads or all cores; one for an accelerator."""
+    """Number of processes for independent runs: --threads or all cores; one on an accelerator."""
     if runs == 1 or settings.device not in (None, "cpu"):
         return 1
     from joblib import effective_n_jobs
@@ -136,7 +136,7 @@ def processes(settings: Settings, runs: int) -> int:
 
 
 def shared(settings: Settings, runs: int) -> Settings:
-    """The same settings with the share of --max-memory that each of the processes has."""
+    """The same settings with --max-memory divided by the number of processes."""
     if settings.max_memory is None:
         return settings
     return replace(settings, max_memory=settings.max_memory / processes(settings, runs))

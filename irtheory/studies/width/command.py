@@ -1,4 +1,4 @@
-"""`ira simulate --setting ntk --widths …` behind the command line."""
+"""The command `ira simulate --setting ntk --widths …`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from typing import cast
 
 from joblib import Parallel, delayed
 from rich.console import Console
-from rich.table import Table
 
-from irtheory.runs.console import INTERRUPTED, Pulse, print_plain, print_written, progress_bar
+from irtheory.runs.console import (
+    INTERRUPTED,
+    Pulse,
+    print_plain,
+    print_table,
+    print_written,
+    progress_bar,
+)
 from irtheory.runs.files import InputError
 from irtheory.runs.folder import open_run
 from irtheory.runs.lock import alone_in
@@ -100,7 +106,7 @@ def _one(settings: Settings, width: int, folder: Path) -> WidthRun | FailedNetwo
 def _outcomes(
     settings: Settings, widths: list[int], seeds: int, folder: Path
 ) -> Iterator[WidthRun | FailedNetwork]:
-    """All networks as they end, widest first, so that no long one is left for the end."""
+    """Outcomes as they arrive; the widest networks start first, so that none of them runs last."""
     jobs = [
         (replace(settings, seed=settings.seed + i, threads=1), width)
         for width in reversed(widths)
@@ -151,7 +157,8 @@ def _run(settings: Settings, widths: list[int], seeds: int, folder: Path, consol
 
 
 def _report(console: Console, study: WidthStudy) -> None:
-    console.print(_table(study))
+    columns = ("width", *HEADS.values(), "descends", "tree")
+    print_table(console, columns, [_cells(row) for row in study.rows])
     for line in LEGEND:
         print_plain(console, line)
     console.print()
@@ -168,15 +175,6 @@ def _report(console: Console, study: WidthStudy) -> None:
         print_plain(console, "claim not refuted, but too uncertain to hold: more widths or seeds")
     else:
         print_plain(console, "claim holds")
-
-
-def _table(study: WidthStudy) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for head in ("width", *HEADS.values(), "descends", "tree"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for row in study.rows:
-        table.add_row(*_cells(row))
-    return table
 
 
 def _cells(row: WidthRow) -> list[str]:
