@@ -1,1 +1,1 @@
-"""Problems to learn from: drawn, from a table, images of digits, worlds of known attributes."""
+"""Learning problems: synthetic ones, tables, images of digits, worlds of known attributes."""

@@ -1,4 +1,4 @@
-"""Small images whose classes everyone knows: handwritten digits, as a problem."""
+"""Small images of handwritten digits as a learning problem."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from sklearn.datasets import load_digits
 
 from irtheory.problems.synthetic import Problem
 
-SIDE = 8  # pixels
-INK = 16.0  # the darkest value of a pixel
+SIDE = 8  # width and height of an image, in pixels
+INK = 16.0  # largest value of a pixel, which is black
 
 
 def digits_problem(samples: int = 240, classes: int = 4, seed: int = 0) -> Problem:
-    """Digits 0 … classes − 1, as many of each as can be; trees ask whether a pixel is dark.
+    """Images of the digits 0 … classes − 1, in balanced numbers; trees test if a pixel is dark.
 
-    Images of 8 × 8 from the UCI collection that scikit-learn brings along. `inputs` are the
-    images [m, 1, 8, 8] on [−1, 1]; the codes are 1 where a pixel is at least half black, without
-    the pixels that are alike in every image.
+    The images of 8 × 8 pixels are those of the UCI collection that scikit-learn contains.
+    `inputs` are the images [m, 1, 8, 8] scaled to [−1, 1]. A code is 1 where a pixel is at least
+    half black; pixels that have the same code in every image are left out.
 
     Raises:
         ValueError: fewer than 2 or more than 10 classes, fewer samples than classes, or more
@@ -38,7 +38,7 @@ def digits_problem(samples: int = 240, classes: int = 4, seed: int = 0) -> Probl
 
 
 def _balanced(digit: np.ndarray, samples: int, classes: int, rng: np.random.Generator):
-    """Indices of that many images, the digits taking turns, in random order."""
+    """Indices of `samples` images in random order, their digits drawn in turn."""
     if samples < classes:
         raise ValueError(f"samples: expected at least {classes} (the classes), found {samples}")
     turns = [rng.permutation(np.flatnonzero(digit == c)) for c in range(classes)]

@@ -1,4 +1,4 @@
-"""Problems with known truth: binary attributes, labels from a shallow tree of them."""
+"""Problems of known truth: binary attributes, and labels that a shallow tree of them gives."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from irtheory.trees.tree import Tree
 
 @dataclass(frozen=True)
 class Column:
-    """What the codes of one column of a table say.
+    """What the codes of one column of a table mean.
 
     Attributes:
         name: of the code column.
-        kind: "binary" is 0 or 1, "word" is 1 where the table has that word, "whole" are whole
-            numbers as they stand, "binned" counts the cut points below the number.
+        kind: "binary" is 0 or 1, "word" is 1 where the table has that word, "whole" are the
+            whole numbers of the table, "binned" is the number of cut points below the value.
         cuts: ascending cut points of a binned column, in its own units: code ≤ c where the
             number is ≤ cuts[c]. None for the others.
     """
@@ -108,7 +108,7 @@ def key_problem(
     noise: float = 0.1,
     seed: int = 0,
 ) -> Problem:
-    """Fair-coin attributes, labels from a random key of them, a share of labels redrawn.
+    """Attributes from fair coins, labels from a random key, a share of the labels redrawn.
 
     Args:
         samples: m.
@@ -116,7 +116,7 @@ def key_problem(
         classes: k.
         depth: depth of the key, ≤ attributes.
         noise: probability that a label is replaced by a random class, in [0, 1].
-        seed: of every draw.
+        seed: of all random draws.
 
     Raises:
         ValueError: a size below 1, depth > attributes or noise outside [0, 1].
@@ -144,7 +144,7 @@ def _names(prefix: str, n: int) -> tuple[str, ...]:
 
 
 def xor_problem(samples: int = 240, attributes: int = 4, seed: int = 0) -> Problem:
-    """Every attribute pattern equally often, label the exclusive or of two attributes.
+    """Every attribute pattern equally often; the label is the exclusive or of two attributes.
 
     The label is uncorrelated with every attribute (and with the intercept), exactly, so the
     origin is a critical point of the agreement objective of a linear network.
@@ -152,8 +152,8 @@ def xor_problem(samples: int = 240, attributes: int = 4, seed: int = 0) -> Probl
     Args:
         samples: rounded up to a multiple of the 2^attributes patterns.
         attributes: n, between 2 and 12.
-        seed: draws the two attributes, and those whose codes 0 and 1 change places; seed 0
-            takes the first two and leaves all codes.
+        seed: draws the two attributes, and the attributes whose codes 0 and 1 are swapped.
+            Seed 0 takes the first two attributes and swaps nothing.
 
     Raises:
         ValueError: sizes out of range or a seed below 0.

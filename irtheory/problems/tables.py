@@ -1,4 +1,4 @@
-"""A user's own CSV table as a problem: columns become codes, one column the label."""
+"""A CSV table of the user as a problem: one column is the label, the others become codes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from jaxtyping import Float, Int
 
 from irtheory.problems.synthetic import Column, Problem
 from irtheory.runs.files import InputError
-from irtheory.trees.binning import codes_of, cut_points
 from irtheory.trees.tree import Tree
 
-MAX_LEVELS = 16  # integer columns with at most so many values are codes as they are
-MAX_WORDS = 10  # text columns with at most so many words become one binary column a word
+MAX_LEVELS = 16  # integer columns with at most this many values are used as codes unchanged
+MAX_WORDS = 10  # text columns with at most this many words become one binary column per word
 MAX_CLASSES = 100
-EXACT_WHOLE = 2**53  # beyond, a float64 no longer tells neighbouring whole numbers apart
+EXACT_WHOLE = 2**53  # above this, float64 cannot represent every whole number
 
 
 def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -70,11 +69,14 @@ def bin_column(
     Returns:
         The codes, and the ascending cut points: code ≤ c where the value is ≤ cuts[c].
     """
+    from irtheory.trees.estimators import codes_of, cut_points  # loads scikit-learn
+
     cuts = cut_points(values, bins)
-    # A key reads a cut at 0.5 as present or absent. The value below parts the same samples.
+    # A key prints a cut at 0.5 as present or absent. The next value below it separates the same
+    # samples.
     cuts[cuts == 0.5] = values[values <= 0.5].max(initial=-np.inf)
     codes = codes_of(values[:, None], [cuts])[:, 0]
-    # Six digits read better in a key; they are taken where they part the same samples.
+    # Six digits are easier to read in a key; they are used if they separate the same samples.
     short = np.array([float(f"{cut:.6g}") for cut in cuts])
     if 0.5 not in short and (codes_of(values[:, None], [short])[:, 0] == codes).all():
         cuts = short
@@ -84,7 +86,7 @@ def bin_column(
 def encode_column(
     name: str, cells: list[str], bins: int
 ) -> tuple[list[tuple[Column, Int[np.ndarray, " m"]]], str]:
-    """Code columns made of one column of the table, and a sentence that says how."""
+    """Code columns made from one column of the table, and a sentence that says how."""
     values = _numbers(cells)
     if values is None:
         return _encode_words(name, cells)
@@ -117,9 +119,9 @@ def _encode_words(name: str, cells: list[str]) -> tuple[list[tuple[Column, np.nd
 
 
 def table_problem(path: Path, label: str | None, bins: int = 8) -> Problem:
-    """Read a CSV table; every column but `label` becomes codes.
+    """Read a CSV table; every column except `label` becomes codes.
 
-    Binary and integer columns (up to 16 values) are codes as they are, other numbers are
+    Binary and integer columns (up to 16 values) are used as codes unchanged, other numbers are
     binned at quantiles, text with up to 10 values becomes binary columns, other text is left out.
 
     Raises:
@@ -159,10 +161,11 @@ def table_problem(path: Path, label: str | None, bins: int = 8) -> Problem:
 
 
 def tree_in_units(tree: Tree, columns: Sequence[Column]) -> Tree:
-    """The tree with its tests in the units of the table, for readers.
+    """The tree with its tests in the units of the table, for printing.
 
-    A test of a binned column stands at its cut point, one of whole numbers at a whole number
-    (x > 2 is x > 2.5); tests of 0 and 1 stay at 0.5. No columns: the tree as it is.
+    The threshold of a binned column becomes its cut point, that of a column of whole numbers a
+    whole number (x > 2 instead of x > 2.5); tests of 0 and 1 stay at 0.5. Without columns the tree
+    is returned unchanged.
     """
     threshold = tree.threshold.copy()
     for node in np.flatnonzero(tree.feature >= 0) if columns else ():

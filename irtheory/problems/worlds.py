@@ -25,7 +25,7 @@ Labels = Int[np.ndarray, " m"]
 Mix = Callable[[Array], Array]
 Draw = tuple[Attributes, Array, Array]
 
-OUTPUT_GAIN = 1.8  # an MLP then reads attributes off x with half the errors of a linear probe
+OUTPUT_GAIN = 1.8  # an MLP then predicts attributes from x with half the errors of a linear probe
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class WorldSettings:
         samples, test_samples: m of the training and of the test sample.
 
     Raises:
-        ValueError: a setting is out of range; names it, what was found and what was expected.
+        ValueError: a setting is out of range; the message names it.
     """
 
     attributes: int = 8
@@ -70,7 +70,7 @@ class WorldSettings:
     test_samples: int = 2000
 
     def __post_init__(self) -> None:
-        """Refuse settings that draw no world."""
+        """Refuse settings from which no world can be drawn."""
         _check(self)
 
     @property
@@ -101,10 +101,10 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Samples together with everything they follow from.
+    """Samples together with everything that determines them.
 
     Attributes:
-        settings, seed: what drew it.
+        settings, seed: from which the world was drawn.
         train, test: samples; x of both is standardised by the statistics of train.
         truth: t, a tree over the attributes, whose leaves are the classes from left to right.
         marginals: P(f_i = 1) given the sparsity, exact, [n].
@@ -134,9 +134,9 @@ class World:
 def draw_world(settings: WorldSettings, seed: int = 0) -> World:
     """Draw t, the mixing and both samples; the same settings and seed give the same world.
 
-    Each of these has a random stream of its own. Worlds that differ in ``noise`` or
-    ``label_noise`` alone share t, mixing and attributes; those that differ in ``samples``,
-    ``dimension`` or ``mixing`` alone share t and the test attributes.
+    Each part has its own random stream. Worlds that differ only in ``noise`` or ``label_noise``
+    share t, mixing and attributes; worlds that differ only in ``samples``, ``dimension`` or
+    ``mixing`` share t and the test attributes.
 
     Raises:
         ValueError: seed below 0, or a training sample with fewer than two classes.
@@ -165,7 +165,7 @@ def observability(tree: Tree, attributes: npt.ArrayLike) -> Probabilities:
     """
     visited = tree.decision_path(attributes)
     if not len(visited):
-        raise ValueError("attributes: found no samples, expected at least one")
+        raise ValueError("attributes: expected at least one sample, found none")
     columns = range(tree.n_features)
     return np.array([visited[:, tree.feature == i].any(axis=1).mean() for i in columns])
 
@@ -193,7 +193,7 @@ def _at_most(p: Probabilities, most: int) -> Float[np.ndarray, "n+1 most+1"]:
 
 
 def _draw_attributes(p: Probabilities, most: int, samples: int, rng: Generator) -> Attributes:
-    """One attribute after the other, each given how many of the ``most`` are still free."""
+    """Draw one attribute after the other, given how many of the ``most`` may still be on."""
     table, coins = _at_most(p, most), rng.random((samples, len(p)))
     on, free = np.zeros(coins.shape, dtype=np.bool_), np.full(samples, most)
     for i in range(len(p)):
@@ -214,7 +214,10 @@ def _chance(p: Probabilities, most: int, known: dict[int, bool]) -> float:
 
 
 def _reached(tree: Tree, p: Probabilities, most: int) -> Probabilities:
-    """The chances of the nodes that test i add up, for no path tests an attribute twice."""
+    """Probability that a sample reaches a test of attribute i, [n].
+
+    The probabilities of the nodes that test i add up, as no path tests an attribute twice.
+    """
     seen = np.zeros(len(p))
 
     def visit(node: int, known: dict[int, bool]) -> None:
@@ -254,11 +257,11 @@ def _standardised(train: Array, test: Array) -> tuple[Array, Array]:
 
 
 def _redraw(labels: Labels, share: float, classes: int, rng: Generator) -> Labels:
-    """Training labels; one class, before or after redrawing, is refused."""
+    """Redraw a share of the training labels; a single class, before or after, is refused."""
     redrawn = rng.random(len(labels)) < share
     noisy = np.where(redrawn, rng.integers(0, classes, len(labels)), labels)
     if min(np.ptp(labels), np.ptp(noisy)) == 0:
-        raise ValueError(f"samples: found one class in {len(labels)} training labels, expected two")
+        raise ValueError(f"samples: expected two classes, found one in {len(labels)} labels")
     return noisy
 
 
@@ -270,24 +273,24 @@ def _check(settings: WorldSettings) -> None:
         check_whole(name, getattr(settings, name), least)
     for name, kinds in (("structure", Structure), ("mixing", Mixing)):
         if (found := getattr(settings, name)) not in get_args(kinds):
-            raise ValueError(f"{name}: found {found!r}, expected one of {get_args(kinds)}")
+            raise ValueError(f"{name}: expected one of {get_args(kinds)}, found {found!r}")
     for name, least in (("sparsity", 1), ("pool", depth)):
         if getattr(settings, name) is not None:
             check_whole(name, getattr(settings, name), least, n)
     if settings.pool is not None and settings.structure != "reused":
-        raise ValueError(f"pool: found {settings.pool}, expected None unless 'reused'")
+        raise ValueError(f"pool: expected None unless 'reused', found {settings.pool}")
     _check_law(settings)
     if not 0 <= settings.noise < math.inf:
-        raise ValueError(f"noise: found {settings.noise}, expected a finite number ≥ 0")
+        raise ValueError(f"noise: expected a finite number ≥ 0, found {settings.noise}")
     if not 0 <= settings.label_noise <= 1:
-        raise ValueError(f"label_noise: found {settings.label_noise}, expected a probability")
+        raise ValueError(f"label_noise: expected a probability, found {settings.label_noise}")
 
 
 def _check_law(settings: WorldSettings) -> None:
     marginals, n, most = np.asarray(settings.marginals), settings.attributes, settings.most_on
     if marginals.shape not in ((), (n,)):
-        raise ValueError(f"marginals: found shape {marginals.shape}, expected one number or {n}")
+        raise ValueError(f"marginals: expected one number or {n}, found shape {marginals.shape}")
     for found in marginals[~((marginals > 0) & (marginals < 1))]:
-        raise ValueError(f"marginals: found {found}, expected numbers between 0 and 1")
+        raise ValueError(f"marginals: expected numbers between 0 and 1, found {found}")
     if (chance := _at_most(settings.probabilities, most)[0, -1]) < 1e-200:
-        raise ValueError(f"sparsity: found {most}, of probability {chance:.0e}, expected more")
+        raise ValueError(f"sparsity: expected more, found {most}, of probability {chance:.0e}")

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-# Seconds between updates of progress: of a bar on a terminal, of lines elsewhere.
+# Seconds between two updates of a progress bar and, off a terminal, between two lines of text.
 REFRESH, LINE_EVERY = 0.25, 10.0
 
 
@@ -36,11 +36,19 @@ def print_table(
 
     Args:
         console: where to.
-        columns: headings, of left-aligned text; a `Column` for any other format.
+        columns: headings; a column whose first cell is a number is aligned to the right. A
+            `Column` for any other format.
         rows: cells of each row, which may hold markup (`rich.markup.escape` guards names).
         title: printed as one line, however narrow the table is.
     """
-    table = Table(*columns, box=None, pad_edge=False)
+    rows = list(rows)
+    table = Table(box=None, pad_edge=False)
+    for place, column in enumerate(columns):
+        if isinstance(column, Column):
+            table.columns.append(column)
+            continue
+        numeric = bool(rows) and rows[0][place][:1] in (*"0123456789+-−–",)
+        table.add_column(escape(column), justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*row)
     if title:

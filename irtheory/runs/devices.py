@@ -1,12 +1,12 @@
-"""Is a torch device there."""
+"""Check that a torch device is available."""
 
 from __future__ import annotations
-
-import torch
 
 
 def check_device(name: str) -> None:
     """Raise ValueError if torch cannot use the device of that name, with torch's reason."""
+    import torch
+
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:

@@ -1,4 +1,4 @@
-"""What a result depends on beside its settings: versions, hardware, state of the code."""
+"""Record what a result depends on besides its settings: versions, hardware, state of the code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "numba", "cvxpy", "clarab
 
 
 def environment(seed: int | None) -> dict[str, Any]:
-    """Versions, hardware, seed and git state: what a result depends on beside its settings."""
+    """Versions, hardware, seed and git state, as they go into environment.json."""
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),

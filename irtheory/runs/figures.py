@@ -1,7 +1,7 @@
-"""The style that all figures share; every figure is saved as SVG and PNG.
+"""The style that all figures share, and how a figure is saved as SVG and PNG.
 
-Colours are those of Okabe and Ito, told apart with any colour vision; lines differ in dash
-as well, so that a grey print can be read.
+The colours are those of Okabe and Ito, which people with any colour vision can tell apart. Lines
+also differ in their dashes, so that a grey print can be read.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from irtheory.runs.files import write_bytes
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#5F5F5F"
@@ -30,18 +32,26 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "ira",
     "figure.constrained_layout.use": True,
 }
-# Gaps below this share of Q_1 are rounding; they are drawn on this line.
+# Gaps below this share of Q_1 are rounding errors; they are drawn on this line.
 FLOOR = 1e-17
+DPI = 150
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write path.svg and path.png (150 dots an inch) and close the figure."""
-    written = [path.with_suffix(".svg"), path.with_suffix(".png")]
+    """Write path.svg and path.png (150 dots an inch) and close the figure.
+
+    The pictures are those of `Figure.savefig`, which draws every file twice: once for the layout
+    and once more for the file. Drawing is most of the time, and one time is enough.
+    """
+    svg, png = io.BytesIO(), io.BytesIO()
     with plt.rc_context(STYLE):
-        for file in written:
-            picture, kind = io.BytesIO(), file.suffix[1:]
-            undated: Any = {"metadata": {"Date": None}} if kind == "svg" else {}
-            figure.savefig(picture, format=kind, dpi=150, **undated)
-            write_bytes(file, picture.getbuffer())
+        # Either canvas may change the resolution: it is set before each.
+        figure.set_dpi(DPI)
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None})
+        figure.set_dpi(DPI)
+        FigureCanvasAgg(figure).print_png(png)
     plt.close(figure)
+    written = [path.with_suffix(".svg"), path.with_suffix(".png")]
+    for file, picture in zip(written, (svg, png), strict=True):
+        write_bytes(file, picture.getbuffer())
     return written

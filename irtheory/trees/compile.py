@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -32,6 +33,17 @@ def warm_up() -> float:
     _warm_up_refine()
     _warm_up_binning()
     return time.perf_counter() - start
+
+
+def compile_kernels(say: Callable[[str], None]) -> None:
+    """Fill numba's cache of the kernels before a long computation, unless it is filled already.
+
+    Args:
+        say: called with one line of text if there is something to compile.
+    """
+    if not kernels_compiled():
+        say("compiling the tree kernels: once, one to two minutes …")
+        warm_up()
 
 
 def _import_kernels() -> None:

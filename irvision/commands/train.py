@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from irtheory.runs.files import InputError, json_text, write_json
 from irtheory.runs.folder import CONFIG, ENVIRONMENT, default_folder, open_run, refuse_used
 from irtheory.runs.lock import lock_run_folder
 from irtheory.runs.options import declared, take
-from irtheory.trees.compile import kernels_compiled, warm_up
+from irtheory.trees.compile import compile_kernels
 from irvision.data.batches.material import Material, gather_material
 from irvision.data.examples import Examples, samples_digest
 from irvision.data.pixels.cache_folder import cache_folder
@@ -188,9 +189,7 @@ def _train(job: Job) -> int:
     if request.resume is None:
         # Weights that cannot be loaded are found before images are decoded, too.
         make_backbone(settings, settings.weights)
-    if not kernels_compiled():
-        print_plain(console, "compiling tree kernels (once, about a minute) …")
-    warm_up()
+    compile_kernels(partial(print_plain, console))
     cache_dir = request.cache_dir or cache_folder().parent
     material = gather_material(examples, settings, runtime, cache_dir, console)
     print_plain(console, _headline(settings, examples.classes, material.rows("train")))

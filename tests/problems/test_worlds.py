@@ -167,7 +167,7 @@ def test_observability_counts_a_sample_once() -> None:
     tree = Tree.grow(1, 0.5, leaf[0], Tree.grow(0, 0.5, twice, leaf[3], [0.0], 1.0), [0.0], 1.0)
     f = np.array([[0, 0, 0], [0, 1, 0], [1, 1, 1], [1, 0, 1]])
     np.testing.assert_array_equal(observability(tree, f), [0.5, 1.0, 0.0])
-    with pytest.raises(ValueError, match="attributes: found no samples"):
+    with pytest.raises(ValueError, match="attributes: expected at least one sample"):
         observability(tree, f[:0])
     with pytest.raises(ValueError, match=r"expected \(m, 3\), found shape \(4, 2\)"):
         observability(tree, f[:, :2])
@@ -268,22 +268,22 @@ def test_classes_that_no_sample_reaches_still_count() -> None:
     [
         ({"depth": 0}, "depth: expected a whole number from 1 to 10, found 0"),
         ({"depth": 7}, "attributes: expected a whole number ≥ 7, found 6"),
-        ({"structure": "tree"}, "structure: found 'tree', expected one of"),
-        ({"mixing": "cubic"}, "mixing: found 'cubic', expected one of"),
-        ({"marginals": 0.0}, "marginals: found 0.0, expected numbers between 0 and 1"),
-        ({"marginals": (0.5,) * 5 + (1.0,)}, "marginals: found 1.0"),
-        ({"marginals": float("nan")}, "marginals: found nan"),
-        ({"marginals": (0.5, 0.5)}, r"marginals: found shape \(2,\), expected one number or 6"),
+        ({"structure": "tree"}, "structure: expected one of .*, found 'tree'"),
+        ({"mixing": "cubic"}, "mixing: expected one of .*, found 'cubic'"),
+        ({"marginals": 0.0}, "marginals: expected numbers between 0 and 1, found 0.0"),
+        ({"marginals": (0.5,) * 5 + (1.0,)}, "marginals: expected .*, found 1.0"),
+        ({"marginals": float("nan")}, "marginals: expected .*, found nan"),
+        ({"marginals": (0.5, 0.5)}, r"marginals: expected one number or 6, found shape \(2,\)"),
         ({"sparsity": 0}, "sparsity: expected a whole number from 1 to 6, found 0"),
-        ({"sparsity": 1, "attributes": 900}, "sparsity: found 1, of probability .*expected more"),
+        ({"sparsity": 1, "attributes": 900}, "sparsity: expected more, found 1, of probability"),
         ({"structure": "reused", "pool": 2}, "pool: expected a whole number from 3 to 6, found 2"),
-        ({"pool": 4}, "pool: found 4, expected None unless 'reused'"),
-        ({"dimension": 0}, "dimension: expected a whole number ≥ 1, found 0"),
-        ({"noise": -0.1}, "noise: found -0.1, expected a finite number ≥ 0"),
-        ({"noise": float("nan")}, "noise: found nan"),
-        ({"label_noise": 1.1}, "label_noise: found 1.1, expected a probability"),
+        ({"pool": 4}, "pool: expected None unless 'reused', found 4"),
+        ({"dimension": 0}, "dimension: expected .*, found 0"),
+        ({"noise": -0.1}, "noise: expected a finite number ≥ 0, found -0.1"),
+        ({"noise": float("nan")}, "noise: expected .*, found nan"),
+        ({"label_noise": 1.1}, "label_noise: expected a probability, found 1.1"),
         ({"samples": 1}, "samples: expected a whole number ≥ 2, found 1"),
-        ({"samples": True}, "samples: expected a whole number ≥ 2, found True"),
+        ({"samples": True}, "samples: expected .*, found True"),
     ],
 )
 def test_bad_settings_are_named(change: dict, words: str) -> None:
@@ -296,5 +296,5 @@ def test_a_bad_seed_and_a_sample_of_one_class_are_refused() -> None:
         draw_world(SMALL, -1)
     rare = replace(SMALL, marginals=1e-9, noise=0.0, nuisance=0)
     for label_noise in (0.0, 1.0):
-        with pytest.raises(ValueError, match="samples: found one class in 300 training labels"):
+        with pytest.raises(ValueError, match="samples: expected two classes, found one in 300"):
             draw_world(replace(rare, label_noise=label_noise))

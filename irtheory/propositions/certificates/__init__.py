@@ -1,1 +1,1 @@
-"""Assumptions and promises of the propositions as numbers, and the reference optima behind them."""
+"""Assumptions and promises of the propositions, checked as numbers against reference optima."""

@@ -28,7 +28,7 @@ def step_size_check(step_size: float, beta: float, how: str) -> Check:
 
 
 def _points(trajectory: Trajectory, seed: int, n: int = 6) -> list[tuple[Array, Array]]:
-    """(θ, T) of kept states, and random θ of the same size beside them."""
+    """(θ, T) of kept states, followed by random θ of the same size."""
     rng = np.random.default_rng(seed)
     states = list(trajectory.kept.values())
     chosen = [states[i] for i in np.linspace(0, len(states) - 1, min(n, len(states))).astype(int)]

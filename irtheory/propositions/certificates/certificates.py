@@ -1,4 +1,4 @@
-"""What a proposition promised and what a run delivered, as numbers."""
+"""What a proposition promises, checked as numbers on a run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Check:
     how: str
 
     def __post_init__(self) -> None:
-        """Plain Python numbers, whatever the arithmetic gave."""
+        """Convert NumPy numbers to plain Python ones."""
         object.__setattr__(self, "holds", bool(self.holds))
         object.__setattr__(self, "value", float(self.value))
         object.__setattr__(self, "tolerance", float(self.tolerance))
@@ -48,7 +48,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The run at step t beside optima of an independent solver (None where not asked)."""
+    """The run at step t, and the optima of an independent solver (None without cvxpy)."""
 
     t: int
     value: float
@@ -63,7 +63,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Certificate:
-    """The whole account of one run; `notes` are sentences with further numbers."""
+    """All checks and checkpoints of one run; `notes` are sentences with further numbers."""
 
     proposition: int
     setting: str
@@ -103,7 +103,7 @@ def at_least(name: str, value: float, tolerance: float, how: str) -> Check:
 
 
 def checkpoint_steps(trajectory: Trajectory, wanted: int = 8) -> list[int]:
-    """At least five steps where states were kept (all, if there are fewer), first and last too."""
+    """At most `wanted` steps whose states were kept, evenly spread, the first and last included."""
     steps = sorted(trajectory.kept)
     if len(steps) <= wanted:
         return steps
@@ -123,7 +123,7 @@ def checkpoints(
         trajectory: the run, with states kept along it.
         objective: its Q.
         fixed: for Proposition 2, whose ω-optimum is then solved by cvxpy as well.
-        use_cvxpy: False leaves cvxpy out and its columns None.
+        use_cvxpy: if False, cvxpy is not used and its columns are None.
 
     Raises:
         MissingDependency, RuntimeError: as `irtheory.propositions.certificates.reference`.
@@ -209,7 +209,8 @@ def promises(
         exact_tree: whether gap_ω = 0 is promised at every step (gauss-seidel, exact trees).
     """
     scale, last = trajectory.scale, {n: float(v[-1]) for n, v in trajectory.columns.items()}
-    # With μβ ≥ 2 the lemma's η is not positive: it, and the bound made of it, say nothing.
+    # With μβ ≥ 2 the η of the descent lemma is not positive: neither the lemma nor the rate bound
+    # made from it says anything.
     eta_positive = beta * trajectory.step_size < 2
     checks = _descent(trajectory, scale)[: 2 if eta_positive else 1] if monotone else []
     checks.append(

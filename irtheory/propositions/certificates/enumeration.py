@@ -1,7 +1,7 @@
-"""The joint minimum of Q over every tree and θ, by enumeration, for small cases.
+"""The joint minimum of Q over all trees and θ, by enumeration, for small cases.
 
-Alternating descent ends in an equilibrium; how far that lies above the global minimum is not
-part of any proposition, so it is measured.
+Alternating descent ends in an equilibrium. No proposition says how far it lies above the global
+minimum, so this is measured.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from irtheory.propositions.objectives.squared import SquaredLoss
 from irtheory.propositions.solvers.dynamics import leaf_means, settling
 from irtheory.trees.exact.design import binary_tests
 
+# Largest number of trees, times choices of leaf values, that is enumerated.
 LIMIT = 200_000
 
 
@@ -89,7 +90,7 @@ def _choices(objective: Objective, leaf_of: Int[np.ndarray, " m"]) -> Iterator[n
 
 
 def check_size(objective: Objective, codes: Int[np.ndarray, "m n"], max_depth: int) -> None:
-    """Refuse what `global_minimum` would take too long for; ValueError says how many trees."""
+    """Raise ValueError if `global_minimum` would have to try more than `LIMIT` trees."""
     tests = binary_tests(codes).n_tests
     count = count_trees(tests, max_depth)
     if objective.leaf_cost == "linear":

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 from irtheory.propositions.objectives.contract import Array, Objective, checked_array
 from irtheory.propositions.objectives.fixed_structure import FixedStructure
 
-# Clarabel's accuracy is asked for in this order until it reports "optimal": how far its
-# interior point can go in double precision depends on the problem.
+# Tolerances given to Clarabel, in this order, until it reports "optimal": the accuracy that its
+# interior-point method reaches in double precision depends on the problem.
 CLARABEL_TOLERANCES = (1e-12, 1e-11, 1e-10, 1e-9, 1e-8)
 
 
@@ -27,7 +27,7 @@ class MissingDependency(RuntimeError):
 
 @dataclass(frozen=True, eq=False)
 class CvxpyOptimum:
-    """What the solver found.
+    """The result of the solver.
 
     `value` is Q recomputed at the argument, hence no less than the minimum; `solver_value` is
     the optimum as the solver states it.
@@ -41,7 +41,7 @@ class CvxpyOptimum:
 
 
 def cvxpy_missing() -> str | None:
-    """One line on what is lost without cvxpy and how to get it; None if it is installed."""
+    """One line on what needs cvxpy and how to install it; None if it is installed."""
     if find_spec("cvxpy") is not None:
         return None
     return "the reference optima need cvxpy, which is not installed: pip install cvxpy"
@@ -50,7 +50,7 @@ def cvxpy_missing() -> str | None:
 def minimum_over_theta(
     objective: Objective, T: ArrayLike, solver: str = "CLARABEL"
 ) -> CvxpyOptimum:
-    """The minimum over theta of Q(theta, T), T [m, k].
+    """The minimum over θ of Q(θ, T), T [m, k].
 
     Raises:
         MissingDependency: cvxpy cannot be imported.
@@ -69,7 +69,7 @@ def minimum_over_theta(
 def minimum_over_theta_fixed(
     fixed: FixedStructure, omega: ArrayLike, solver: str = "CLARABEL"
 ) -> CvxpyOptimum:
-    """The minimum over theta of Q(theta, omega), omega [L, k]; raises as `minimum_over_theta`."""
+    """The minimum over θ of Q(θ, ω), ω [L, k]; raises as `minimum_over_theta`."""
     leaves = checked_array("omega", omega, fixed.omega_shape)
     return _minimum(
         fixed.theta_shape,
@@ -82,7 +82,7 @@ def minimum_over_theta_fixed(
 def minimum_over_omega_fixed(
     fixed: FixedStructure, theta: ArrayLike, solver: str = "CLARABEL"
 ) -> CvxpyOptimum:
-    """The minimum over omega of Q(theta, omega), theta [P, k]; raises as `minimum_over_theta`."""
+    """The minimum over ω of Q(θ, ω), θ [P, k]; raises as `minimum_over_theta`."""
     weights = checked_array("theta", theta, fixed.theta_shape)
     return _minimum(
         fixed.omega_shape,
@@ -127,9 +127,9 @@ def _attempts(solver: str) -> list[dict[str, float]]:
 
 
 def _solve(cp: ModuleType, problem: Any, solver: str, settings: dict[str, float]) -> str:
-    """The status of one attempt; a solver that gives up or is unknown answers in words."""
+    """The status of one attempt, or a text with the error if the solver failed or is unknown."""
     with warnings.catch_warnings():
-        # "Solution may be inaccurate" says what the status says.
+        # The warning "Solution may be inaccurate" repeats the status.
         warnings.simplefilter("ignore")
         try:
             problem.solve(solver=solver, **settings)

@@ -1,4 +1,4 @@
-"""Critical points of Q over (θ, ω): minima, strict saddles, and what lies beside them."""
+"""Critical points of Q over (θ, ω): minima, strict saddles, and Q around a saddle."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import root
 
 from irtheory.propositions.objectives.contract import Array
 from irtheory.propositions.objectives.fixed_structure import FixedStructure
@@ -77,7 +76,7 @@ def critical_points(fixed: FixedStructure, starts: int = 24, seed: int = 0) -> l
 
     Levenberg–Marquardt on ∇Q with the exact Hessian, from points of norm about 0.1, 1 and 3
     in turn; points closer than 1e-5 count once. The list need not be complete. Squared loss is
-    quadratic in (θ, ω) together: its minimum (of least norm) is all there is to find.
+    quadratic in (θ, ω) together: its minimum (of least norm) is the only critical point listed.
     """
     size = int(np.prod(fixed.theta_shape)) + int(np.prod(fixed.omega_shape))
     if isinstance(fixed.objective, SquaredLoss):
@@ -102,6 +101,8 @@ def _quadratic_minimum(fixed: FixedStructure, origin: Array) -> CriticalPoint:
 def _polish(fixed: FixedStructure, start: Array) -> CriticalPoint | None:
     if not joint_gradient(fixed, start).any():
         return describe(fixed, start)
+    from scipy.optimize import root  # slow to import, and needed for saddles alone
+
     with np.errstate(over="ignore", invalid="ignore"):
         found = root(
             lambda x: joint_gradient(fixed, x),
@@ -122,15 +123,15 @@ def _close(a: CriticalPoint, b: CriticalPoint) -> bool:
 
 
 def first_saddle(points: list[CriticalPoint]) -> CriticalPoint | None:
-    """The strict saddle of most negative curvature, if any was found; the highest of equals."""
+    """The strict saddle of most negative curvature; of equal ones that of highest Q; else None."""
     saddles = [point for point in points if point.kind == "strict saddle"]
-    # Eigenvalues that ought to be equal differ by rounding.
+    # Eigenvalues that are equal in exact arithmetic differ by rounding.
     return min(saddles, key=lambda point: (round(point.smallest, 9), -point.value), default=None)
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Q on a plane through a saddle, and a path seen on it.
+    """Q on a plane through a saddle, and a path projected onto it.
 
     Attributes:
         across, along: coordinates of the grid, [n] each: `along` the direction, among those
@@ -149,11 +150,11 @@ class Surface:
 def surface(
     fixed: FixedStructure, saddle: CriticalPoint, trajectory: Trajectory, n: int = 41
 ) -> Surface:
-    """Cut Q along the path's way out of the saddle and towards the path's end.
+    """Evaluate Q on the plane of two directions: out of the saddle, and towards the path's end.
 
-    The way out is the path's displacement, when it has made a hundredth of its way, within
-    the span of the negative eigenvectors (their eigenvalue may be a multiple one, so that
-    no single eigenvector means anything).
+    The direction out of the saddle is the path's displacement after a hundredth of its length,
+    projected onto the span of the eigenvectors of negative eigenvalues. A single eigenvector will
+    not do: the smallest eigenvalue may be a multiple one.
     """
     origin = np.concatenate([saddle.theta.ravel(), saddle.omega.ravel()])
     points = np.array(

@@ -1,4 +1,4 @@
-"""Q(theta, omega), one file a model, under one contract."""
+"""The objectives Q(θ, ω): one file per model, all with the interface of `Objective`."""
 
 from irtheory.propositions.objectives.agreement import AgreementObjective
 from irtheory.propositions.objectives.contract import (

@@ -1,6 +1,6 @@
-"""What every model of Q(theta, omega) = L_S[G_theta, y] + L_S[G_theta, T_omega] offers (Eq. 4).
+"""What every model of Q(θ, ω) = L_S[G_θ, y] + L_S[G_θ, T_ω] offers (Eq. 4).
 
-The tree enters an objective only through its outputs T = T_omega(S) on the m samples, an
+The tree enters an objective only through its outputs T = T_ω(S) on the m samples, an
 array [m, k]. Losses are means over the samples and have no unit.
 """
 
@@ -36,9 +36,9 @@ class Lipschitz:
 
 @dataclass(frozen=True)
 class Claims:
-    """What a model says of itself beyond what every model must be (convex in theta, C^2).
+    """Properties that a model claims beyond those of every model (convex in θ, C²).
 
-    `coercive_because` gives the reason why L_S[G_theta, y] grows without bound with theta; it
+    `coercive_because` gives the reason why L_S[G_θ, y] grows without bound with θ; it
     is empty when the model does not claim so.
     """
 
@@ -48,7 +48,7 @@ class Claims:
 
 @dataclass(frozen=True, eq=False)
 class ThetaMinimum:
-    """A minimiser of Q(., T): theta, Q there, the norm of grad_theta there, and the method."""
+    """A minimiser of Q(·, T): θ, Q there, ‖∇_θ Q‖ there, and the method."""
 
     theta: Array
     value: float
@@ -61,7 +61,7 @@ class Objective(Protocol):
 
     @property
     def name(self) -> str:
-        """The word for the model in settings and tables."""
+        """The name of the model in settings and tables."""
         ...
 
     @property
@@ -71,12 +71,12 @@ class Objective(Protocol):
 
     @property
     def omega_ridge(self) -> float:
-        """Weight r of a penalty (r/2)||omega||^2 on free leaf values; 0 for none."""
+        """Weight r of a penalty (r/2)‖ω‖² on free leaf values; 0 for none."""
         ...
 
     @property
     def ridge(self) -> float:
-        """Weight r of the penalty (r/2)||theta||^2, counted in the label loss."""
+        """Weight r of the penalty (r/2)‖θ‖², counted in the label loss."""
         ...
 
     @property
@@ -91,12 +91,12 @@ class Objective(Protocol):
 
     @property
     def theta_shape(self) -> tuple[int, ...]:
-        """The shape of theta: (P, k), or (P,) for a model with one flat parameter vector."""
+        """The shape of θ: (P, k), or (P,) for a model with one flat parameter vector."""
         ...
 
     @property
     def features(self) -> Array | None:
-        """Phi [m, P] if G_theta = Phi theta, None for any other model."""
+        """Φ [m, P] if G_θ = Φ θ, None for any other model."""
         ...
 
     @property
@@ -106,52 +106,52 @@ class Objective(Protocol):
 
     @property
     def claims(self) -> Claims:
-        """The assumptions that the model says it meets."""
+        """The assumptions that the model claims to meet."""
         ...
 
     @property
     def strong_convexity(self) -> float:
-        """A sigma >= 0 such that the label loss is sigma-strongly convex in theta."""
+        """A σ ≥ 0 such that the label loss is σ-strongly convex in θ."""
         ...
 
     def outputs(self, theta: ArrayLike) -> Array:
-        """G_theta on the sample, [m, k]."""
+        """G_θ on the sample, [m, k]."""
         ...
 
     def pull(self, cotangent: Array) -> Array:
-        """(dG/dtheta)^T applied to an array [m, k], in the shape of theta; G is affine in theta."""
+        """(∂G/∂θ)ᵀ applied to an array [m, k], in the shape of θ; G is affine in θ."""
         ...
 
     def label_loss(self, theta: ArrayLike) -> float:
-        """L_S[G_theta, y] + (ridge/2)||theta||^2."""
+        """L_S[G_θ, y] + (ridge/2)‖θ‖²."""
         ...
 
     def coupling(self, theta: ArrayLike, T: ArrayLike) -> float:
-        """L_S[G_theta, T], T [m, k]."""
+        """L_S[G_θ, T], T [m, k]."""
         ...
 
     def value(self, theta: ArrayLike, T: ArrayLike) -> float:
-        """Q = label_loss(theta) + coupling(theta, T)."""
+        """Q = label_loss(θ) + coupling(θ, T)."""
         ...
 
     def grad_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """dQ/dtheta, in the shape of theta."""
+        """∂Q/∂θ, in the shape of θ."""
         ...
 
     def grad_tree(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """dQ/dT, [m, k]."""
+        """∂Q/∂T, [m, k]."""
         ...
 
     def hessian_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """The symmetric Hessian of Q(., T) over the row-major flattening of theta."""
+        """The symmetric Hessian of Q(·, T) over the row-major flattening of θ."""
         ...
 
     def smoothness(self) -> Smoothness:
-        """A beta such that Q(., T) is beta-smooth for every T that a tree can give."""
+        """A β such that Q(·, T) is β-smooth for every T that a tree can give."""
         ...
 
     def minimise_theta(self, T: ArrayLike, start: ArrayLike | None = None) -> ThetaMinimum:
-        """A global minimiser of Q(., T); `start` warms up an iterative method.
+        """A global minimiser of Q(·, T); `start` warms up an iterative method.
 
         Raises:
             RuntimeError: an iterative method stopped before it reached the minimum.
@@ -170,13 +170,13 @@ class Objective(Protocol):
         ...
 
     def min_over_trees(self, theta: ArrayLike, tree_cost: float) -> float:
-        """Q(theta, T) for the tree whose leaf costs for `targets(theta)` sum to `tree_cost`."""
+        """Q(θ, T) for the tree whose leaf costs for `targets(theta)` sum to `tree_cost`."""
         ...
 
     def expression(self, cp: ModuleType, theta: Any, T: Any) -> Any:
-        """Q as an expression of the cvxpy module `cp`, one of theta and T being symbolic.
+        """Q as an expression of the cvxpy module `cp`, one of θ and T being symbolic.
 
-        theta is a cvxpy variable and T an array [m, k], or theta is an array and T an affine
+        θ is a cvxpy variable and T an array [m, k], or θ is an array and T an affine
         cvxpy expression [m, k].
         """
         ...
@@ -188,7 +188,8 @@ def checked_array(name: str, values: ArrayLike, shape: tuple[int | str, ...]) ->
     Raises:
         ValueError: not numeric, another shape, or an entry that is not finite.
     """
-    # One reduction settles the usual case; a sum of squares that overflows is looked at below.
+    # Fast path: one reduction checks the usual case. A sum of squares that overflows is not
+    # finite, and is then examined entry by entry below.
     if (
         isinstance(values, np.ndarray)
         and values.dtype == np.float64
@@ -224,25 +225,25 @@ def checked_simplex(name: str, values: ArrayLike, shape: tuple[int | str, ...]) 
     if off.any():
         row = int(np.argmax(off))
         raise ValueError(
-            f"{name}: expected rows on the simplex (>= 0, sum 1), found row {row} = {array[row]}"
+            f"{name}: expected rows on the simplex (≥ 0, sum 1), found row {row} = {array[row]}"
         )
     return array
 
 
 def squared_norm(array: Array) -> float:
-    """||A||^2, the sum of the squared entries."""
+    """‖A‖², the sum of the squared entries."""
     return float(np.vdot(array, array))
 
 
 def frozen_copy(array: Array) -> Array:
-    """A read-only copy that no caller can change behind an objective's back."""
+    """A read-only copy, so that no caller can change the data of an objective."""
     copy = np.array(array, dtype=np.float64, order="C")
     copy.setflags(write=False)
     return copy
 
 
 def largest_gram_eigenvalue(matrix: Array) -> float:
-    """lambda_max(A^T A) of A [rows, columns], from the smaller of the two Gram matrices."""
+    """λ_max(Aᵀ A) of A [rows, columns], from the smaller of the two Gram matrices."""
     rows, columns = matrix.shape
     if min(rows, columns) == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""Models linear in features, G_theta(x) = Phi theta."""
+"""Models linear in features, G_θ(x) = Φ θ."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from irtheory.propositions.objectives.model import Model
 
 @dataclass(frozen=True, eq=False)
 class FeatureModel(Model):
-    """The sample S = (Phi [m, P], y [m, k]) of a model G_theta = Phi theta, theta [P, k].
+    """The sample S = (Φ [m, P], y [m, k]) of a model G_θ = Φ θ, θ [P, k].
 
-    Phi holds a column of ones if an intercept is wanted. `ridge` >= 0 is the weight r of
-    (r/2)||theta||^2.
+    Φ holds a column of ones if an intercept is wanted. `ridge` ≥ 0 is the weight r of
+    (r/2)‖θ‖².
 
     Raises:
         ValueError: wrong shapes, entries that are not finite, or a negative ridge.
@@ -36,7 +36,7 @@ class FeatureModel(Model):
         """Check the sample and freeze copies of it."""
         features = checked_array("features", self.features, ("m", "P"))
         if 0 in features.shape:
-            raise ValueError(f"features: expected m, P >= 1, found {list(features.shape)}")
+            raise ValueError(f"features: expected m, P ≥ 1, found {list(features.shape)}")
         self._settle(features.shape[0])
         object.__setattr__(self, "features", frozen_copy(features))
 
@@ -47,26 +47,26 @@ class FeatureModel(Model):
 
     @cached_property
     def rank(self) -> int:
-        """The numerical rank of Phi."""
+        """The numerical rank of Φ."""
         return int(np.linalg.matrix_rank(self.features))
 
     @cached_property
     def gram_scale(self) -> float:
-        """lambda_max(Phi^T Phi) / m."""
+        """λ_max(Φᵀ Φ) / m."""
         return largest_gram_eigenvalue(self.features) / self.n_samples
 
     @cached_property
     def least_curvature(self) -> float:
-        """(2/m) lambda_min(Phi^T Phi), 0 up to rounding where columns depend on each other."""
+        """(2/m) λ_min(Φᵀ Φ), 0 up to rounding if the columns are linearly dependent."""
         gram = self.features.T @ self.features / self.n_samples
         smallest = float(np.linalg.eigvalsh(gram)[0])
         floor = len(gram) * np.finfo(float).eps * float(np.trace(gram))
         return 2 * smallest * (smallest > floor)
 
     def outputs(self, theta: ArrayLike) -> Array:
-        """G_theta on the sample, Phi theta [m, k]."""
+        """G_θ on the sample, Φ θ [m, k]."""
         return self.features @ self.checked_theta(theta)
 
     def pull(self, cotangent: Array) -> Array:
-        """Phi^T times an array [m, k], [P, k]."""
+        """Φᵀ times an array [m, k], [P, k]."""
         return self.features.T @ cotangent

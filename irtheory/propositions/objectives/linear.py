@@ -28,16 +28,16 @@ class LinearObjective(FeatureModel, SquaredLoss):
 
     @property
     def design(self) -> Array:
-        """Phi (x) I_k, [mk, Pk]."""
+        """Φ ⊗ I_k, [mk, Pk]."""
         return np.asarray(np.kron(self.features, np.eye(self.n_outputs)), dtype=np.float64)
 
     @property
     def shared_design(self) -> Array:
-        """Phi, the same for every output."""
+        """Φ, the same for every output."""
         return self.features
 
     def hessian_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """((4/m) Phi^T Phi + ridge I) (x) I_k, [Pk, Pk]; the same for every theta and T."""
+        """((4/m) Φᵀ Φ + ridge I) ⊗ I_k, [Pk, Pk]; the same for every θ and T."""
         self.checked_theta(theta)
         self.checked_tree(T)
         gram = self.features.T @ self.features * (4 / self.n_samples)
@@ -46,20 +46,20 @@ class LinearObjective(FeatureModel, SquaredLoss):
 
     @property
     def strong_convexity(self) -> float:
-        """(2/m) lambda_min(Phi^T Phi) + ridge."""
+        """(2/m) λ_min(Φᵀ Φ) + ridge."""
         return self.least_curvature + self.ridge
 
     def smoothness(self) -> Smoothness:
-        """Beta = 4 lambda_max(Phi^T Phi)/m + ridge, the largest eigenvalue of the Hessian."""
+        """β = 4 λ_max(Φᵀ Φ)/m + ridge, the largest eigenvalue of the Hessian."""
         return Smoothness(
             4 * self.gram_scale + self.ridge, "exact: 4 lambda_max(Phi^T Phi)/m + ridge"
         )
 
     @cached_property
     def _fit_operator(self) -> Array:
-        """The matrix [P, m] that takes (y + T)/2 to (Phi^T Phi + (m ridge/4) I)^+ Phi^T (y + T)/2.
+        """The matrix [P, m] that takes (y + T)/2 to (Φᵀ Φ + (m ridge/4) I)⁺ Φᵀ (y + T)/2.
 
-        Built from the singular values, so the condition number of Phi is not squared.
+        Built from the singular values, so the condition number of Φ is not squared.
         """
         left, singular, right = np.linalg.svd(self.features, full_matrices=False)
         cutoff = singular[0] * max(self.features.shape) * np.finfo(np.float64).eps
@@ -87,5 +87,5 @@ class LinearObjective(FeatureModel, SquaredLoss):
         return ThetaMinimum(theta, self.value(theta, T), gradient_norm, how)
 
     def expression(self, cp: ModuleType, theta: Any, T: Any) -> Any:
-        """Q as a cvxpy expression, convex in theta [P, k] and in T [m, k]."""
+        """Q as a cvxpy expression, convex in θ [P, k] and in T [m, k]."""
         return self.squares(cp, self.features @ theta, T, theta)

@@ -24,19 +24,19 @@ from irtheory.propositions.objectives.feature_model import FeatureModel
 MAX_NEWTON_STEPS = 200
 MAX_HALVINGS = 60
 ARMIJO = 1e-4
-# Gradient norms, relative to the largest that the data allow: where Newton's method stops, and
-# what still counts as the minimum once rounding lets the gradient shrink no further.
+# Gradient norms relative to the largest that the data allow: Newton's method stops below the
+# first; if rounding stops it earlier, a norm below the second still counts as the minimum.
 CONVERGED = 1e-12
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class LogisticObjective(FeatureModel):
-    """Cross-entropy, L[G, v] = -(1/m) sum_i sum_c v_ic log softmax(Phi theta)_ic.
+    """Cross-entropy, L[G, v] = −(1/m) Σ_i Σ_c v_ic log softmax(Φ θ)_ic.
 
     The rows of y lie on the simplex (one-hot or soft). T is in the second slot, where the loss
     is linear, so over trees with one-hot leaves a leaf chooses the class of least summed
-    -log softmax.
+    −log softmax.
 
     Raises:
         ValueError: as `FeatureModel`, or labels that are not on the simplex.
@@ -54,7 +54,7 @@ class LogisticObjective(FeatureModel):
 
     @property
     def claims(self) -> Claims:
-        """Convex in theta, bilinear in (log softmax, T); coercive with a ridge only."""
+        """Convex in θ, bilinear in (log softmax, T); coercive with a ridge only."""
         return Claims(
             jointly_convex=False,
             coercive_because="the ridge term grows with theta" if self.ridge > 0 else "",
@@ -62,11 +62,11 @@ class LogisticObjective(FeatureModel):
 
     @property
     def strong_convexity(self) -> float:
-        """The ridge: cross-entropy flattens out as theta grows."""
+        """The ridge: cross-entropy flattens out as θ grows."""
         return self.ridge
 
     def loss(self, a: Array, b: Array) -> float:
-        """-(1/m) sum_ic b_ic log softmax(a)_ic."""
+        """−(1/m) Σ_ic b_ic log softmax(a)_ic."""
         return float(np.vdot(b, -_log_softmax(a))) / self.n_samples
 
     def value(self, theta: ArrayLike, T: ArrayLike) -> float:
@@ -75,19 +75,19 @@ class LogisticObjective(FeatureModel):
         return self.loss(self.outputs(theta), mass) + self.penalty(theta)
 
     def grad_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """(1/m) Phi^T (w p - y - T) + ridge theta, p = softmax(G), w_i the row sum of y + T."""
+        """(1/m) Φᵀ (w p − y − T) + ridge θ, p = softmax(G), w_i the row sum of y + T."""
         mass = self.labels + self.checked_tree(T)
         expected = mass.sum(axis=1, keepdims=True) * _softmax(self.outputs(theta))
         slope = self.features.T @ (expected - mass) / self.n_samples
         return slope + self.ridge * np.asarray(theta)
 
     def grad_tree(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """-(1/m) log softmax(G), [m, k]; the same for every T."""
+        """−(1/m) log softmax(G), [m, k]; the same for every T."""
         self.checked_tree(T)
         return self.targets(theta) / self.n_samples
 
     def hessian_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """(1/m) sum_i w_i phi_i phi_i^T (x) (diag p_i - p_i p_i^T) + ridge I, [Pk, Pk]."""
+        """(1/m) Σ_i w_i φ_i φ_iᵀ ⊗ (diag p_i − p_i p_iᵀ) + ridge I, [Pk, Pk]."""
         p = _softmax(self.outputs(theta))
         weight = (self.labels + self.checked_tree(T)).sum(axis=1, keepdims=True)
         n_features, k = self.theta_shape
@@ -100,9 +100,9 @@ class LogisticObjective(FeatureModel):
         return hessian / self.n_samples + self.ridge * np.eye(n_features * k)
 
     def smoothness(self) -> Smoothness:
-        """Beta = lambda_max(Phi^T Phi)/m + ridge for T on the simplex.
+        """β = λ_max(Φᵀ Φ)/m + ridge for T on the simplex.
 
-        diag p - p p^T has no eigenvalue above 1/2 and Q holds two cross-entropies.
+        diag p − p pᵀ has no eigenvalue above 1/2 and Q holds two cross-entropies.
         """
         return Smoothness(
             self.gram_scale + self.ridge,
@@ -110,7 +110,7 @@ class LogisticObjective(FeatureModel):
         )
 
     def minimise_theta(self, T: ArrayLike, start: ArrayLike | None = None) -> ThetaMinimum:
-        """The minimiser of Q(., T), rows of T on the simplex, by damped Newton steps.
+        """The minimiser of Q(·, T), rows of T on the simplex, by damped Newton steps.
 
         Raises:
             ValueError: T not on the simplex, or a `start` of the wrong shape.
@@ -118,7 +118,7 @@ class LogisticObjective(FeatureModel):
         """
         tree = checked_simplex("T", T, self.labels.shape)
         theta = self.checked_theta(np.zeros(self.theta_shape) if start is None else start)
-        # ||w p - y - T||_F^2 <= 8m, so no cross-entropy gradient is longer than this.
+        # ‖w p − y − T‖_F² ≤ 8m, so no cross-entropy gradient is longer than this.
         longest = float(np.sqrt(8 * self.gram_scale)) or 1.0
         gradient = self.grad_theta(theta, tree)
         norm, steps = float(np.linalg.norm(gradient)), 0
@@ -132,15 +132,15 @@ class LogisticObjective(FeatureModel):
         if norm > ROUNDING * longest or (self.ridge == 0 and self._recedes(theta, tree, gradient)):
             raise RuntimeError(
                 f"Newton's method found no minimum in {steps} steps with ridge {self.ridge}: "
-                f"gradient norm {norm:.3g}, ||theta|| {np.linalg.norm(theta):.3g}"
+                f"gradient norm {norm:.3g}, ‖θ‖ {np.linalg.norm(theta):.3g}"
             )
         return ThetaMinimum(theta, self.value(theta, tree), norm, f"damped Newton, {steps} steps")
 
     def _newton_step(self, theta: Array, T: Array, gradient: Array) -> Array | None:
         """The next iterate, None when neither Q nor its gradient can be made any smaller.
 
-        Close to the minimum the decrease of Q drowns in rounding before the gradient does;
-        there the full step is judged by the gradient.
+        Close to the minimum the decrease of Q is lost in rounding before that of the gradient;
+        there the full step is accepted if it makes the gradient smaller.
         """
         direction = _newton_direction(self.hessian_theta(theta, T), gradient, self.ridge)
         slope = float(np.sum(gradient * direction))
@@ -158,15 +158,15 @@ class LogisticObjective(FeatureModel):
         return None
 
     def _recedes(self, theta: Array, T: Array, gradient: Array) -> bool:
-        """Whether Newton's steps stay long while the gradient dies: the infimum lies at infinity.
+        """Whether Newton steps stay long while the gradient vanishes: the infimum is at infinity.
 
-        Separable classes without a ridge do that, each step adding about 1 to the logits.
+        This happens for separable classes without a ridge; each step adds about 1 to the logits.
         """
         step = _newton_direction(self.hessian_theta(theta, T), gradient, self.ridge)
         return bool(np.linalg.norm(step) > 1e-3 * (1 + np.linalg.norm(theta)))
 
     def targets(self, theta: ArrayLike) -> Array:
-        """-log softmax(G), [m, k]: the cost of a tree that says class c at sample i."""
+        """−log softmax(G), [m, k]: the cost of a tree that says class c at sample i."""
         return -_log_softmax(self.outputs(theta))
 
     def decode(self, values: ArrayLike) -> Array:
@@ -174,11 +174,11 @@ class LogisticObjective(FeatureModel):
         return np.asarray(values, dtype=np.float64)
 
     def min_over_trees(self, theta: ArrayLike, tree_cost: float) -> float:
-        """label_loss(theta) + tree_cost/m, tree_cost the summed -log softmax of the choices."""
+        """label_loss(θ) + tree_cost/m, tree_cost the summed −log softmax of the choices."""
         return self.label_loss(theta) + tree_cost / self.n_samples
 
     def expression(self, cp: ModuleType, theta: Any, T: Any) -> Any:
-        """Q as a cvxpy expression: convex in theta [P, k], affine in T [m, k]."""
+        """Q as a cvxpy expression: convex in θ [P, k], affine in T [m, k]."""
         if isinstance(theta, np.ndarray):
             costs = self.targets(theta)
             return self.label_loss(theta) + cp.sum(cp.multiply(costs, T)) / self.n_samples
@@ -201,9 +201,9 @@ def _softmax(logits: Array) -> Array:
 
 
 def _newton_direction(hessian: Array, gradient: Array, ridge: float) -> Array:
-    """-H^+ gradient; without a ridge H is singular along equal shifts of all the classes.
+    """−H⁺ gradient; without a ridge H is singular along equal shifts of all the classes.
 
-    Rounding may hide that from Cholesky's pivots, and the step would then be all noise.
+    With rounding a Cholesky factorisation may still succeed, and the step would be noise.
     """
     solution = None
     if ridge:

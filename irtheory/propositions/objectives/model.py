@@ -1,4 +1,4 @@
-"""What every model of Q shares: a sample, Q from its two parts, and the checks at the door."""
+"""What all models of Q share: the sample, Q as the sum of two losses, checks of arguments."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from irtheory.propositions.objectives.contract import (
 
 
 class Model(ABC):
-    """A model with labels y [m, k] and a weight `ridge` >= 0 of (ridge/2)||theta||^2.
+    """A model with labels y [m, k] and a weight `ridge` ≥ 0 of (ridge/2)‖θ‖².
 
-    A model says what G is in `outputs`, and what L_S[a, b] is in `loss`; Q and its two parts
-    follow from them.
+    A model defines G in `outputs` and L_S[a, b] in `loss`; Q and its two parts follow from them.
     """
 
     labels: Array
     ridge: float
 
     def _settle(self, rows: int) -> None:
-        """Check labels of so many rows and the ridge, and freeze copies; ValueError names them."""
+        """Check the labels [rows, k] and the ridge, and store frozen copies of them."""
         labels = checked_array("labels", self.labels, (rows, "k"))
         if labels.shape[1] == 0:
-            raise ValueError(f"labels: expected k >= 1, found {list(labels.shape)}")
+            raise ValueError(f"labels: expected k ≥ 1, found {list(labels.shape)}")
         ridge = float(checked_array("ridge", self.ridge, ()))
         if ridge < 0:
-            raise ValueError(f"ridge: expected a number >= 0, found {ridge}")
+            raise ValueError(f"ridge: expected a number ≥ 0, found {ridge}")
         object.__setattr__(self, "labels", frozen_copy(labels))
         object.__setattr__(self, "ridge", ridge)
 
@@ -48,15 +47,15 @@ class Model(ABC):
     @property
     @abstractmethod
     def theta_shape(self) -> tuple[int, ...]:
-        """The shape of theta."""
+        """The shape of θ."""
 
     @abstractmethod
     def outputs(self, theta: ArrayLike) -> Array:
-        """G_theta on the sample, [m, k]."""
+        """G_θ on the sample, [m, k]."""
 
     @abstractmethod
     def pull(self, cotangent: Array) -> Array:
-        """(dG/dtheta)^T applied to an array [m, k], in the shape of theta; G is affine in theta."""
+        """(∂G/∂θ)ᵀ applied to an array [m, k], in the shape of θ; G is affine in θ."""
 
     @abstractmethod
     def loss(self, a: Array, b: Array) -> float:
@@ -71,20 +70,20 @@ class Model(ABC):
         return checked_array("T", T, (self.n_samples, self.n_outputs))
 
     def penalty(self, theta: ArrayLike) -> float:
-        """(ridge/2)||theta||^2."""
+        """(ridge/2)‖θ‖²."""
         if self.ridge == 0:
             return 0.0
         return 0.5 * self.ridge * squared_norm(self.checked_theta(theta))
 
     def label_loss(self, theta: ArrayLike) -> float:
-        """L_S[G_theta, y] + (ridge/2)||theta||^2."""
+        """L_S[G_θ, y] + (ridge/2)‖θ‖²."""
         return self.loss(self.outputs(theta), self.labels) + self.penalty(theta)
 
     def coupling(self, theta: ArrayLike, T: ArrayLike) -> float:
-        """L_S[G_theta, T]."""
+        """L_S[G_θ, T]."""
         return self.loss(self.outputs(theta), self.checked_tree(T))
 
     def value(self, theta: ArrayLike, T: ArrayLike) -> float:
-        """Q = label_loss(theta) + coupling(theta, T)."""
+        """Q = label_loss(θ) + coupling(θ, T)."""
         G, tree = self.outputs(theta), self.checked_tree(T)
         return self.loss(G, self.labels) + self.penalty(theta) + self.loss(G, tree)

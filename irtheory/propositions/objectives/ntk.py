@@ -1,10 +1,10 @@
-"""Linearised networks in function space: everything from the kernel K (setting "ntk").
+"""Linearised networks in function space, computed from the kernel K alone (setting "ntk").
 
-G_theta(x) = f(x; theta0) + J(x)(theta - theta0). Gradient descent never leaves theta0 + the row
-space of J, so theta is written there in an orthonormal basis: with K = J J^T = U diag(lambda) U^T,
-theta - theta0 = V a and G = f(x; theta0) + U diag(sqrt lambda) a. In these coordinates a, one for
+G_θ(x) = f(x; θ0) + J(x)(θ − θ0). Gradient descent never leaves θ0 + the row
+space of J, so θ is written there in an orthonormal basis: with K = J Jᵀ = U diag(λ) Uᵀ,
+θ − θ0 = V a and G = f(x; θ0) + U diag(√λ) a. In these coordinates a, one for
 each eigenvalue that is not rounding, the label loss is coercive; steps, distances and norms are
-those of theta itself.
+those of θ itself.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ SYMMETRY = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class LinearisedObjective(SquaredLoss):
-    """Squared loss of a linearised network; theta stands for a, one flat vector [rank].
+    """Squared loss of a linearised network; θ stands for a, one flat vector [rank].
 
     Attributes:
         kernel: K [mk, mk], rows by (sample, output).
-        initial: f(x; theta0), [m, k].
+        initial: f(x; θ0), [m, k].
         labels: y, [m, k].
-        ridge: weight r of (r/2)||theta - theta0||^2.
+        ridge: weight r of (r/2)‖θ − θ0‖².
         parameters: p, for the report; None if unknown.
 
     Raises:
@@ -81,12 +81,12 @@ class LinearisedObjective(SquaredLoss):
 
     @property
     def cutoff(self) -> float:
-        """Eigenvalues up to mk eps lambda_max are rounding."""
+        """Eigenvalues up to mk eps λ_max are rounding."""
         return len(self.kernel) * float(np.finfo(np.float64).eps) * float(self._spectrum[0][-1])
 
     @cached_property
     def eigenvalues(self) -> Array:
-        """Eigenvalues lambda of K above the cutoff, ascending, [rank]."""
+        """Eigenvalues λ of K above the cutoff, ascending, [rank]."""
         return self._spectrum[0][self._spectrum[0] > self.cutoff]
 
     @property
@@ -101,7 +101,7 @@ class LinearisedObjective(SquaredLoss):
 
     @cached_property
     def singular(self) -> Array:
-        """Singular values s = sqrt lambda of J, [rank]."""
+        """Singular values s = √λ of J, [rank]."""
         return np.sqrt(self.eigenvalues)
 
     @property
@@ -111,7 +111,7 @@ class LinearisedObjective(SquaredLoss):
 
     @property
     def coercive_because(self) -> str:
-        """The coordinates, and the numerical rank that makes them."""
+        """Why the label loss is coercive: the coordinates span the row space of J."""
         among = "" if self.parameters is None else f" for {self.parameters:,} parameters"
         return (
             f"θ is taken in the row space of J, of rank {self.rank} (K has {len(self.kernel)} "
@@ -121,7 +121,7 @@ class LinearisedObjective(SquaredLoss):
 
     @property
     def strong_convexity(self) -> float:
-        """(2/m) lambda_rank + ridge."""
+        """(2/m) λ_rank + ridge."""
         return 2 * float(self.eigenvalues[0]) / self.n_samples + self.ridge
 
     @cached_property
@@ -134,54 +134,54 @@ class LinearisedObjective(SquaredLoss):
         return Recent(lambda theta: self.initial + (self.design @ theta).reshape(self.labels.shape))
 
     def outputs(self, theta: ArrayLike) -> Array:
-        """G_theta on the sample, [m, k], read-only."""
+        """G_θ on the sample, [m, k], read-only."""
         return self._outputs(self.checked_theta(theta))
 
     @property
     def gram(self) -> Array:
-        """diag(lambda), [rank, rank]."""
+        """diag(λ), [rank, rank]."""
         return np.diag(self.eigenvalues)
 
     def pull(self, cotangent: Array) -> Array:
-        """diag(s) U^T times an array [m, k], [rank]."""
+        """diag(s) Uᵀ times an array [m, k], [rank]."""
         return self.singular * (cotangent.ravel() @ self.vectors)
 
     @cached_property
     def _aim(self) -> Recent:
-        """U^T ((y + T)/2 - f(x; theta0)) for tree outputs T, [rank]."""
+        """Uᵀ ((y + T)/2 − f(x; θ0)) for tree outputs T, [rank]."""
         return Recent(lambda tree: ((self.labels + tree) / 2 - self.initial).ravel() @ self.vectors)
 
     def grad_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """(4/m) s (s a - U^T ((y + T)/2 - f0)) + ridge a, [rank]."""
+        """(4/m) s (s a − Uᵀ ((y + T)/2 − f0)) + ridge a, [rank]."""
         a, aim = self.checked_theta(theta), self._aim(self.checked_tree(T))
         return self.singular * (self.singular * a - aim) * (4 / self.n_samples) + self.ridge * a
 
     def hessian_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """diag((4/m) lambda + ridge); the same for every theta and T."""
+        """diag((4/m) λ + ridge); the same for every θ and T."""
         self.checked_theta(theta)
         self.checked_tree(T)
         return np.diag(self.eigenvalues * (4 / self.n_samples) + self.ridge)
 
     def smoothness(self) -> Smoothness:
-        """Beta = 4 lambda_max(K)/m + ridge, the largest eigenvalue of the Hessian."""
+        """β = 4 λ_max(K)/m + ridge, the largest eigenvalue of the Hessian."""
         beta = 4 * float(self.eigenvalues[-1]) / self.n_samples + self.ridge
         return Smoothness(beta, "exact: 4 lambda_max(K)/m + ridge")
 
     def minimise_theta(self, T: ArrayLike, start: ArrayLike | None = None) -> ThetaMinimum:
-        """The (ridge) fit to (y + T)/2, s aim/(lambda + m ridge/4); `start` plays no part."""
+        """The (ridge) fit to (y + T)/2, s aim/(λ + m ridge/4); `start` plays no part."""
         aim = self._aim(self.checked_tree(T))
         a = self.singular * aim / (self.eigenvalues + self.n_samples * self.ridge / 4)
         norm = float(np.linalg.norm(self.grad_theta(a, T)))
         return ThetaMinimum(a, self.value(a, T), norm, "closed form in the eigenvectors of K")
 
     def expression(self, cp: ModuleType, theta: Any, T: Any) -> Any:
-        """Q as a cvxpy expression, convex in theta [rank] and in T [m, k]."""
+        """Q as a cvxpy expression, convex in θ [rank] and in T [m, k]."""
         change = cp.reshape(self.design @ theta, self.labels.shape, order="C")
         return self.squares(cp, self.initial + change, T, theta)
 
 
 class Recent:
-    """A function of one array that remembers its last results: solvers ask for them again."""
+    """A function of one array that caches its last results, as solvers ask for them again."""
 
     def __init__(self, compute: Callable[[Array], Array], size: int = 3) -> None:
         self._compute, self._size = compute, size

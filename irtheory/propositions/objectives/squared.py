@@ -1,4 +1,4 @@
-"""Squared loss, L[a, b] = (1/m) sum_i ||a_i - b_i||^2, of any model affine in theta."""
+"""Squared loss, L[a, b] = (1/m) Σ_i ‖a_i − b_i‖², of any model affine in θ."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from irtheory.propositions.objectives.model import Model
 
 
 class SquaredLoss(Model):
-    """Q and its derivatives; jointly convex in (theta, T), the Hessian constant."""
+    """Q and its derivatives; jointly convex in (θ, T), the Hessian constant."""
 
     name: str
     leaf_cost: LeafCost = "squared_error"
@@ -48,20 +48,20 @@ class SquaredLoss(Model):
     @property
     @abstractmethod
     def design(self) -> Array:
-        """dG/dtheta as a matrix [mk, size of theta], rows by (sample, output)."""
+        """∂G/∂θ as a matrix [mk, size of θ], rows by (sample, output)."""
 
     @property
     def shared_design(self) -> Array:
-        """D, [m or mk, q], that takes theta as q rows to G: Phi where all outputs share it."""
+        """D, [m or mk, q], that takes θ as q rows to G: Φ where all outputs share it."""
         return self.design
 
     @property
     def gram(self) -> Array:
-        """D^T D for D = `shared_design`, [q, q]."""
+        """Dᵀ D for D = `shared_design`, [q, q]."""
         return self.shared_design.T @ self.shared_design
 
     def settling_matrix(self, leaves: Array) -> Array:
-        """D^T (2 - A A^T) D for A = `leaves` [m, L] with orthonormal columns, [q, q]."""
+        """Dᵀ (2 − A Aᵀ) D for A = `leaves` [m, L] with orthonormal columns, [q, q]."""
         design = self.shared_design
         in_leaves = (leaves.T @ design.reshape(len(leaves), -1)).reshape(-1, design.shape[1])
         return 2 * self.gram - in_leaves.T @ in_leaves
@@ -69,45 +69,45 @@ class SquaredLoss(Model):
     @property
     @abstractmethod
     def coercive_because(self) -> str:
-        """Why the label loss grows with theta where there is no ridge; empty if it need not."""
+        """Why the label loss grows with θ without a ridge; empty if it need not."""
 
     @property
     def claims(self) -> Claims:
-        """Jointly convex; coercive with a ridge, or by what the model says."""
+        """Jointly convex; coercive with a ridge, or for the reason that the model gives."""
         reason = "the ridge term grows with theta" if self.ridge > 0 else self.coercive_because
         return Claims(jointly_convex=True, coercive_because=reason)
 
     def loss(self, a: Array, b: Array) -> float:
-        """(1/m)||a - b||^2."""
+        """(1/m)‖a − b‖²."""
         return squared_norm(a - b) / self.n_samples
 
     def grad_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """(2/m) (dG/dtheta)^T (2G - y - T) + ridge theta, in the shape of theta."""
+        """(2/m) (∂G/∂θ)ᵀ (2G − y − T) + ridge θ, in the shape of θ."""
         residual = 2 * self.outputs(theta) - self.labels - self.checked_tree(T)
         return self.pull(residual * (2 / self.n_samples)) + self.ridge * np.asarray(theta)
 
     def grad_tree(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """(2/m) (T - G), [m, k]."""
+        """(2/m) (T − G), [m, k]."""
         return (self.checked_tree(T) - self.outputs(theta)) * (2 / self.n_samples)
 
     def hessian_theta(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """(4/m) (dG/dtheta)^T (dG/dtheta) + ridge I; the same for every theta and T."""
+        """(4/m) (∂G/∂θ)ᵀ (∂G/∂θ) + ridge I; the same for every θ and T."""
         self.checked_theta(theta)
         self.checked_tree(T)
         design = self.design
         return design.T @ design * (4 / self.n_samples) + self.ridge * np.eye(design.shape[1])
 
     def tree_curvature(self, theta: ArrayLike) -> Array:
-        """d^2 Q / dT_ic^2 = 2/m, [m, k]."""
+        """∂²Q/∂T_ic² = 2/m, [m, k]."""
         return np.full_like(self.outputs(theta), 2 / self.n_samples)
 
     def cross_curvature(self, theta: ArrayLike, T: ArrayLike) -> Array:
-        """d^2 Q / dG_ic dT_ic = -2/m, [m, k]."""
+        """∂²Q/∂G_ic∂T_ic = −2/m, [m, k]."""
         self.checked_tree(T)
         return np.full_like(self.outputs(theta), -2 / self.n_samples)
 
     def targets(self, theta: ArrayLike) -> Array:
-        """G_theta itself, [m, k]: the squared error of a leaf is its share of the coupling."""
+        """G_θ itself, [m, k]: the squared error of a leaf is its share of the coupling."""
         return self.outputs(theta)
 
     def decode(self, values: ArrayLike) -> Array:
@@ -115,7 +115,7 @@ class SquaredLoss(Model):
         return np.asarray(values, dtype=np.float64)
 
     def min_over_trees(self, theta: ArrayLike, tree_cost: float) -> float:
-        """label_loss(theta) + tree_cost/m, tree_cost the summed squared error of the leaves."""
+        """label_loss(θ) + tree_cost/m, tree_cost the summed squared error of the leaves."""
         return self.label_loss(theta) + tree_cost / self.n_samples
 
     def squares(self, cp: Any, outputs: Any, T: Any, theta: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Linearised networks in weight space, by products with the Jacobian alone.
+"""Linearised networks in weight space, computed by products with the Jacobian.
 
-Slower than the function-space form wherever K fits into memory, and made of other code: the
-tests hold one against the other.
+This is slower than the function-space form as long as K fits into memory. It shares no code with
+it, so that the tests compare the two.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from irtheory.propositions.objectives.contract import Array, Smoothness, ThetaMi
 from irtheory.propositions.objectives.squared import SquaredLoss
 from irtheory.propositions.tangent.linearised import LinearisedNetwork
 
-# Where the iterative solvers stop, relative to their own scale.
+# Relative tolerance of the iterative solvers.
 CONVERGED = 1e-14
 MAX_ITERATIONS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class WeightSpaceObjective(SquaredLoss):
-    """Squared loss of a linearised network; theta stands for theta - theta0, [p].
+    """Squared loss of a linearised network; θ stands for θ − θ0, [p].
 
     The label loss is not coercive where parameters outnumber the rank of J: its minimiser here
     is that of least norm.
@@ -58,7 +58,7 @@ class WeightSpaceObjective(SquaredLoss):
 
     @property
     def strong_convexity(self) -> float:
-        """(2/m) lambda_min(J^T J) + ridge, 0 where parameters outnumber the rank of J."""
+        """(2/m) λ_min(Jᵀ J) + ridge, 0 where parameters outnumber the rank of J."""
         return 2 * self._least / self.n_samples + self.ridge
 
     @cached_property
@@ -69,21 +69,21 @@ class WeightSpaceObjective(SquaredLoss):
 
     @cached_property
     def design(self) -> Array:
-        """J itself, [mk, p], a row for each product with J^T."""
+        """J itself, [mk, p], a row for each product with Jᵀ."""
         rows = np.eye(self.labels.size).reshape(-1, *self.labels.shape)
         return np.stack([self.network.vjp(row) for row in rows])
 
     def outputs(self, theta: ArrayLike) -> Array:
-        """f(x; theta0) + J theta, [m, k]."""
+        """f(x; θ0) + J θ, [m, k]."""
         return self.network.initial + self.network.jvp(self.checked_theta(theta))
 
     def pull(self, cotangent: Array) -> Array:
-        """J^T times an array [m, k], [p]."""
+        """Jᵀ times an array [m, k], [p]."""
         return self.network.vjp(cotangent)
 
     @cached_property
     def _largest(self) -> float:
-        """lambda_max(J J^T), by Lanczos."""
+        """λ_max(J Jᵀ), by Lanczos."""
         gram = _Gram(_Jacobian(self.network))
         if self.labels.size == 1:
             return float(gram.matvec(np.ones(1))[0])
@@ -92,7 +92,7 @@ class WeightSpaceObjective(SquaredLoss):
         return float(eigsh(gram, k=1, v0=start, tol=accuracy, return_eigenvectors=False)[0])
 
     def smoothness(self) -> Smoothness:
-        """Beta = 4 lambda_max(J J^T)/m + ridge."""
+        """β = 4 λ_max(J Jᵀ)/m + ridge."""
         beta = 4 * self._largest / self.n_samples + self.ridge
         return Smoothness(beta, "Lanczos: 4 lambda_max(J J^T)/m + ridge")
 
@@ -112,7 +112,7 @@ class WeightSpaceObjective(SquaredLoss):
         return ThetaMinimum(theta, self.value(theta, T), norm, f"LSMR, {steps} iterations")
 
     def expression(self, cp: ModuleType, theta: Any, T: Any) -> Any:
-        """Q as a cvxpy expression of an explicit J, convex in theta [p] and in T [m, k]."""
+        """Q as a cvxpy expression of an explicit J, convex in θ [p] and in T [m, k]."""
         change = cp.reshape(self.design @ theta, self.labels.shape, order="C")
         return self.squares(cp, self.network.initial + change, T, theta)
 
@@ -132,7 +132,7 @@ class _Jacobian(LinearOperator):
 
 
 class _Gram(LinearOperator):
-    """J J^T [mk, mk] by products with J."""
+    """J Jᵀ [mk, mk] by products with J."""
 
     def __init__(self, jacobian: _Jacobian) -> None:
         self.jacobian = jacobian

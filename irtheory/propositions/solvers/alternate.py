@@ -1,8 +1,8 @@
 """Proposition 1: a gradient step on θ, then the best tree for the new network.
 
 θ_t = θ_{t−1} − μ ∇_θ Q(θ_{t−1}, ω_{t−1}), and ω_t minimises Q(θ_t, ·) over all trees of
-depth ≤ D ("gauss-seidel", what the proof uses) or Q(θ_{t−1}, ·) ("jacobi", what the
-statement prints).
+depth ≤ D ("gauss-seidel", as in the proof) or Q(θ_{t−1}, ·) ("jacobi", as the statement is
+printed).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def alternate(
     order: Order = "gauss-seidel",
     tree_step: TreeStep = "exact",
 ) -> Iterator[tuple[Step, State]]:
-    """Yield the steps of Proposition 1 from θ_1 = `theta`, without end.
+    """Yield the steps of Proposition 1 from θ_1 = `theta`; the caller decides when to stop.
 
     Args:
         objective: Q, convex and β-smooth in θ.
@@ -45,9 +45,9 @@ def alternate(
         step_size: μ; the proposition asks for μ < 1/β.
         trees: the class of trees.
         order: which θ the tree of a step is fitted to.
-        tree_step: "exact", or "cart" for a greedy tree (then gap_ω is what that costs).
+        tree_step: "exact", or "cart" for a greedy tree (gap_ω is then how much worse it is).
 
-    The iterator ends when θ grows beyond what squares can hold.
+    The iterator ends by itself when θ grows so large that its squares overflow.
     """
     steps = TreeSteps(objective, codes, trees or TreeClass(), tree_step)
     rows = Rows(objective, step_size)

@@ -30,7 +30,7 @@ def bcgd(
     watch: float,
     structure: tuple[int, ...] = (),
 ) -> Iterator[tuple[Step, State]]:
-    """Yield the steps of Proposition 2 from (θ_1, ω_1), without end.
+    """Yield the steps of Proposition 2 from (θ_1, ω_1); the caller decides when to stop.
 
     Args:
         fixed: Q over θ and leaf values [L, k].
@@ -38,11 +38,11 @@ def bcgd(
         omega: starting leaf values ω_1, [L, k].
         step_size: μ; the proposition asks for μ < 1/β.
         beta: smoothness constant, for the descent lemma.
-        watch: the Hessian is looked at when both gaps are below this value: an equilibrium
-            that is not a local minimum (a saddle) must not count as the end.
+        watch: the Hessian is computed when both gaps are below this value, because an
+            equilibrium that is not a local minimum (a saddle) must not count as converged.
         structure: identity of the tree, recorded in the states.
 
-    The iterator ends when a block grows beyond what squares can hold.
+    The iterator ends by itself when a block grows so large that its squares overflow.
     """
     eta = step_size * (1 - 0.5 * beta * step_size)
     half = violation = np.nan

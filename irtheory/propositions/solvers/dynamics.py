@@ -1,8 +1,8 @@
-"""Gradient descent on θ in closed form while the tests of the tree stand still.
+"""Gradient descent on θ in closed form, as long as the tests of the tree do not change.
 
 With squared loss T is the leaf means of G, T = P G, so between two changes of the tree's tests
 θ_{t+1} = θ_t − μ(M θ_t + c) with constant M and c. In the eigenvectors of M every coordinate
-moves by itself: z_t = z* + (1 − μλ)^t (z_0 − z*).
+moves independently: z_t = z* + (1 − μλ)^t (z_0 − z*).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Settling:
 
     @cached_property
     def spectrum(self) -> tuple[Array, Array]:
-        """Eigenvalues λ of M, ascending, those that are rounding set to 0, and its eigenvectors."""
+        """Eigenvalues λ of M, ascending (those within rounding are 0), and its eigenvectors."""
         values, vectors = np.linalg.eigh(self.matrix)
         rounding = len(values) * np.finfo(np.float64).eps * values[-1]
         return np.where(values > rounding, values, 0.0), vectors
@@ -56,10 +56,10 @@ def leaf_means(values: Array, leaf_of: NDArray[np.int64]) -> Array:
 
 
 def settling(objective: SquaredLoss, leaf_of: NDArray[np.int64]) -> Settling:
-    """The dynamics for samples in leaves `leaf_of` [m] (any whole numbers, one for each leaf).
+    """The dynamics for samples in leaves `leaf_of` [m] (any whole numbers, one per leaf).
 
     Raises:
-        ValueError: another number of samples.
+        ValueError: `leaf_of` has another length than the sample.
     """
     m, shape = objective.n_samples, objective.theta_shape
     if np.shape(leaf_of) != (m,):
@@ -73,7 +73,7 @@ def settling(objective: SquaredLoss, leaf_of: NDArray[np.int64]) -> Settling:
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """The steps from θ_0 = `theta` with step size μ, as long as the tree's tests stand."""
+    """The steps from θ_0 = `theta` with step size μ, as long as the tree's tests do not change."""
 
     dynamics: Settling
     theta: Array
@@ -81,12 +81,12 @@ class Segment:
 
     @cached_property
     def _start(self) -> Array:
-        """z_0 − z* in the eigenvectors of M; where λ = 0 it stays for ever."""
+        """z_0 − z* in the eigenvectors of M; where λ = 0 it never changes."""
         start = self.theta.reshape(self.dynamics.offset.shape)
         return self.dynamics.spectrum[1].T @ (start - self.dynamics.limit)
 
     def at(self, steps: int) -> Array:
-        """θ after so many steps, in the shape of `theta`."""
+        """θ after this many steps, in the shape of `theta`."""
         values, vectors = self.dynamics.spectrum
         left = (1 - self.step_size * values[:, None]) ** float(steps) * self._start
         return (self.dynamics.limit + vectors @ left).reshape(self.theta.shape)

@@ -12,14 +12,14 @@ from irtheory.propositions.solvers.dynamics import Segment, leaf_means, settling
 from irtheory.propositions.solvers.trajectory import State, Step
 from irtheory.propositions.solvers.tree_steps import BestTree, TreeClass, TreeSteps
 
-# A leap goes this share of the way since the last change further. The best tree is looked for
-# after every leap, so a tree that comes and goes within one is not seen.
+# The length of a leap, as a share of the steps since the last change of the tree. The best tree is
+# computed after every leap, so a tree that is best only within one leap is missed.
 STRIDE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """θ after so many steps of a segment, the best tree there and min_ω Q."""
+    """θ after `steps` steps of a segment, the best tree there and min_ω Q."""
 
     steps: int
     theta: Array
@@ -38,13 +38,13 @@ def jump(
 ) -> Iterator[tuple[Step, State]]:
     """Yield some of the steps that `alternate` would take in the order gauss-seidel.
 
-    Rows carry the t that stepping would give them. Every change of the tree that is seen has its
-    row, found by bisection; so has t = `last`, where the iterator ends.
+    The rows have the same t as with single steps. Every change of the tree that is noticed has a
+    row, which is found by bisection; so has t = `last`, where the iterator ends.
 
     The arguments are those of `alternate`, with μ < 2/β, and `last`, the last step to go to.
 
     Raises:
-        ValueError: a step size with which the closed form diverges.
+        ValueError: a step size for which the closed form diverges.
     """
     if step_size * objective.smoothness().beta >= 2:
         raise ValueError(f"step_size: expected μ < 2/β for the closed form, found {step_size:.6g}")
@@ -69,14 +69,14 @@ def jump(
 
 
 def _before(objective: SquaredLoss, theta: Array, tree: BestTree) -> Before:
-    """The step that starts at θ while the tests of the tree stand."""
+    """The step that starts at θ with the tests of this tree."""
     T = leaf_means(objective.outputs(theta), tree.leaf_of)
     gradient = objective.grad_theta(theta, T)
     return Before(T, objective.value(theta, T), squared_norm(gradient))
 
 
 def _first_change(segment: Segment, best: TreeSteps, known: _Seen, furthest: int) -> _Seen:
-    """Where the best tree is first another than at `known`, by bisection; else `furthest`."""
+    """Bisect for the first step whose best tree is not that of `known`; else take `furthest`."""
 
     def look(steps: int) -> _Seen:
         theta = segment.at(steps)

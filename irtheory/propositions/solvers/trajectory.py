@@ -1,4 +1,4 @@
-"""What a run of Proposition 1 or 2 leaves behind, and the one loop that drives a run."""
+"""The record of a run of Proposition 1 or 2, and the loop that drives a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Stopped(Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """One row of a trajectory; all values are of Q's own unit (a mean loss).
+    """One row of a trajectory; all values have the unit of Q (a mean loss).
 
     Attributes:
         t: step, from 1.
@@ -62,13 +62,13 @@ COLUMNS = tuple(column.name for column in fields(Step))
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Where a run is.
+    """The state of a run at one step.
 
     Attributes:
         theta: θ_t.
         tree_outputs: T = T_ω(S), [m, k].
         structure: identity of the tree's tests.
-        tree: makes the tree itself, where the ω-step is one; None where its tests are fixed.
+        tree: makes the tree itself, if the ω-step fits one; None if its tests are fixed.
         omega: leaf values [L, k], where they move by gradient.
         is_minimum: False at a point whose Hessian has a negative eigenvalue.
     """
@@ -82,7 +82,7 @@ class State:
 
 
 def representable(block: Array) -> bool:
-    """Whether θ or ω is finite and small enough that quartic losses of it do not overflow."""
+    """Whether a block is finite and so small that quartic losses of it do not overflow."""
     return bool(np.abs(block).max(initial=0.0) < 1e60)
 
 
@@ -128,10 +128,10 @@ class StopRule:
 
     Attributes:
         tolerance: both gaps must fall below tolerance · Q(θ_1, ω_1).
-        max_steps: at most so many steps.
+        max_steps: largest number of steps.
         blow_up: Q above blow_up · (1 + Q(θ_1, ω_1)) counts as diverged.
-        patience: so many steps without a new minimum, and Q above the last one, count as
-            stalled (steps that are too long can oscillate for ever).
+        patience: this many steps without a new minimum of Q, and Q above the last one, count
+            as stalled (steps that are too long can oscillate for ever).
     """
 
     tolerance: float = 1e-9
@@ -144,7 +144,7 @@ class StopRule:
 
         Args:
             step: the step.
-            state: where it led.
+            state: the state after it.
             first: Q(θ_1, ω_1).
             lowest: the step of smallest Q so far.
         """
@@ -168,14 +168,14 @@ def run(
     observe: Callable[[Step], None] | None = None,
     keep_every: int | None = None,
 ) -> Trajectory:
-    """Drive a solver's steps until the rule stops it; keyboard interrupts keep what there is.
+    """Run a solver until the rule stops it; on Ctrl-C the steps so far are returned.
 
     Args:
         steps: (step, state) pairs of `alternate` or `bcgd`; ends early if a value overflowed.
         rule: when to stop.
         step_size: μ, recorded in the result.
         observe: called with every step, as soon as it exists.
-        keep_every: keep the state of every so many steps too.
+        keep_every: also keep the state of every `keep_every`-th step.
 
     Raises:
         ValueError: the very first step already has no finite value.

@@ -28,10 +28,14 @@ class TreeClass:
 
 @dataclass(frozen=True, eq=False)
 class BestTree:
-    """A tree as the objective sees it.
+    """A tree by its effect on the objective.
 
-    outputs T [m, k]; identity of its tests; Q − proven minimum at the θ it was fitted to; a way
-    to make the `Tree`, whose values are those of T; the leaf of every sample of an exact tree.
+    Attributes:
+        outputs: T, [m, k].
+        structure: identity of its tests.
+        gap: Q minus its proven minimum, at the θ to which the tree was fitted.
+        make: makes the `Tree`, whose values are those of T.
+        leaf_of: leaf of every sample in the exact tree, [m].
     """
 
     outputs: Array
@@ -42,7 +46,7 @@ class BestTree:
 
 
 class TreeSteps:
-    """min_ω Q(θ, ·), and the ω-step that is taken (the same thing unless it is greedy)."""
+    """min_ω Q(θ, ·) and the ω-step that is taken; they are the same unless the step is greedy."""
 
     def __init__(self, objective: Objective, codes: Array, trees: TreeClass, kind: TreeStep):
         self._objective, self._codes = objective, codes
@@ -84,10 +88,10 @@ class TreeSteps:
 
 
 class ThetaMinima:
-    """min_θ Q(·, T), remembered while T stays the same (trees of classes change rarely).
+    """min_θ Q(·, T), cached as long as T stays the same (trees of classes change rarely).
 
-    Where no minimum is attained (separable classes without a ridge) it is NaN, and so are
-    the gap and the distance made of it.
+    If no minimum is attained (separable classes without a ridge) it is NaN, and so are the gap
+    and the distance computed from it.
     """
 
     def __init__(self, objective: Objective):

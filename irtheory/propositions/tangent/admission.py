@@ -1,4 +1,4 @@
-"""Which modules have a Jacobian at θ0: one output for one θ, differentiable, sample by sample."""
+"""Check that a module has a Jacobian at θ0: deterministic, differentiable, sample by sample."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+Array = NDArray[np.float64]
 Parameters = dict[str, Tensor]
-# Samples on which a module is tried.
+# Number of samples on which a module is tried.
 TRIED = 32
-# Outputs that ought to be equal may differ by this share, from the order of additions.
+# Outputs that should be equal may differ by this share, as sums are taken in another order.
 ROUNDING = 1e-9
-# Paths on which a jump is looked for, how far they go (in sizes of the parameters), and how often
-# they are halved. Shares of the outputs' size: what a continuous path cannot change by in 2^-40 of
-# its length, and what only a pole does.
+# A jump is searched for on so many paths, which have these lengths (in units of the size of the
+# parameters) and are halved so many times.
 PATHS, REACHES, HALVINGS = 3, (1.0, 0.1, 0.01), 40
+# As shares of the size of the outputs: a change that no continuous path makes within 2^-40 of its
+# length, and one that only a pole makes.
 JUMP, POLE = 1e-5, 1e3
-# Difference quotients of this step may miss a derivative by this share; kinks cost a little.
+# Difference quotients with this step may differ from derivatives by this share: a kink (relu) makes
+# a small difference. This many random directions are tried.
 STEP, ALLOWED, DIRECTIONS = 1e-6, 0.05, 8
 
 
@@ -45,9 +48,10 @@ def trainable(module: nn.Module) -> Parameters:
 
 
 def evaluate(module: nn.Module, parameters: Parameters, x: Tensor) -> Tensor:
-    """F(x; θ) [m, k] at other values of the parameters, which the module does not keep.
+    """F(x; θ) [m, k] at other values of the parameters; the module keeps its own.
 
-    functional_call leaves the new values in a submodule that stands in two places.
+    They are restored by hand: functional_call leaves the new values in a submodule that the
+    module contains twice.
     """
     own = [(part, name, p) for part in module.modules() for name, p in part._parameters.items()]
     try:
@@ -58,16 +62,16 @@ def evaluate(module: nn.Module, parameters: Parameters, x: Tensor) -> Tensor:
 
 
 def admissible(module: nn.Module, x: ArrayLike | Tensor) -> nn.Module:
-    """A copy of the module in float64, once it is found to be a smooth function of θ and x_i.
+    """A copy of the module in float64, after checking that it is a smooth function of θ.
 
     Args:
         module: x [m, …] → outputs [m, k].
-        x: the samples, at most 32 of which are tried.
+        x: the samples; the first 32 are used for the checks.
 
     Raises:
-        ValueError: dropout that draws, batch norm with statistics of the batch, nothing to
-            train, outputs of another shape, outputs that differ from one evaluation to the
-            next or that depend on other samples, or that have no derivative.
+        ValueError: active dropout, batch norm with statistics of the batch, no trainable
+            parameters, outputs of another shape, or outputs that differ from one evaluation
+            to the next, depend on other samples or have no derivative.
     """
     _refuse_by_name(module)
     x = as_inputs(module, x)[:TRIED].detach()
@@ -144,14 +148,14 @@ def _moved(module: nn.Module, theta: Parameters, way: Parameters, length: float,
 
 
 def _refuse_jumps(module: nn.Module, x: Tensor) -> None:
-    """Look for a jump along paths in θ; a small one beside large smooth changes can be missed."""
+    """Search for a jump along paths in θ; a jump that smooth changes dwarf can be missed."""
     theta, draw = trainable(module), torch.Generator().manual_seed(0)
     for _ in range(PATHS):
         way = _direction(theta, draw)
         for reach in REACHES:
             left, whole = _largest_piece(module, theta, way, reach, x)
             if math.isfinite(left) and left <= POLE * whole:
-                break  # else the path meets a pole: try one that stays closer to θ0
+                break  # otherwise the path meets a pole: try a shorter one
         else:
             raise ValueError("module: its outputs grow without bound close to θ0")
         if left > JUMP * whole:
@@ -166,7 +170,8 @@ def _largest_piece(
 ) -> tuple[float, float]:
     """The change over the last of `HALVINGS` halves of a path; the size of outputs and change.
 
-    The half that changes more is kept each time: of a continuous change next to nothing is left.
+    Of the two halves the one that changes more is kept each time. A continuous change then shrinks
+    to almost nothing, a jump does not.
     """
     left, right = 0.0, reach
     at_left, at_right = (_moved(module, theta, way, s, x) for s in (left, right))

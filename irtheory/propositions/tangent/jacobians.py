@@ -12,16 +12,16 @@ from irtheory.propositions.tangent.admission import evaluate, trainable
 
 
 def bytes_a_sample(module: nn.Module, x: Tensor, outputs: int) -> int:
-    """Memory for one sample: J twice while it is made, and what k backward passes save."""
+    """Bytes for one sample: J twice while it is computed, and the buffers of k backward passes."""
     one = x[:1]
-    # What two samples save more than one does is a sample's share, the rest the weights'.
+    # The difference between two samples and one is the share of a sample; the rest is the weights'.
     saved = _saved(module, torch.cat([one, one])) - _saved(module, one)
     parameters = sum(p.numel() for p in trainable(module).values())
     return 8 * (2 * outputs * parameters + 2 * (outputs + 1) * saved)
 
 
 def _saved(module: nn.Module, x: Tensor) -> int:
-    """Numbers that autograd keeps of a forward pass."""
+    """Count of the numbers that autograd keeps of a forward pass."""
     saved = 0
 
     def count(tensor: Tensor) -> Tensor:
@@ -37,8 +37,8 @@ def _saved(module: nn.Module, x: Tensor) -> int:
 def jacobians(module: nn.Module, x: Tensor) -> list[Tensor]:
     """df/dp for every parameter p, [b, k, size of p], for samples x [b, …].
 
-    Modules that torch.func cannot batch (recurrent ones, branches on values) are done output by
-    output.
+    For modules that torch.func cannot batch (recurrent ones, branches on values) the outputs are
+    differentiated one by one.
     """
 
     def output(parameters: dict[str, Tensor], sample: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ def jacobians(module: nn.Module, x: Tensor) -> list[Tensor]:
 
     try:
         with warnings.catch_warnings():
-            # Operations without a batching rule are looped over: slower, not wrong.
+            # Operations without a batching rule run in a loop, which is slower but correct.
             warnings.filterwarnings("ignore", "There is a performance drop")
             rows = vmap(jacrev(output), in_dims=(None, 0))(trainable(module), x)
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""The empirical kernel K = J Jᵀ, block by block under a stated budget of memory."""
+"""The empirical kernel K = J Jᵀ, computed in blocks within a given memory budget."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from irtheory.propositions.objectives.contract import Array
 from irtheory.propositions.tangent import jacobians, layerwise
-from irtheory.propositions.tangent.admission import as_inputs, trainable
+from irtheory.propositions.tangent.admission import Array, as_inputs, trainable
 
 Method = Literal["auto", "layers", "jacobians"]
 GIB = 2**30
-# GiB that a kernel may take unless told otherwise.
+# Default memory budget of a kernel, in GiB.
 MAX_MEMORY = 4.0
 
 
 @dataclass(frozen=True)
 class KernelPlan:
-    """How a kernel will be computed, and the memory that takes.
+    """How a kernel will be computed, and how much memory that needs.
 
     Attributes:
-        rows, columns: samples on either side.
+        rows, columns: numbers of samples that give the rows and the columns.
         outputs, parameters: k and p.
         method: "layers" (perceptrons) or "jacobians" (any module).
         block: samples whose layers or Jacobians are held at a time.
-        memory: bytes at the peak, by count.
-        allowed: bytes of the budget.
+        memory: estimated peak, in bytes.
+        allowed: the budget, in bytes.
     """
 
     rows: int
@@ -45,7 +44,7 @@ class KernelPlan:
     allowed: int
 
     def __str__(self) -> str:
-        """One line to print before it starts."""
+        """One line to print before the kernel is computed."""
         how = {"layers": "layer by layer", "jacobians": "from Jacobians"}[self.method]
         shape = f"{self.rows * self.outputs} × {self.columns * self.outputs}"
         return (
@@ -64,7 +63,7 @@ def plan_kernel(
     method: Method = "auto",
     matrices: int = 1,
 ) -> KernelPlan:
-    """Choose a way and a block that stay below `max_memory` GiB.
+    """Choose a method and a block size that stay below `max_memory` GiB.
 
     Args:
         module: what `admissible` returned.
@@ -72,10 +71,11 @@ def plan_kernel(
         others: samples of the columns, [m', …]; those of the rows if None.
         max_memory: GiB.
         method: "auto" is "layers" for perceptrons and "jacobians" for the rest.
-        matrices: of the size of K that will be held at a time, its eigenvectors among them.
+        matrices: number of matrices of the size of K that are held at a time, with K itself.
 
     Raises:
-        ValueError: no block is small enough, "layers" is asked for another module, or bad x.
+        ValueError: no block is small enough, `method` is "layers" for a module that is no
+            perceptron, or `x` is no finite array.
     """
     if method not in get_args(Method):
         raise ValueError(f"method: expected one of {get_args(Method)}, found {method!r}")
@@ -147,7 +147,7 @@ def empirical_kernel(
     ]
     row, left, right = -1, None, None
     for done, (i, j) in enumerate(pairs, 1):
-        right = None  # blocks are freed before others are made
+        right = None  # free the old block before the next one is computed
         if i != row:
             left = None
             row, left = i, prepare(module, x[i : i + plan.block])
@@ -160,7 +160,7 @@ def empirical_kernel(
 
 
 def _place(kernel: Array, block: Array, i: int, j: int, symmetric: bool) -> None:
-    """Write a block, and its mirror image below the diagonal's blocks."""
+    """Write a block and, if K is symmetric, its transpose at the mirrored place."""
     if symmetric and i == j:
         block = (block + block.T) / 2
     kernel[i : i + block.shape[0], j : j + block.shape[1]] = block

@@ -1,4 +1,4 @@
-"""The kernel of a perceptron layer by layer, without its Jacobian.
+"""The kernel of a perceptron, computed layer by layer without the Jacobian.
 
 Let layer l be z = s_w W a + s_b b, with inputs a(x) and B_c(x) = df_c/dz. The rows of J that
 belong to W are outer products of the two, so that (Novak et al., 2022, structured derivatives)
@@ -24,7 +24,7 @@ ELEMENTWISE = (
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """What one affine layer adds to K for a block of b samples.
+    """The part of one affine layer in K, for a block of b samples.
 
     Attributes:
         inputs: a, [b, fan-in].
@@ -64,7 +64,7 @@ def _is_affine(part: nn.Module) -> TypeGuard[Affine | nn.Linear]:
 
 
 def bytes_a_sample(module: nn.Sequential, outputs: int) -> int:
-    """Memory that `layers` takes for one sample: inputs and slopes of all layers, and copies."""
+    """Bytes that `layers` needs for one sample: inputs and slopes of all layers, and copies."""
     weights = [p for p in module.parameters() if p.ndim == 2]
     return 8 * sum(2 * w.shape[1] + 2 * (1 + outputs) * w.shape[0] for w in weights)
 
@@ -98,7 +98,7 @@ def layers(module: nn.Sequential, x: Tensor) -> list[Layer]:
 def _activate(part: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         z = z.detach().requires_grad_()
-        h = part(z.clone())  # it may work in place
+        h = part(z.clone())  # a clone, as the activation may work in place
         (derivative,) = torch.autograd.grad(h.sum(), z)
     return h.detach(), derivative
 

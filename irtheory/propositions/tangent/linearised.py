@@ -1,4 +1,4 @@
-"""A network's linearisation in weight space, by products with its Jacobian."""
+"""A network linearised in weight space, by products with its Jacobian."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.func import jvp, vjp
 
-from irtheory.propositions.objectives.contract import Array
-from irtheory.propositions.tangent.admission import Parameters, as_inputs, evaluate, trainable
+from irtheory.propositions.tangent.admission import (
+    Array,
+    Parameters,
+    as_inputs,
+    evaluate,
+    trainable,
+)
 
 
 def network_outputs(module: nn.Module, x: ArrayLike | Tensor) -> Array:

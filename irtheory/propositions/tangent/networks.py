@@ -13,7 +13,7 @@ from torch.nn import functional
 Activation = Literal["relu", "tanh", "gelu"]
 Parametrisation = Literal["ntk", "standard"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
-# 1/√E[φ(z)²] for a standard normal z: what keeps outputs of one size from layer to layer.
+# 1/√E[φ(z)²] for a standard normal z: this keeps the size of the outputs from layer to layer.
 GAINS = {"relu": math.sqrt(2.0), "tanh": 1.5925374, "gelu": 1.5335304}
 BIAS = 0.1  # standard deviation of a bias, in units of its layer's output
 KERNEL = 3  # side of a convolution's window
@@ -66,7 +66,7 @@ def _check(sizes: dict[str, Sequence[int]], activation: str, parametrisation: st
 
 
 def _gains(layers: int, activation: str) -> Iterator[float]:
-    """1 for the input layer, then what makes up for the activation before."""
+    """Gains by layer: 1 for the input layer, then the one of the activation before the layer."""
     return iter([1.0] + [GAINS[activation]] * layers)
 
 
@@ -107,12 +107,12 @@ def cnn(
     parametrisation: Parametrisation = "ntk",
     seed: int = 0,
 ) -> nn.Sequential:
-    """Convolutions of 3 × 3 with these channels, each halved by means, then a linear layer.
+    """Convolutions of 3 × 3 with these channels, each with mean pooling, then a linear layer.
 
     x is [m, *image], `image` being (channels, height, width); the rest is as for `mlp`.
 
     Raises:
-        ValueError: as `mlp`, or an image that halving makes smaller than one pixel.
+        ValueError: as `mlp`, or the pooling makes the image smaller than one pixel.
     """
     sizes = {"image": image, "channels": channels, "outputs": [outputs]}
     _check(sizes, activation, parametrisation)

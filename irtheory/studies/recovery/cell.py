@@ -1,4 +1,4 @@
-"""One cell: draw the world, train, and measure on its test sample what was recovered."""
+"""One cell: draw a world, train on it, and measure recovery on its test sample."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class AttributeRecovery:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one cell found, all on the test sample, for the attributes that t uses.
+    """The measurements of one cell, on the test sample, for the attributes that t uses.
 
     Attributes:
         accuracy_g, accuracy_t, agreement: of G, of T, and the share on which both agree.
@@ -73,11 +73,11 @@ class Measured:
         features_by_attributes, score: d_D(g‖f) and d_D(f; g) of all kept codes.
         constant_code: what one constant code scores for d_D(f‖g), mean of 2p/(1 + p).
         leaves, codes_used: of T, and how many codes it tests.
-        kept: codes that count.
+        kept: number of codes kept.
         density: share of kept codes that are not 0.
         seconds: to draw, train and measure.
         attributes: one entry for every attribute that t uses.
-        moments: one an epoch, where the cell asks for it.
+        moments: one per epoch, if the cell asks for it.
     """
 
     accuracy_g: float
@@ -105,7 +105,7 @@ class Failed:
 
 
 def run_cell(cell: Cell) -> Measured:
-    """Draw, train on one torch thread, measure; the same cell gives the same, but for time.
+    """Draw, train on one torch thread, measure; the same cell gives the same result, except time.
 
     Raises:
         FloatingPointError: a loss is not finite.
@@ -117,7 +117,7 @@ def run_cell(cell: Cell) -> Measured:
     moments: list[Moment] = []
     watch = _watch(world, cell.array.bits, moments) if cell.dynamics else None
     with _one_thread(), warnings.catch_warnings():
-        # Dead codes are a result here: they are counted.
+        # Constant codes are a result here, and counted.
         warnings.filterwarnings("ignore", message=".*codes are constant over")
         fitted = fit_arrays(x, y, k, cell.method, cell.array, on_epoch=watch)
     return _measure(world, fitted, cell.array.bits, start, tuple(moments))
@@ -134,7 +134,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _watch(world: World, bits: int, moments: list[Moment]) -> Callable[[Epoch, Intersection], None]:
-    """Appends the moment of every epoch to `moments`."""
+    """A callback that appends the moment of every epoch to `moments`."""
     test, f = world.test, _used_attributes(world)
     x = torch.as_tensor(test.x, dtype=torch.float64)
     batches = in_order(x, torch.as_tensor(test.labels))
@@ -211,13 +211,13 @@ def _each(
 
 
 def write_cell(folder: Path, cell: Cell, measured: Measured) -> None:
-    """Write <key>.json, in one piece: the settings and what they gave."""
+    """Write <key>.json in one piece: the settings and the measurements."""
     content = {"version": VERSION, "cell": cell.content(), "measured": asdict(measured)}
     write_json(folder / f"{cell.key}.json", content)
 
 
 def read_cell(folder: Path, cell: Cell) -> Measured | None:
-    """What an earlier run measured for this cell; None if it has not, or the file is broken."""
+    """The measurements of an earlier run for this cell; None without a readable file of it."""
     try:
         content: Any = json.loads((folder / f"{cell.key}.json").read_text(encoding="utf-8"))
         if content["cell"] != json.loads(json_text(cell.content())):

@@ -1,4 +1,4 @@
-"""`ira recover` behind the command line: folder, cells side by side, table, exit code."""
+"""The command `ira recover`: run folder, cells in parallel, table, exit code."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 from joblib import Parallel, delayed
 from rich.console import Console
-from rich.table import Table
 
-from irtheory.runs.console import Pulse, make_console, print_plain, print_written, progress_bar
+from irtheory.runs.console import (
+    Pulse,
+    make_console,
+    print_plain,
+    print_table,
+    print_written,
+    progress_bar,
+)
 from irtheory.runs.exits import BROKEN, DONE, INTERRUPTED
 from irtheory.runs.files import InputError, write_json
 from irtheory.runs.folder import default_folder, open_run
 from irtheory.runs.lock import lock_run_folder
 from irtheory.runs.options import take
-from irtheory.studies.recovery import cell as cells
-from irtheory.studies.recovery.cell import Failed, Measured, read_cell, write_cell
+from irtheory.studies.recovery.cell import Failed, Measured, read_cell, run_cell, write_cell
 from irtheory.studies.recovery.files import RESULTS, write_results
 from irtheory.studies.recovery.grid import Cell, Place, places
 from irtheory.studies.recovery.settings import RecoverRequest, RecoverySettings
 from irtheory.studies.recovery.table import Interval, Row, sentence, summarise, verdicts
-from irtheory.trees.cart.fit import fit_cart
-from irtheory.trees.compile import kernels_compiled, warm_up
-from irtheory.trees.refine.fit import refine_tree
+from irtheory.trees.compile import compile_kernels
 
 CELLS = "cells"
 HEADS = ("recovered by T", "by all codes", "acc T", "acc G", "agree", "tested")
@@ -39,11 +41,14 @@ NOTES = (
 
 
 def recover_command(given: Mapping[str, Any]) -> int:
-    """Run what is missing, print, write; the exit code is 0, 1 or 130.
+    """Run the missing cells, print and write the study.
 
     Args:
         given: options of the command line, by the names of `RecoverySettings` and
             `RecoverRequest`.
+
+    Returns:
+        The exit code: 0 (done), 1 (a cell failed) or 130 (interrupted).
 
     Raises:
         InputError: settings or a folder that cannot be used.
@@ -70,12 +75,13 @@ def _fill(
     folder: Path,
     console: Console,
 ) -> int:
-    """Run the cells that are missing and report on all; the exit code."""
+    """Run the missing cells and report on all of them; returns the exit code."""
     known, missing = _split(study, folder / CELLS)
     if known:
         print_plain(console, f"{len(known)} cells are there, {len(missing)} to run")
     if missing:
-        _compile(console)
+        # Here, so that the processes load the kernels from numba's cache.
+        compile_kernels(lambda line: print_plain(console, line))
     try:
         outcomes = known | _run(missing, folder / CELLS, threads, console)
     except KeyboardInterrupt:
@@ -100,7 +106,7 @@ def _content(settings: RecoverySettings) -> dict:
 
 
 def _split(study: Sequence[Place], folder: Path) -> tuple[dict[str, Measured | Failed], list[Cell]]:
-    """Results that are there, by key, and the cells to run, each once, in the study's order."""
+    """Results of an earlier run by key, and the cells to run, each once, in the study's order."""
     known: dict[str, Measured | Failed] = {}
     missing: dict[str, Cell] = {}
     for key, cell in {place.cell.key: place.cell for place in study}.items():
@@ -111,19 +117,9 @@ def _split(study: Sequence[Place], folder: Path) -> tuple[dict[str, Measured | F
     return known, list(missing.values())
 
 
-def _compile(console: Console) -> None:
-    """Fill numba's cache here, so that the processes load from it."""
-    if not kernels_compiled():
-        console.print("compiling tree kernels (once, about a minute) …")
-    warm_up()
-    codes = np.arange(8)[:, None] >> np.arange(3) & 1
-    wanted = np.eye(2)[codes[:, 0] ^ codes[:, 1]]
-    refine_tree(fit_cart(codes, wanted, 2, threads=1), codes, wanted)
-
-
 def _work(cell: Cell, folder: Path) -> tuple[str, Measured | Failed]:
     try:
-        measured = cells.run_cell(cell)
+        measured = run_cell(cell)
     except (ArithmeticError, RuntimeError, ValueError) as error:
         return cell.key, Failed(str(error))
     write_cell(folder, cell, measured)
@@ -192,28 +188,22 @@ def _report(
 
 
 def _print_tables(rows: Sequence[Row], console: Console) -> None:
+    swept = [name for name, _ in rows[0].point]
     for regime in dict.fromkeys(row.regime for row in rows):
-        console.print(_table(regime, [row for row in rows if row.regime == regime]))
+        cells = [_table_cells(row) for row in rows if row.regime == regime]
+        print_table(console, (*swept, "method", *HEADS), cells, title=regime)
         console.print()
 
 
-def _table(regime: str, rows: Sequence[Row]) -> Table:
-    table = Table(title=regime, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name, _ in rows[0].point:
-        table.add_column(name, justify="right")
-    table.add_column("method")
-    for head in HEADS:
-        table.add_column(head, justify="right")
-    for row in rows:
-        m = row.metrics
-        table.add_row(
-            *(f"{value:g}" for _, value in row.point),
-            row.method,
-            *(_half_width(m[name]) for name in ("recovered_by_tree", "recovered_by_codes")),
-            *(f"{m[name].mean:.3f}" for name in ("accuracy_t", "accuracy_g", "agreement")),
-            f"{m['codes_used'].mean:.1f}",
-        )
-    return table
+def _table_cells(row: Row) -> list[str]:
+    m = row.metrics
+    return [
+        *(f"{value:g}" for _, value in row.point),
+        row.method,
+        *(_half_width(m[name]) for name in ("recovered_by_tree", "recovered_by_codes")),
+        *(f"{m[name].mean:.3f}" for name in ("accuracy_t", "accuracy_g", "agreement")),
+        f"{m['codes_used'].mean:.1f}",
+    ]
 
 
 def _half_width(found: Interval) -> str:

@@ -32,7 +32,7 @@ RESULTS = "results.json"
 
 
 def write_results(folder: Path, settings: RecoverySettings, found: Found) -> list[Path]:
-    """Write all tables and figures of the cells; figures of an earlier study there go.
+    """Write all tables and figures of the cells; figures of an earlier study are removed.
 
     Args:
         folder: of the run.
@@ -102,7 +102,7 @@ def _values(point: Point) -> list[float]:
 
 
 def _results(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """Tidy: one line a regime, method, point and metric."""
+    """Tidy format: one line for each regime, method, point and metric."""
     lines = (
         [row.regime, row.method, *_values(row.point), metric, *_attributes(spread, STATISTICS)]
         for row in rows
@@ -112,7 +112,7 @@ def _results(rows: Sequence[Row], names: Sequence[str]) -> str:
 
 
 def _cells(found: Found, names: Sequence[str]) -> str:
-    """One line a place; places that share a cell share a key."""
+    """One line per place; places that share a cell share a key."""
     lines = (
         [p.regime, p.method, *_values(p.point), p.seed, p.cell.key, *_attributes(m, NUMBERS)]
         for p, m in found

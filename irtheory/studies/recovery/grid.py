@@ -1,4 +1,4 @@
-"""The cells of a recovery study: one world, one method, one training each."""
+"""The cells of a recovery study, each one world, one method and one training."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from irtheory.problems.worlds import WorldSettings
 from irtheory.runs.files import InputError
 from irtheory.studies.recovery.settings import Point, RecoverySettings
 
-# Part of every key: a change of what a cell computes needs a new number.
+# Part of every key: increase it when the computation of a cell changes.
 VERSION = 2
 HEAD_HIDDEN, BATCH_SIZE, LEARNING_RATE = 64, 128, 3e-3
-# What the settings of worlds and networks call what an option calls otherwise.
+# Names of options that differ from those of the settings of worlds and networks.
 OPTIONS = {"max_depth": "depth", "structure": "regimes"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training: all that its result depends on.
+    """One training: everything that its result depends on.
 
     Attributes:
         name: of the method, before its weights were replaced.
@@ -45,7 +45,7 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """Hash of everything the result depends on; how a method is called is not."""
+        """Hash of everything that the result depends on, so not of the name of the method."""
         text = json.dumps([VERSION, self.content()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -76,7 +76,7 @@ def places(settings: RecoverySettings) -> list[Place]:
     """All cells of the study, seed by seed, all methods of a world together.
 
     Raises:
-        InputError: a setting, swept or not, that no world or network can have.
+        InputError: a setting, swept or not, is out of range for a world or a network.
     """
     return list(_places(settings))
 
@@ -124,7 +124,7 @@ def _cell(s: RecoverySettings, regime: str, name: str, seed: int, dynamics: bool
 
 
 def _weights(own: Weights, s: RecoverySettings) -> Weights:
-    """The method's λs, those above 0 replaced where an option asks for it."""
+    """The λ of the method; those above 0 are replaced if an option gives another value."""
     asked = {f.name: getattr(s, f"lambda_{f.name}", None) for f in fields(Weights)}
     new = {k: v for k, v in asked.items() if v is not None and getattr(own, k)}
     return replace(own, **new)

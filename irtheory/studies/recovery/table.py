@@ -1,4 +1,4 @@
-"""From cells to the table: means with intervals, and who recovers most."""
+"""The table of a study: means with intervals, and the method that recovers most."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Row:
-    """One method in one regime at one point of the sweeps: an interval over seeds a metric."""
+    """One method in one regime at one point of the sweeps: metrics with intervals over seeds."""
 
     regime: str
     method: str
@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Rival:
-    """How far the method ahead is ahead of another, over the seeds that both have."""
+    """The lead of the best method over another one, over the seeds that both have."""
 
     method: str
     difference: Interval
@@ -107,7 +107,7 @@ def summarise(found: Found) -> list[Row]:
 
 
 def verdicts(found: Found) -> list[Verdict]:
-    """Who recovers most by its tree, for every regime and point; rivals from near to far."""
+    """The method that recovers most by its tree, for every regime and point; rivals by distance."""
     values: dict[tuple[str, Point], dict[str, dict[int, float]]] = {}
     for place, measured in found:
         methods = values.setdefault((place.regime, place.point), {})
@@ -166,7 +166,7 @@ class Seen:
     by_codes: Interval
 
 
-# Attributes of all tests of t are always seen: there observability says nothing.
+# In this regime every sample reaches every attribute, so observability says nothing.
 ALWAYS_SEEN = "every-path"
 STEP = 0.125
 

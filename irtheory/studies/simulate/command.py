@@ -1,4 +1,4 @@
-"""`ira simulate` behind the command line: folder, live trajectory, seeds, exit code."""
+"""The command `ira simulate`: run folder, progress, one or several seeds, exit code."""
 
 from __future__ import annotations
 
@@ -8,31 +8,43 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
-from joblib import Parallel, delayed
 from rich.console import Console
-from rich.table import Table
 
 from irtheory.propositions.certificates.reference import MissingDependency, cvxpy_missing
 from irtheory.propositions.solvers.trajectory import COLUMNS, Step
-from irtheory.runs.console import Pulse, make_console, print_plain, print_written, progress_bar
+from irtheory.runs.console import (
+    Pulse,
+    make_console,
+    print_plain,
+    print_table,
+    print_written,
+    progress_bar,
+)
 from irtheory.runs.exits import BROKEN, DONE, INTERRUPTED
 from irtheory.runs.files import InputError, TableWriter
-from irtheory.runs.folder import default_folder, open_run, refuse_used
+from irtheory.runs.folder import open_run
 from irtheory.runs.lock import lock_run_folder
 from irtheory.studies.simulate.files import FailedSeed, write_ensemble, write_results
-from irtheory.studies.simulate.report import (
-    StepProgress,
-    compile_kernels,
-    print_certificate,
-    print_verdict,
-)
+from irtheory.studies.simulate.report import StepProgress, print_certificate, print_verdict
 from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings
-from irtheory.studies.simulate.setup import Prepared, prepare, processes, shared
+from irtheory.studies.simulate.setup import Prepared, prepare, processes, run_folder, shared
 from irtheory.studies.simulate.simulate import Result, simulate
+from irtheory.trees.compile import compile_kernels
+
+SEED_COLUMNS = (
+    "seed", "steps", "Q at the end", "gap_θ / Q_1", "largest gap_ω / Q_1", "tree changes", "holds",
+)  # fmt: skip
 
 
 def simulate_command(settings: SimulateSettings, request: SimulateRequest) -> int:
-    """Run, print, write; the exit code is 0 (holds), 1 (broken) or 130 (interrupted).
+    """Run a proposition, print its certificate and write the run folder.
+
+    Args:
+        settings: without `widths`, which belong to `irtheory.studies.width.command`.
+        request: number of problems, folder and form of the output.
+
+    Returns:
+        The exit code: 0 (the certificate holds), 1 (it is broken) or 130 (interrupted).
 
     Raises:
         InputError: settings, data or folder that cannot be used.
@@ -40,17 +52,19 @@ def simulate_command(settings: SimulateSettings, request: SimulateRequest) -> in
     """
     settings, seeds = settings.resolved(), request.seeds or 1
     console = make_console(quiet=request.as_json)
-    folder = request.out or default_folder("simulate", settings.setting)
-    # Before anything that takes long.
-    refuse_used(folder, "simulate", request.overwrite)
+    folder = run_folder(settings, request)
     if seeds > 1 and settings.data is not None:
         raise InputError("--seeds draws new problems; with --data there is only one")
-    prepared = prepare(shared(settings, seeds), lambda line: print_plain(console, line))
+
+    def say(line: str) -> None:
+        print_plain(console, line)
+
+    prepared = prepare(shared(settings, seeds), say)
     _need_cvxpy(settings)
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
     with lock_run_folder(folder):
         open_run(folder, content, request.overwrite, settings.seed)
-        compile_kernels(console)
+        compile_kernels(say)
         if seeds > 1:
             code, result = _ensemble(settings, seeds, folder, console), "seeds.json"
         else:
@@ -71,7 +85,7 @@ def _single(settings: SimulateSettings, prepared: Prepared, folder: Path, consol
         rows = stack.enter_context(TableWriter(folder / "trajectory.csv", COLUMNS))
         bar = stack.enter_context(progress_bar(console))
         show = StepProgress(console, bar, settings.setting)
-        # A saddle is met only on the way, so its table is opened with its first step.
+        # Not every run has a saddle, so escape.csv is opened with its first step.
         escape: list[TableWriter] = []
 
         def observe(step: Step) -> None:
@@ -116,6 +130,8 @@ def _one(settings: SimulateSettings, folder: Path) -> Result | FailedSeed:
 def _outcomes(
     settings: SimulateSettings, seeds: int, folder: Path
 ) -> Iterator[Result | FailedSeed]:
+    from joblib import Parallel, delayed
+
     (folder / "trajectories").mkdir()
     one = replace(shared(settings, seeds), threads=1)
     jobs = [replace(one, seed=settings.seed + i) for i in range(seeds)]
@@ -140,7 +156,8 @@ def _ensemble(settings: SimulateSettings, seeds: int, folder: Path, console: Con
         )
         print_plain(console, "next: run the same command again with --overwrite")
         return INTERRUPTED
-    console.print(_seed_table(outcomes))
+    rows = [[str(outcome.settings.seed), *_seed_cells(outcome)] for outcome in outcomes]
+    print_table(console, SEED_COLUMNS, rows)
     written = [*write_ensemble(folder, outcomes), folder / "trajectories"]
     holds = sum(isinstance(o, Result) and o.certificate.holds for o in outcomes)
     print_plain(console, f"certificates that hold: {holds} of {seeds}")
@@ -160,23 +177,6 @@ def _print_trouble(console: Console, outcome: Result | FailedSeed) -> None:
     elif not outcome.certificate.holds:
         console.print(f"seed {seed}:", end=" ")
         print_verdict(console, outcome.certificate)
-
-
-def _seed_table(outcomes: list[Result | FailedSeed]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in (
-        "seed",
-        "steps",
-        "Q at the end",
-        "gap_θ / Q_1",
-        "largest gap_ω / Q_1",
-        "tree changes",
-    ):
-        table.add_column(name, justify="right")
-    table.add_column("holds")
-    for outcome in outcomes:
-        table.add_row(str(outcome.settings.seed), *_seed_cells(outcome))
-    return table
 
 
 def _seed_cells(outcome: Result | FailedSeed) -> list[str]:

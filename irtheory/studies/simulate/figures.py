@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from irtheory.propositions.certificates.certificates import Checkpoint, rate_bound
 from irtheory.propositions.solvers.trajectory import Trajectory
-from irtheory.runs.figures import BLUE, FLOOR, GREEN, GREY, ORANGE, RED, STYLE
+from irtheory.runs.figures import BLUE, FLOOR, GREEN, GREY, ORANGE, RED, STYLE, plt
 
 if TYPE_CHECKING:
     from irtheory.propositions.certificates.saddles import Surface
@@ -25,7 +24,7 @@ def _figure(width: float = 7.0, height: float = 3.8) -> tuple[Figure, Axes]:
 
 
 def _thin(n: int) -> np.ndarray:
-    """Indices 0 … n − 1, at most a few hundred, spaced evenly on a log axis."""
+    """At most `MOST_POINTS` of the indices 0 … n − 1, spaced evenly on a log axis."""
     if n <= MOST_POINTS:
         return np.arange(n)
     return np.unique(np.geomspace(1, n, MOST_POINTS).astype(int)) - 1
@@ -39,7 +38,7 @@ def _log_steps(axes: Axes) -> None:
 def values_figure(
     trajectory: Trajectory, points: Sequence[Checkpoint] = (), title: str = ""
 ) -> Figure:
-    """Q(θ_t, ω_t) with its minimum over θ and its minimum over ω, per step."""
+    """Q(θ_t, ω_t), its minimum over θ and its minimum over ω by step."""
     with plt.rc_context(STYLE):
         figure, axes = _figure()
         at = _thin(len(trajectory))
@@ -119,12 +118,12 @@ def gaps_figure(
 
 
 def _at_steps(trajectory: Trajectory, values: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Positive values of a trajectory at these steps, log-log between rows, held after the last."""
+    """Values of a trajectory at these steps: log-log between rows, constant after the last one."""
     return np.exp(np.interp(np.log(steps), np.log(trajectory["t"]), np.log(values)))
 
 
 def bands_figure(trajectories: Sequence[Trajectory], tolerance: float, title: str = "") -> Figure:
-    """Quantiles over problems of gap_θ and of how far Q is above its last minimum, over Q_1."""
+    """Quantiles over problems of gap_θ and of Q minus its last minimum, as shares of Q_1."""
     with plt.rc_context(STYLE):
         figure, axes = _figure()
         longest = int(max(trajectory["t"][-1] for trajectory in trajectories))
@@ -160,12 +159,12 @@ def escape_figure(surface: Surface, title: str = "") -> Figure:
             surface.values.min(),
             surface.values[tuple(np.array(surface.values.shape) // 2)],
         )
-        # Q grows as a fourth power: levels end as far above the saddle as its floor lies below.
+        # Q grows as a fourth power: the levels end as far above the saddle as the minimum is below.
         levels = np.linspace(low, centre + (centre - low), 19)
         filled = axes.contourf(
             surface.across, surface.along, surface.values, levels, cmap="cividis", extend="max"
         )
-        filled.set_rasterized(True)  # thousands of polygons otherwise
+        filled.set_rasterized(True)  # as vectors these are thousands of polygons
         lines = {"levels": levels[::2], "colors": "white", "linewidths": 0.4}
         axes.contour(surface.across, surface.along, surface.values, **lines)
         figure.colorbar(filled, label=r"$Q$ on the plane through the saddle", format="%.2f")
@@ -185,12 +184,13 @@ def escape_figure(surface: Surface, title: str = "") -> Figure:
 def comparison_figure(
     runs: Sequence[tuple[str, Mapping[str, np.ndarray]]], column: str, ylabel: str, title: str = ""
 ) -> Figure:
-    """One column of several runs over Q_1 of the first, log axes: what a broken assumption does.
+    """One column of several runs on log axes, to show the effect of a broken assumption.
 
     Args:
         runs: (label, columns of trajectory.csv) pairs, at most four.
-        column: a gap, or "value" for the distance of Q to the lowest value any run reached.
-        ylabel: unit of that column.
+        column: a gap, or "value" for Q minus the lowest value of all runs; it is divided by the
+            first Q of the first run.
+        ylabel: label of the y axis.
         title: above the figure.
     """
     with plt.rc_context(STYLE):

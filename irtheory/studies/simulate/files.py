@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from irtheory.problems.tables import tree_in_units
-from irtheory.runs.figures import save
 from irtheory.runs.files import json_text, write_json, write_text
-from irtheory.studies.simulate import figures
 from irtheory.studies.simulate.simulate import Result, SimulateSettings
 from irtheory.trees.export import to_key
 
@@ -25,7 +23,7 @@ class FailedSeed:
 
 
 def title_of(result: Result) -> str:
-    """One line for the figures: what ran, on what, and how it ended."""
+    """One line above the figures: the setting and the options that matter most."""
     s = result.settings
     parts = [s.setting, s.algorithm or "", f"μβ = {s.step_size:g}", f"depth {s.depth}"]
     if s.setting == "ntk":
@@ -37,6 +35,9 @@ def title_of(result: Result) -> str:
 
 def write_figures(folder: Path, result: Result) -> list[Path]:
     """values, gaps and (Proposition 2 with a saddle) escape, as SVG and PNG."""
+    from irtheory.runs.figures import save  # loads matplotlib
+    from irtheory.studies.simulate import figures
+
     s, title = result.settings, title_of(result)
     written = save(
         figures.values_figure(result.trajectory, result.certificate.checkpoints, title),
@@ -72,7 +73,7 @@ def tree_key(result: Result) -> str:
 def write_results(folder: Path, result: Result) -> list[Path]:
     """Write certificate.json, tree.json, key.txt and the figures; returns what was written.
 
-    tree.json tests codes; with a table of the user's own, columns.json says what they stand for.
+    tree.json tests codes; with a table of the user, columns.json says what the codes mean.
     """
     text = [
         (folder / "certificate.json", result.certificate.to_json() + "\n"),
@@ -96,6 +97,9 @@ def write_ensemble(folder: Path, outcomes: Sequence[Result | FailedSeed]) -> lis
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     if not results:
         return [folder / "seeds.json"]
+    from irtheory.runs.figures import save  # loads matplotlib
+    from irtheory.studies.simulate import figures
+
     title = f"{len(results)} problems, {title_of(results[0])}"
     runs = [result.trajectory for result in results]
     figure = figures.bands_figure(runs, results[0].settings.tolerance, title)

@@ -25,30 +25,31 @@ from irtheory.propositions.tangent.networks import KERNEL
 from irtheory.runs.devices import check_device
 from irtheory.runs.files import InputError
 from irtheory.studies.simulate.settings import SimulateSettings
-from irtheory.studies.simulate.setup import Announce
 
-# Matrices of the size of K that are held at a time, as measured (what cvxpy takes comes on top): K,
-# its eigenvectors, their workspace and D; for leaps and block descent a Hessian and its
-# eigenvectors too; in a study of widths three kernels and the spectra of two.
+# Measured numbers of matrices of the size of K that are held at a time, without those of cvxpy: K,
+# its eigenvectors, their workspace and D; for leaps and block descent also a Hessian and its
+# eigenvectors; in a study of widths three kernels and the spectra of two.
 MATRICES, WITH_HESSIAN, STUDYING = 6, 10, 20
-# Seconds between two lines on a kernel that takes long.
+# Seconds between two lines of progress on a kernel.
 TELL_EVERY = 5.0
-# Copies of the weights while a network is tried out.
+# Copies of the weights while a network is checked.
 COPIES = 4
+
+Announce = Callable[[str], None]
 
 
 def matrices(settings: SimulateSettings) -> int:
-    """How many matrices of the size of K a run of these settings holds at a time."""
+    """Number of matrices of the size of K that a run of these settings holds at a time."""
     if settings.widths is not None:
         return STUDYING
     return WITH_HESSIAN if settings.jump or settings.algorithm == "bcgd" else MATRICES
 
 
 def check_budget(settings: SimulateSettings, width: int) -> None:
-    """Refuse sizes that --max-memory cannot hold, before anything of that size is made.
+    """Refuse sizes that do not fit into --max-memory, before anything is allocated.
 
     Raises:
-        InputError: naming the option, with the GiB that it would take.
+        InputError: the message names the option and the GiB that it needs.
     """
     allowed = (settings.max_memory or 1.0) * GIB
     fan_in = settings.attributes or 1
@@ -72,7 +73,7 @@ def check_budget(settings: SimulateSettings, width: int) -> None:
 
 
 def network_inputs(problem: Problem) -> Array:
-    """What the network sees of every sample: images, or the codes scaled to [−1, 1]."""
+    """Inputs of the network, [m, …]: images, or the codes scaled to [−1, 1]."""
     return problem.features[:, 1:] if problem.inputs is None else problem.inputs
 
 
@@ -80,11 +81,11 @@ def make_network(settings: SimulateSettings, problem: Problem, width: int) -> nn
     """The network of the settings with layers of that width, drawn from their seed.
 
     Raises:
-        InputError: the device is not there, or images too small for so many convolutions.
+        InputError: the device is not available, or the images are too small for the layers.
     """
     x, outputs = network_inputs(problem), len(problem.class_names)
     hidden = [width] * (settings.layers or 1)
-    # Every width of a seed is a draw of its own.
+    # The widths of one seed are drawn independently.
     seed = int(np.random.SeedSequence([settings.seed, width]).generate_state(1)[0])
     how: Any = {"activation": settings.activation, "parametrisation": settings.parametrisation}
     try:
@@ -115,9 +116,9 @@ def describe(settings: SimulateSettings, problem: Problem, width: int, parameter
 def linearised(
     settings: SimulateSettings, problem: Problem, announce: Announce | None = None
 ) -> tuple[LinearisedObjective, list[str]]:
-    """Q of the network linearised at its initialisation, and what was done, in sentences.
+    """Q of the network linearised at its initialisation, and notes on how it was made.
 
-    `announce` hears the plan of the kernel before it is computed.
+    `announce` is called with the plan of the kernel before it is computed.
 
     Raises:
         InputError, ValueError: as `make_network`; the kernel does not fit into --max-memory.
@@ -142,7 +143,7 @@ def linearised(
 
 
 def _told(announce: Announce | None) -> Callable[[int, int], None] | None:
-    """Says now and then how many blocks of the kernel are done."""
+    """A callback that announces every few seconds how many blocks of the kernel are done."""
     if announce is None:
         return None
     last = time.monotonic()

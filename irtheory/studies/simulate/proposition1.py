@@ -135,7 +135,7 @@ def _tree_notes(
 def _frozen_note(
     settings: SimulateSettings, problem: Problem, objective: SquaredLoss, trajectory: Trajectory
 ) -> str:
-    """Whether the last tree is still the best one where its own dynamics end, t → ∞."""
+    """Whether the last tree is still the best one in the limit of its own dynamics, t → ∞."""
     leaf_of = _last_tree(trajectory).apply(problem.codes)
     limit = settling(objective, leaf_of).limit.reshape(objective.theta_shape)
     own = objective.value(limit, leaf_means(objective.outputs(limit), leaf_of))

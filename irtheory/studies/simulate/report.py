@@ -1,4 +1,4 @@
-"""What `ira simulate` prints: tables of checks, the verdict, progress."""
+"""The output of `ira simulate`: tables of checks, the verdict, progress."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from rich.table import Table
 from irtheory.propositions.certificates.certificates import Certificate, Check
 from irtheory.propositions.solvers.trajectory import Step
 from irtheory.runs.console import Pulse, print_plain
-from irtheory.trees.compile import kernels_compiled, warm_up
 
 
 def _number(value: float) -> str:
@@ -20,7 +19,7 @@ def _number(value: float) -> str:
 
 
 def check_table(title: str, checks: Iterable[Check]) -> Table:
-    """A row for each check: whether it holds, its number and how that was made."""
+    """A row for each check: whether it holds, its value, its limit and how it was computed."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("holds")
     table.add_column("what", min_width=30)
@@ -40,7 +39,7 @@ def check_table(title: str, checks: Iterable[Check]) -> Table:
 
 
 def print_certificate(console: Console, certificate: Certificate) -> None:
-    """Assumptions, promises and notes of one run."""
+    """Print assumptions, promises and notes of one run."""
     head = f"Proposition {certificate.proposition}: {certificate.setting}, {certificate.algorithm}"
     console.print(f"[bold]{head}[/] ({certificate.order}), {certificate.steps} steps")
     console.print(f"stopped: {certificate.stopped}\n")
@@ -53,7 +52,7 @@ def print_certificate(console: Console, certificate: Certificate) -> None:
 
 
 def print_verdict(console: Console, certificate: Certificate) -> None:
-    """One line: everything holds, or what does not, with its number."""
+    """Print one line if everything holds, or one for each check that does not."""
     if certificate.holds:
         console.print("[bold green]certificate holds[/]: every assumption and every promise")
     for check in certificate.broken:
@@ -71,16 +70,9 @@ class StepProgress:
         self._pulse = Pulse(console, bar, name, None)
 
     def __call__(self, step: Step) -> None:
-        """Take note of one step."""
+        """Show this step, if it is time to."""
         if self._pulse.due:
             self._pulse.show(
                 f"step {step.t}, Q {step.value:.6g}, "
                 f"gaps θ {step.gap_theta:.1e} ω {step.gap_omega:.1e}"
             )
-
-
-def compile_kernels(console: Console) -> None:
-    """Compile the kernels of trees, unless that was done before, and say so."""
-    if not kernels_compiled():
-        console.print("compiling tree kernels (once, about 40 seconds) …")
-        warm_up()

@@ -1,4 +1,4 @@
-"""The result of one run, and what both propositions add to it."""
+"""The result of one run, and the parts of it that both propositions share."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from irtheory.trees.tree import Tree
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One run: the problem, what happened, what it proves.
+    """One run: the problem, the trajectory and the certificate.
 
     Attributes:
         tree: the last tree, with its values.
         escape: the run from a saddle + 1e-8, if a saddle was found.
         saddle: that saddle.
         surface: Q around it with the escape's path.
-        joint: the global minimum, if it was asked for.
+        joint: the global minimum, if the settings ask for it.
         beta: smoothness constant used for the step size.
     """
 
@@ -48,7 +48,7 @@ class Result:
 def with_reference(
     promised: Sequence[Check], points: tuple[Checkpoint, ...], scale: float
 ) -> tuple[Check, ...]:
-    """The promises, and the agreement with cvxpy if it was asked for."""
+    """The promises, and the agreement with cvxpy if the checkpoints hold its optima."""
     check = reference_check(points, scale)
     return (*promised, *([check] if check else []))
 
@@ -74,10 +74,10 @@ def joint_notes(trajectory: Trajectory, joint: GlobalMinimum | None) -> list[str
 
 
 def finished(trajectory: Trajectory) -> Trajectory:
-    """The run, unless the user interrupted it: then there is nothing to certify.
+    """The trajectory, unless the user interrupted the run: then there is nothing to certify.
 
     Raises:
-        KeyboardInterrupt: again, so that whoever asked for the run can say what is on disk.
+        KeyboardInterrupt: the run was interrupted; the command then reports what is on disk.
     """
     if trajectory.stopped is Stopped.INTERRUPTED:
         raise KeyboardInterrupt

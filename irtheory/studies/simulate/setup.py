@@ -7,9 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from joblib import effective_n_jobs
 
-from irtheory.problems.digits import digits_problem
 from irtheory.problems.synthetic import Problem, key_problem, xor_problem
 from irtheory.problems.tables import table_problem
 from irtheory.propositions.certificates.enumeration import check_size
@@ -21,7 +19,8 @@ from irtheory.propositions.objectives import (
 )
 from irtheory.propositions.objectives.contract import Array, Objective
 from irtheory.runs.files import InputError
-from irtheory.studies.simulate.settings import SimulateSettings, check
+from irtheory.runs.folder import default_folder, refuse_used
+from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings, check
 
 Announce = Callable[[str], None]
 Prepared = tuple[Problem, Objective, list[str]]
@@ -33,6 +32,8 @@ def make_problem(settings: SimulateSettings) -> Problem:
         bins = {} if settings.bins is None else {"bins": settings.bins}
         return table_problem(Path(settings.data), settings.label, **bins)
     if settings.network == "cnn":
+        from irtheory.problems.digits import digits_problem  # loads scikit-learn
+
         return digits_problem(settings.samples or 0, settings.classes or 0, settings.seed)
     sizes = {name: getattr(settings, name) for name in ("samples", "attributes")}
     if settings.setting == "agreement":
@@ -43,10 +44,10 @@ def make_problem(settings: SimulateSettings) -> Problem:
 
 
 def reduced(features: Array) -> tuple[Array, str | None]:
-    """Φ in coordinates of its row space if columns are linearly dependent.
+    """Φ in coordinates of its row space if its columns are linearly dependent, and a note.
 
-    Gradient descent from 0 never leaves the row space, so nothing changes but that θ becomes
-    unique (and Q coercive).
+    Gradient descent from 0 never leaves the row space, so the run stays the same, but θ becomes
+    unique and Q coercive.
     """
     _, singular, rows = np.linalg.svd(features, full_matrices=False)
     rank = int((singular > singular[0] * max(features.shape) * np.finfo(float).eps).sum())
@@ -59,7 +60,7 @@ def reduced(features: Array) -> tuple[Array, str | None]:
 def make_objective(
     settings: SimulateSettings, problem: Problem, announce: Announce | None = None
 ) -> tuple[Objective, list[str]]:
-    """Q of the setting on the problem, and notes on what was done to the features."""
+    """Q of the setting on the problem, and notes on changes of the features."""
     if settings.setting == "ntk":
         from irtheory.studies.simulate.linearise import linearised
 
@@ -81,7 +82,7 @@ def make_objective(
 
 
 def prepare(settings: SimulateSettings, announce: Announce | None = None) -> Prepared:
-    """Everything that bad input can break, before anything is run or written.
+    """Check the settings and make problem and objective, before anything is run or written.
 
     Args:
         settings: with or without their defaults filled in.
@@ -111,14 +112,28 @@ def starting_point(objective: Objective, seed: int) -> Array:
     return rng.normal(size=objective.theta_shape) / np.sqrt(objective.theta_shape[0])
 
 
+def run_folder(settings: SimulateSettings, request: SimulateRequest) -> Path:
+    """The folder to write to: --out, or a new one named after the setting and the time.
+
+    Raises:
+        InputError: the folder is in use; checked here, before anything that takes long.
+    """
+    folder = request.out or default_folder("simulate", settings.setting)
+    refuse_used(folder, "simulate", request.overwrite)
+    return folder
+
+
 def processes(settings: SimulateSettings, runs: int) -> int:
-    """Processes for so many independent runs: --threads or all cores; one for an accelerator."""
-    on_cpu = settings.device is None or settings.device == "cpu"
-    return min(effective_n_jobs(settings.threads or -1), runs) if on_cpu else 1
+    """Number of processes for independent runs: --threads or all cores; one on an accelerator."""
+    if runs == 1 or settings.device not in (None, "cpu"):
+        return 1
+    from joblib import effective_n_jobs
+
+    return min(effective_n_jobs(settings.threads or -1), runs)
 
 
 def shared(settings: SimulateSettings, runs: int) -> SimulateSettings:
-    """The same settings with the share of --max-memory that each of the processes has."""
+    """The same settings with --max-memory divided by the number of processes."""
     if settings.max_memory is None:
         return settings
     return replace(settings, max_memory=settings.max_memory / processes(settings, runs))

@@ -1,4 +1,4 @@
-"""Run a proposition on a problem whose optima are known, and certify it."""
+"""Run a proposition on a problem whose optima are known, and certify the run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def simulate(
     Args:
         settings: what to run.
         observe: called with every step of the run as soon as it exists.
-        observe_escape: the same for the run that leaves a saddle (Proposition 2).
+        observe_escape: called with every step of the run that leaves a saddle (Proposition 2).
         prepared: what `prepare` returned for the settings, if it was called before.
 
     Raises:

@@ -1,4 +1,4 @@
-"""`ira simulate --setting ntk --widths …` behind the command line."""
+"""The command `ira simulate --setting ntk --widths …`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from typing import cast
 
 from joblib import Parallel, delayed
 from rich.console import Console
-from rich.table import Table
 
-from irtheory.runs.console import Pulse, make_console, print_plain, print_written, progress_bar
+from irtheory.runs.console import (
+    Pulse,
+    make_console,
+    print_plain,
+    print_table,
+    print_written,
+    progress_bar,
+)
 from irtheory.runs.exits import BROKEN, DONE, INTERRUPTED
 from irtheory.runs.files import InputError
-from irtheory.runs.folder import default_folder, open_run, refuse_used
+from irtheory.runs.folder import open_run
 from irtheory.runs.lock import lock_run_folder
-from irtheory.studies.simulate.report import check_table, compile_kernels
+from irtheory.studies.simulate.report import check_table
 from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings, check, width_list
-from irtheory.studies.simulate.setup import processes, shared
+from irtheory.studies.simulate.setup import processes, run_folder, shared
 from irtheory.studies.width.files import CURVES, write_curve, write_runs, write_study
 from irtheory.studies.width.follow import WidthRun, follow, notes_of, plan_study
 from irtheory.studies.width.slopes import HIGH, LOW
@@ -30,6 +36,7 @@ from irtheory.studies.width.study import (
     WidthStudy,
     summarise,
 )
+from irtheory.trees.compile import compile_kernels
 
 WIDTH_SEEDS = 5
 HEADS = {
@@ -47,11 +54,16 @@ LEGEND = (
 
 
 def width_command(settings: SimulateSettings, request: SimulateRequest) -> int:
-    """Train, print, write; the exit code is 0, 1 or 130.
+    """Train networks of several widths, print the study and write the run folder.
 
     Args:
         settings: with `widths`.
-        request: its seeds are problems, and networks of each width; 5 if there is no number.
+        request: number of problems and of networks of each width (5 if none is given), folder
+            and form of the output.
+
+    Returns:
+        The exit code: 0 (the claim is not refuted), 1 (it is, or a network failed) or 130
+        (interrupted).
 
     Raises:
         InputError: settings, data or folder that cannot be used.
@@ -59,24 +71,24 @@ def width_command(settings: SimulateSettings, request: SimulateRequest) -> int:
     """
     settings, seeds = settings.resolved(), request.seeds or WIDTH_SEEDS
     console = make_console(quiet=request.as_json)
-    folder = request.out or default_folder("simulate", settings.setting)
-    refuse_used(folder, "simulate", request.overwrite)
+    folder = run_folder(settings, request)
     check(settings)
     widths = width_list(settings.widths or "")
     if seeds == 1 and len(widths) < 3:
         raise InputError("--seeds 1: expected three widths or more for an interval, found two")
     networks = seeds * len(widths)
     share = shared(settings, networks)
-    print_plain(
-        console,
-        f"width {widths[-1]}, processes at a time: {processes(settings, networks)}, "
-        f"{plan_study(share, widths[-1])}",
-    )
+
+    def say(line: str) -> None:
+        print_plain(console, line)
+
+    plan = plan_study(share, widths[-1])
+    say(f"width {widths[-1]}, processes at a time: {processes(settings, networks)}, {plan}")
     content = {"command": "simulate", **asdict(settings), "seeds": seeds}
     with lock_run_folder(folder):
         open_run(folder, content, request.overwrite, settings.seed)
         (folder / CURVES).mkdir()
-        compile_kernels(console)
+        compile_kernels(say)
         code = _run(share, widths, seeds, folder, console)
     if request.as_json and code in (DONE, BROKEN):
         print((folder / "widths.json").read_text(encoding="utf-8"), end="")
@@ -95,7 +107,7 @@ def _one(settings: SimulateSettings, width: int, folder: Path) -> WidthRun | Fai
 def _outcomes(
     settings: SimulateSettings, widths: list[int], seeds: int, folder: Path
 ) -> Iterator[WidthRun | FailedNetwork]:
-    """All networks as they end, widest first, so that no long one is left for the end."""
+    """Outcomes as they arrive; the widest networks start first, so that none of them runs last."""
     jobs = [
         (replace(settings, seed=settings.seed + i, threads=1), width)
         for width in reversed(widths)
@@ -148,7 +160,8 @@ def _run(
 
 
 def _report(console: Console, study: WidthStudy) -> None:
-    console.print(_table(study))
+    columns = ("width", *HEADS.values(), "descends", "tree")
+    print_table(console, columns, [_cells(row) for row in study.rows])
     for line in LEGEND:
         print_plain(console, line)
     console.print()
@@ -165,15 +178,6 @@ def _report(console: Console, study: WidthStudy) -> None:
         print_plain(console, "claim not refuted, but too uncertain to hold: more widths or seeds")
     else:
         print_plain(console, "claim holds")
-
-
-def _table(study: WidthStudy) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for head in ("width", *HEADS.values(), "descends", "tree"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for row in study.rows:
-        table.add_row(*_cells(row))
-    return table
 
 
 def _cells(row: WidthRow) -> list[str]:

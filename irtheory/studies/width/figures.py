@@ -1,18 +1,13 @@
-"""The figures of the width study: rates against width, and the way to an equilibrium."""
+"""Figures of the width study: measures against width, and the gap by step."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from irtheory.runs.figures import BLUE, FLOOR, GREY, ORANGE, RED, STYLE, plt
-
-if TYPE_CHECKING:
-    from irtheory.studies.width.study import WidthStudy
-
+from irtheory.studies.width.study import FALLING, MEASURES, WidthStudy
 
 NAMES = {
     "off_train": r"$\sup_t\,\|f_t - f_t^{\mathrm{lin}}\|$, train",
@@ -23,8 +18,6 @@ NAMES = {
 
 def widths_figure(study: WidthStudy, title: str = "") -> Figure:
     """Distance to the linearisation and drift of the kernel against width, log axes."""
-    from irtheory.studies.width.study import FALLING, MEASURES
-
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(7.0, 4.8))
         widths = np.array([row.width for row in study.rows], dtype=float)

@@ -30,7 +30,7 @@ def write_curve(folder: Path, run: WidthRun) -> Path:
 
 
 def write_runs(folder: Path, runs: Sequence[WidthRun]) -> Path:
-    """widths.csv: a row a run."""
+    """widths.csv: one row per run."""
     path = folder / "widths.csv"
     with TableWriter(path, RUN_COLUMNS) as rows:
         for run in sorted(runs, key=lambda run: (run.width, run.seed)):
@@ -51,7 +51,7 @@ def title_of(settings: SimulateSettings) -> str:
 
 
 def write_study(folder: Path, settings: SimulateSettings, study: WidthStudy) -> list[Path]:
-    """widths.csv, widths.json and both figures; the curves are there already."""
+    """Write widths.csv, widths.json and both figures; the curves are already written."""
     write_json(folder / "widths.json", study.content())
     title = title_of(settings)
     return [

@@ -1,8 +1,8 @@
-"""One network and its linearisation, side by side: the same steps, labels and trees.
+"""Train one network and its linearisation together, with the same steps, labels and trees.
 
 At every step the exact tree is fitted to the network; then both take a gradient step on
-L[G, y] + L[G, T] with that T. What differs is the kernel: the network's moves, that of its
-linearisation stays the one at θ0.
+L[G, y] + L[G, T] with that T. They differ in the kernel only: that of the network changes, that of
+the linearisation stays the one at θ0.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ from irtheory.trees.exact.solver import ExactTreeSolver
 
 @dataclass(frozen=True)
 class Moment:
-    """Step t of both, Q and gaps over Q_1; NaN where the kernel was not looked at.
+    """Step t of both, Q and gaps as shares of Q_1; NaN if the kernel was not computed.
 
     Attributes:
         value, value_linear: Q of the network and of its linearisation, with the same tree.
         off_train, off_held: root mean square of f_t − f_t^lin over samples and outputs.
-        violation: by how much the last step missed the descent lemma at β of θ0; NaN at t = 1.
+        violation: by how much the last step violates the descent lemma with β of θ0; NaN at 1.
         tree_changes: how often the tree has changed so far.
         drift: ‖K_t − K_0‖/‖K_0‖ (Frobenius).
         step_beta: μβ of the linearisation at θ_t.
@@ -73,7 +73,7 @@ COLUMNS = tuple(column.name for column in fields(Moment))
 
 @dataclass(frozen=True)
 class WidthRun:
-    """One network of one width; all moments, and whether both end with one best tree."""
+    """One network of one width: all moments, and whether both end with the same best tree."""
 
     width: int
     seed: int
@@ -93,7 +93,7 @@ class WidthRun:
 
 @dataclass(frozen=True, eq=False)
 class Halves:
-    """The training half of a problem and the one held out: inputs, labels, codes."""
+    """The training half and the held-out half of a problem: inputs, labels, codes."""
 
     x: Array
     held: Array
@@ -117,7 +117,7 @@ def halves(settings: SimulateSettings) -> Halves:
 
 
 def plan_study(settings: SimulateSettings, width: int) -> KernelPlan:
-    """How the kernel of that width will be computed; raises what keeps it from being run."""
+    """How the kernel of that width will be computed; raises if it cannot be."""
     check_budget(settings, width)
     sample = halves(settings)
     module = admissible(make_network(settings, make_problem(settings), width), sample.x)
@@ -126,7 +126,7 @@ def plan_study(settings: SimulateSettings, width: int) -> KernelPlan:
 
 
 def notes_of(settings: SimulateSettings, runs: Sequence[WidthRun]) -> tuple[str, ...]:
-    """What a study ran, in sentences."""
+    """Sentences on the problem, the widest network and the training."""
     problem, sample = make_problem(settings), halves(settings)
     widest = max(runs, key=lambda run: run.width, default=None)
     return (
@@ -142,7 +142,7 @@ def _widest(settings: SimulateSettings, problem: Problem, run: WidthRun) -> str:
 
 
 class _Kernels:
-    """K at θ_t against K at θ0, and what both say of Q."""
+    """The kernels K at θ0 and at θ_t, and the gaps and smoothness that follow from them."""
 
     def __init__(self, module: nn.Module, sample: Halves, settings: SimulateSettings) -> None:
         self._module, self._sample = module, sample
@@ -200,7 +200,7 @@ class _Network:
 
 
 def follow(settings: SimulateSettings, width: int) -> WidthRun:
-    """Train a network of that width beside its linearisation.
+    """Train a network of that width together with its linearisation.
 
     Args:
         settings: resolved, with `widths`; their seed draws problem and network.
@@ -257,7 +257,7 @@ def _train(
         missed = half - Q + eta * sum(float(slope.square().sum()) for slope in gradient)
         before, tree = tree, solver.solve(f)
         changes += tree.structure != before.structure
-    # By its cost: where two trees are as good, either is the best.
+    # Compared by cost, as several trees may be equally good.
     own = squared_norm(g - leaf_means(g, tree.leaf_of))
     return moments, own <= solver.solve(g).loss + ROUNDING * m * scale
 

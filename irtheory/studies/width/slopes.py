@@ -29,7 +29,7 @@ class Slope:
 
     @property
     def verdict(self) -> str:
-        """How the interval lies to that from `LOW` to `HIGH`."""
+        """How the interval of the slope compares with the range from `LOW` to `HIGH`."""
         if self.high < LOW:
             return "faster than"
         if self.low > HIGH:
@@ -40,9 +40,9 @@ class Slope:
 def loglog_slope(
     name: str, widths: Sequence[int], seeds: Sequence[int], values: Sequence[float]
 ) -> Slope:
-    """Least squares of log(value) on log(width), each seed (problem) with a level of its own.
+    """Least squares of log(value) on log(width), with a separate level for each seed (problem).
 
-    The interval takes the slope as common to all seeds and errors as independent.
+    The interval assumes one slope for all seeds and independent errors.
 
     Raises:
         ValueError: values not above 0, or too few for an interval.
@@ -61,7 +61,7 @@ def loglog_slope(
 
 
 def _centred(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Values less the mean of their group."""
+    """The values minus the mean of their group."""
     centred = values.copy()
     for member in np.unique(group):
         centred[group == member] -= values[group == member].mean()

@@ -1,4 +1,4 @@
-"""What a study of widths says: a row a width, slopes, and whether the claim holds."""
+"""Results of a study of widths: a row per width, slopes, and whether the claim holds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from irtheory.studies.width.follow import WidthRun
 from irtheory.studies.width.slopes import HIGH, Slope, loglog_slope
 
 Measure = Callable[[WidthRun], float]
-# What is measured of every run, and its name in tables.
+# The measures of every run, with their names in tables.
 MEASURES: dict[str, tuple[str, Measure]] = {
     "off_train": ("sup_t ‖f_t − f_t^lin‖, train", lambda run: run.column("off_train").max()),
     "off_held": ("sup_t ‖f_t − f_t^lin‖, held out", lambda run: run.column("off_held").max()),
@@ -21,7 +21,7 @@ MEASURES: dict[str, tuple[str, Measure]] = {
     "gap": ("gap_θ/Q_1 of the network", lambda run: run.moments[-1].gap),
     "gap_linear": ("gap_θ/Q_1 of its linearisation", lambda run: run.moments[-1].gap_linear),
 }
-# Those that the theory of wide networks says fall with width.
+# Measures that, by the theory of wide networks, fall with width.
 FALLING = ("off_train", "off_held", "drift")
 
 
@@ -44,7 +44,7 @@ class Statistic:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Statistic:
-        """Of at least one value; sd is NaN for one."""
+        """The statistic of at least one value; sd is NaN for a single one."""
         sd = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
         return cls(float(np.mean(values)), sd, len(values))
 
@@ -55,12 +55,13 @@ class WidthRow:
 
     Attributes:
         measures: a `Statistic` for each of `MEASURES`.
-        step_beta: largest μβ of the linearisation at any θ_t looked at.
+        step_beta: largest μβ of the linearisations at the θ_t where the kernel was computed.
         rise: largest Q_{t+1} − Q_t over Q_1.
         violation: largest miss of the descent lemma over Q_1.
-        descends: runs with μβ < 1 wherever it was looked at, no rise of Q and no miss of the
-            descent lemma: what the propositions say of every step, gap_θ being said by `measures`.
-        same_tree: runs that end with the best tree of their linearisation.
+        descends: number of runs with μβ < 1 wherever it was computed, no rise of Q and no miss
+            of the descent lemma. This is what the propositions say of every step; what they
+            say of gap_θ is in `measures`.
+        same_tree: number of runs that end with the best tree of their linearisation.
     """
 
     width: int
@@ -75,9 +76,9 @@ class WidthRow:
 
 @dataclass(frozen=True, eq=False)
 class WidthStudy:
-    """The runs, what they say by width, the slopes and the checks made of them.
+    """The runs, their statistics by width, the slopes and the checks of the slopes.
 
-    `failed` are networks without a run, `notes` sentences on what was run.
+    `failed` are networks that could not be trained, `notes` sentences on what was run.
     """
 
     runs: tuple[WidthRun, ...]
@@ -93,7 +94,7 @@ class WidthStudy:
         return all(check.holds for check in self.checks)
 
     def content(self) -> dict[str, Any]:
-        """Plain data without the curves."""
+        """The study as plain data, without the curves."""
         return {
             "holds": self.holds,
             "widths": [asdict(row) for row in self.rows],

@@ -215,11 +215,11 @@ SQUARED = LinearObjective(PHI, np.ones((3, 1)))
         (AgreementObjective(PHI, np.ones((3, 1)), 0.0), [0, 0, 1], 2, "ridge > 0.*infimum"),
         ("squares", [0, 0, 1], 2, "objective: expected .* found str"),
         (SQUARED, [0, 1], 2, r"leaf_of: expected shape \[3\]"),
-        (SQUARED, [0, 1, 2], 2, r"leaf_of: expected integers 0 \.\. 1, found 2"),
+        (SQUARED, [0, 1, 2], 2, r"leaf_of: expected integers 0 … 1, found 2"),
         (SQUARED, [0, -1, 1], 2, "leaf_of: expected integers"),
         (SQUARED, [0, 0.5, 1], 2, r"leaf_of: expected integers .* found 0\.5"),
         (SQUARED, [0, 2, 2], 3, "none in leaf 1"),
-        (SQUARED, [0, 0, 0], 0, "n_leaves: expected an integer >= 1, found 0"),
+        (SQUARED, [0, 0, 0], 0, "n_leaves: expected an integer ≥ 1, found 0"),
     ],
 )
 def test_bad_structures_are_refused(objective, leaf_of, n_leaves: int, message: str) -> None:

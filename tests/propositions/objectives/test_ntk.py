@@ -215,7 +215,7 @@ def test_results_that_are_remembered_cannot_be_spoilt() -> None:
         ({"initial": np.zeros(2)}, "initial"),
         ({"labels": np.zeros((2, 3))}, "labels"),
         ({"labels": np.zeros((3, 2))}, "labels"),
-        ({"ridge": -1.0}, "ridge: expected a number >= 0"),
+        ({"ridge": -1.0}, "ridge: expected a number ≥ 0"),
     ],
 )
 def test_bad_kernels_are_named(change: dict, message: str) -> None:

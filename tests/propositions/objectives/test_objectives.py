@@ -249,7 +249,7 @@ SIGNS = np.array([[1.0], [-1.0]])
         (lambda: LinearObjective(np.zeros((0, 2)), np.zeros((0, 1))), "features: expected m, P"),
         (lambda: LinearObjective([["a"], ["b"]], SIGNS), "features: expected real numbers"),
         (lambda: LinearObjective(np.eye(3), SIGNS), r"labels: expected shape \[3, k\], found"),
-        (lambda: LinearObjective(np.eye(2), np.zeros((2, 0))), "labels: expected k >= 1"),
+        (lambda: LinearObjective(np.eye(2), np.zeros((2, 0))), "labels: expected k ≥ 1"),
         (lambda: LinearObjective(np.eye(2), [[np.inf], [0.0]]), "labels: expected finite"),
         (lambda: LinearObjective(np.eye(2), SIGNS, -0.1), r"ridge: expected .* found -0\.1"),
         (lambda: LinearObjective(np.eye(2), SIGNS, np.nan), "ridge: expected finite"),

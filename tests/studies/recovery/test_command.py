@@ -17,8 +17,7 @@ from typer.testing import CliRunner
 
 from cli import app
 from irtheory.runs import console
-from irtheory.studies.recovery import cell as cells
-from irtheory.studies.recovery import files
+from irtheory.studies.recovery import command, files
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = [
@@ -40,13 +39,13 @@ def names(folder: Path) -> set[str]:
 def counted(monkeypatch) -> list[str]:
     """The keys of the cells that were run, as they are run."""
     keys: list[str] = []
-    run_cell = cells.run_cell
+    run_cell = command.run_cell
 
     def counting(cell):
         keys.append(cell.key)
         return run_cell(cell)
 
-    monkeypatch.setattr(cells, "run_cell", counting)
+    monkeypatch.setattr(command, "run_cell", counting)
     return keys
 
 
@@ -161,7 +160,7 @@ def test_json_is_results_json_and_nothing_else(tmp_path, undrawn):
 
 
 def test_ctrl_c_keeps_finished_cells_and_says_how_to_go_on(tmp_path, monkeypatch, counted, undrawn):
-    run_cell, out = cells.run_cell, tmp_path / "run"
+    run_cell, out = command.run_cell, tmp_path / "run"
 
     def interrupted(cell):
         if cell.name == "ira":
@@ -169,7 +168,7 @@ def test_ctrl_c_keeps_finished_cells_and_says_how_to_go_on(tmp_path, monkeypatch
         return run_cell(cell)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cells, "run_cell", interrupted)
+        patch.setattr(command, "run_cell", interrupted)
         done = invoke(*TINY, *PAIR, "--seeds", "1", "--out", str(out))
     assert done.exit_code == 130, done.output
     assert f"{out}/cells holds 1 finished cells, 1 are left" in done.output
@@ -183,14 +182,14 @@ def test_ctrl_c_keeps_finished_cells_and_says_how_to_go_on(tmp_path, monkeypatch
 def test_a_cell_that_fails_is_named_and_leaves_others_alone(
     tmp_path, monkeypatch, undrawn, failing
 ):
-    run_cell, out = cells.run_cell, tmp_path / "run"
+    run_cell, out = command.run_cell, tmp_path / "run"
 
     def breaks(cell):
         if cell.name in failing:
             raise FloatingPointError("epoch 1: the label loss is nan")
         return run_cell(cell)
 
-    monkeypatch.setattr(cells, "run_cell", breaks)
+    monkeypatch.setattr(command, "run_cell", breaks)
     done = invoke(*TINY, *PAIR, "--seeds", "1", "--out", str(out))
     assert done.exit_code == 1
     assert "failed: reused ira, seed 0: epoch 1: the label loss is nan" in done.output

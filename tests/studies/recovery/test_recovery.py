@@ -16,8 +16,13 @@ from irtheory.intersection.arrays import fit_arrays
 from irtheory.intersection.methods import METHODS
 from irtheory.problems.worlds import draw_world
 from irtheory.runs.files import InputError
-from irtheory.studies.recovery import cell as cells
-from irtheory.studies.recovery.cell import AttributeRecovery, Measured, read_cell, run_cell
+from irtheory.studies.recovery.cell import (
+    AttributeRecovery,
+    Measured,
+    read_cell,
+    run_cell,
+    write_cell,
+)
 from irtheory.studies.recovery.figures import LOOKS
 from irtheory.studies.recovery.grid import Cell, Place, places
 from irtheory.studies.recovery.settings import RecoverySettings, Sweep, read_sweep, widths
@@ -99,7 +104,7 @@ def test_the_same_key_gives_the_same_file_but_for_seconds(tmp_path, measured):
     for name, result in (("a", measured), ("b", run_cell(first(TINY)))):
         folder = tmp_path / name
         folder.mkdir()
-        cells.write_cell(folder, first(TINY), result)
+        write_cell(folder, first(TINY), result)
         content = json.loads((folder / f"{first(TINY).key}.json").read_text())
         del content["measured"]["seconds"]
         contents.append(content)
@@ -109,7 +114,7 @@ def test_the_same_key_gives_the_same_file_but_for_seconds(tmp_path, measured):
 def test_a_cell_is_read_as_it_was_written_and_broken_files_are_not_read(tmp_path, measured):
     cell = first(TINY)
     assert read_cell(tmp_path, cell) is None
-    cells.write_cell(tmp_path, cell, measured)
+    write_cell(tmp_path, cell, measured)
     assert read_cell(tmp_path, cell) == measured
     path = tmp_path / f"{cell.key}.json"
     good = json.loads(path.read_text())

@@ -24,6 +24,7 @@ from irtheory.studies.simulate.linearise import make_network, network_inputs
 from irtheory.studies.simulate.settings import SimulateSettings
 from irtheory.studies.simulate.setup import make_problem, prepare
 from irtheory.studies.simulate.simulate import Result, simulate
+from irtheory.studies.width import command as width_command
 
 SMALL = SimulateSettings(
     setting="ntk", samples=40, attributes=5, classes=3, depth=2, width=48, threads=1,
@@ -243,7 +244,7 @@ def test_a_used_folder_is_refused_before_any_work(tmp_path, monkeypatch) -> None
         raise AssertionError("worked before it looked at the folder")
 
     monkeypatch.setattr(command, "prepare", never)
-    monkeypatch.setattr(command, "width_command", never)
+    monkeypatch.setattr(width_command, "plan_study", never)
     for options in ([], ["--widths", "8,16"]):
         done = invoke("--setting", "ntk", *options, "--out", str(tmp_path))
         assert done.exit_code == 2 and "not empty" in done.output
