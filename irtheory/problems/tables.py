@@ -69,8 +69,6 @@ def bin_column(
     Returns:
         The codes, and the ascending cut points: code ≤ c where the value is ≤ cuts[c].
     """
-    from irtheory.trees.estimators import codes_of, cut_points  # loads scikit-learn
-
     cuts = cut_points(values, bins)
     # A key prints a cut at 0.5 as present or absent. The next value below it separates the same
     # samples.

@@ -11,26 +11,26 @@ import pytest
 RUN = """
 import sys
 from pathlib import Path
-from irtheory.runs.console import make_console
 from irtheory.studies.simulate.command import simulate_command
-from irtheory.studies.simulate.settings import Settings
+from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings
 
-settings = Settings(
+settings = SimulateSettings(
     setting=sys.argv[1], samples=16, attributes=3, depth=2, threads=1, reference="closed-form"
 )
-code, result = simulate_command(settings, None, Path(sys.argv[2]), False, make_console(quiet=True))
-assert code == 0 and result.exists()
+out = Path(sys.argv[2])
+assert simulate_command(settings, SimulateRequest(out=out)) == 0
+assert (out / "certificate.json").exists()
 """
 LOADED = "print(*sorted({{{names}}} & set(sys.modules)))"
 
 
 def loaded(code: str, packages: list[str], *arguments: str) -> list[str]:
     """The packages that a fresh interpreter has loaded after this code."""
-    code += "\n" + LOADED.format(names=", ".join(map(repr, packages)))
+    code += "\nprint()\n" + LOADED.format(names=", ".join(map(repr, packages)))
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+    return done.stdout.splitlines()[-1].split()
 
 
 @pytest.mark.parametrize("setting", ["convex", "logistic", "agreement"])
