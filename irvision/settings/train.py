@@ -214,6 +214,9 @@ class TrainSettings:
             default="the method's",
         ),
     ]
+    label_smoothing: Annotated[
+        float, Option("Label smoothing of L[G, y].", TRAINING, SHARE_BELOW_1)
+    ] = 0.0
     epochs: Annotated[
         int,
         Option(
