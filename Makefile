@@ -32,6 +32,7 @@ lint: .venv/.installed-dev  ## ruff and pyright only
 	@$(VENV_PYTHON) -m pyright
 
 docs: .venv/.installed-docs  ## draw the figures and build the pages into site/
+	@$(VENV_PYTHON) docs/make_commands.py
 	@$(VENV_PYTHON) docs/make_figures.py
 	@NO_MKDOCS_2_WARNING=1 $(VENV_PYTHON) -m mkdocs build --strict --quiet -f docs/settings/mkdocs.yml
 	@echo "Pages: site/index.html"

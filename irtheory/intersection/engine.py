@@ -50,6 +50,7 @@ class Intersection:
         drops: stop at the epoch with this many decreases of the validation accuracy of G, and
             restore network and tree of the epoch before (the paper's rule is 2); None never stops.
         chunks: parts in which a batch passes through F, see `irtheory.intersection.step.Descent`.
+        label_smoothing: share of the uniform distribution in the labels of L[G, y].
         before_step: called with every batch, before the steps of Algorithm 1.
         processes: the processes that train together; one by default.
 
@@ -75,6 +76,7 @@ class Intersection:
         precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
         drops: int | None = None,
         chunks: int = 1,
+        label_smoothing: float = 0.0,
         before_step: Callable[[Tensor, Tensor], None] | None = None,
         processes: Processes | None = None,
     ) -> None:
@@ -95,7 +97,14 @@ class Intersection:
         self._epoch_start: dict[str, Any] | None = None
         self._routing: Routing | None = None
         self._descent = Descent(
-            network, weights, optimise_f, optimise_g, self.schedulers, precision, chunks
+            network,
+            weights,
+            optimise_f,
+            optimise_g,
+            self.schedulers,
+            precision,
+            chunks,
+            label_smoothing,
         )
 
     def run(

@@ -11,9 +11,14 @@ from torch.nn import functional
 ROUTE_SMOOTHING = 0.01
 
 
-def label_loss(logits: Float[Tensor, "m k"], y: Int[Tensor, " m"]) -> Float[Tensor, ""]:
-    """L[G, y] = −mean log u_y, u = softmax of the logits."""
-    return functional.cross_entropy(logits, y)
+def label_loss(
+    logits: Float[Tensor, "m k"], y: Int[Tensor, " m"], smoothing: float = 0.0
+) -> Float[Tensor, ""]:
+    """L[G, y] = −mean Σ_i v_i log u_i, u = softmax of the logits.
+
+    v is the one-hot label, mixed with a share `smoothing` of the uniform distribution.
+    """
+    return functional.cross_entropy(logits, y, label_smoothing=smoothing)
 
 
 def tree_loss(logits: Float[Tensor, "m k"], leaf: Float[Tensor, "m k"]) -> Float[Tensor, ""]:

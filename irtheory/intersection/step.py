@@ -54,6 +54,7 @@ class Descent:
             it. The step of G comes first and needs all codes, so F runs once more, without
             gradients. Batch statistics are those of a chunk, and running statistics are updated
             twice by each chunk.
+        label_smoothing: share of the uniform distribution in the labels of L[G, y].
     """
 
     network: Network
@@ -63,6 +64,7 @@ class Descent:
     schedulers: Sequence[LRScheduler] = ()
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext
     chunks: int = 1
+    label_smoothing: float = 0.0
 
     def step(self, x: Tensor, y: Tensor, routing: Routing | None) -> StepResult:
         """Both steps for one batch; `routing` is T, None before the first tree."""
@@ -120,7 +122,7 @@ class Descent:
         with self.precision():
             logits = self.network.logits(codes)
         self.optimise_g.zero_grad()
-        weighted_sum(self.weights, _terms(logits, y, routed)).backward()
+        weighted_sum(self.weights, _terms(logits, y, routed, self.label_smoothing)).backward()
         self.optimise_g.step()
 
     def _backward_f(
@@ -132,7 +134,7 @@ class Descent:
         """
         with self.precision():
             logits = self.network.logits(codes)
-        terms = _terms(logits, y, routed) | {"sparsity": sparsity_loss(codes)}
+        terms = _terms(logits, y, routed, self.label_smoothing) | {"sparsity": sparsity_loss(codes)}
         if routed is not None:
             terms["route"] = route_loss(routed, y)
         total = weighted_sum(self.weights, terms)
@@ -147,12 +149,12 @@ def split_batch(x: Tensor, y: Tensor, chunks: int) -> list[tuple[Tensor, Tensor]
     return list(zip(x.tensor_split(count), y.tensor_split(count), strict=True))
 
 
-def _terms(logits: Tensor, y: Tensor, routed: Tensor | None) -> dict[str, Tensor]:
+def _terms(logits: Tensor, y: Tensor, routed: Tensor | None, smoothing: float) -> dict[str, Tensor]:
     """L[G, y], and L[G, T] once there is a tree: `routed` holds its distributions [m, k].
 
     L[G, T] treats T as a constant (Eq. 5); only `route_loss` sends gradients through its tests.
     """
-    terms = {"label": label_loss(logits, y)}
+    terms = {"label": label_loss(logits, y, smoothing)}
     if routed is not None:
         terms["tree"] = tree_loss(logits, routed.detach())
     return terms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 import typer
@@ -15,6 +16,21 @@ Work = Callable[[dict[str, Any]], int | None]
 DEBUG = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel="Output")
 ]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that was made: its group, name, help, options and examples."""
+
+    app: typer.Typer
+    name: str
+    help: str
+    options: tuple[Declared, ...]
+    examples: tuple[str, ...]
+
+
+# All commands, in the order in which they were made.
+COMMANDS: list[Command] = []
 
 
 def command(
@@ -48,8 +64,16 @@ def command(
         # Typer reads the signature; values come by keyword.
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}
-        lines = "\n\n".join(["Examples:", *examples])
-        app.command(name or work.__name__, help=inspect.getdoc(work), epilog=lines)(run)
+        made = Command(
+            app,
+            name or work.__name__,
+            inspect.getdoc(work) or "",
+            tuple(options.values()),
+            tuple(examples),
+        )
+        epilog = "\n\n".join(["Examples:", *examples])
+        app.command(made.name, help=made.help, epilog=epilog)(run)
+        COMMANDS.append(made)
         return work
 
     return decorate

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 # Seconds between two updates of a progress bar and, off a terminal, between two lines of text.
 REFRESH, LINE_EVERY = 0.25, 10.0
+# Cells that begin like a number, or stand for one that is missing.
+NUMERIC = re.compile("[0-9+−–-]")
 
 
 def make_console(quiet: bool = False) -> Console:
@@ -42,13 +45,13 @@ def print_table(
         title: printed as one line, however narrow the table is.
     """
     rows = list(rows)
-    table = Table(box=None, pad_edge=False)
-    for place, column in enumerate(columns):
-        if isinstance(column, Column):
-            table.columns.append(column)
-            continue
-        numeric = bool(rows) and rows[0][place][:1] in (*"0123456789+-−–",)
-        table.add_column(escape(column), justify="right" if numeric else "left")
+    first = rows[0] if rows else [""] * len(columns)
+    sides: list[JustifyMethod] = ["right" if NUMERIC.match(cell) else "left" for cell in first]
+    made = [
+        column if isinstance(column, Column) else Column(escape(column), justify=side)
+        for column, side in zip(columns, sides, strict=True)
+    ]
+    table = Table(*made, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
     if title:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -16,21 +17,32 @@ from irtheory.runs.files import InputError, write_json, write_text
 
 # Both mark a folder as a run, so that --overwrite cannot empty anything else.
 CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
-# All that a run writes, as patterns of paths in its folder.
-RUN_FILES = (
-    "certificate.json", "seeds.json", "columns.json", "tree.json", "key.txt",
-    "trajectory.csv", "escape.csv", "trajectories/seed-*.csv", "*.svg", "*.png",
-    "widths.csv", "widths.json", "trajectories/width-*.csv",
-    "results.json", "results.csv", "cells.csv", "attributes.csv", "epochs.csv", "cells/*.json",
-    "metrics.jsonl", "weights.safetensors", "classes.json", "result.json", "evaluation.json",
-    "checkpoints/*.pt", "checkpoints/.checkpoint-*.tmp", "codes/epoch-*.npz",
-    "tensorboard/events.*",
-    CONFIG, ENVIRONMENT,
-)  # fmt: skip
-# Commands that go on where an earlier run stopped.
-RESUMABLE = ("recover", "train")
+# A write cut short leaves the name of its file between a dot and eight characters.
 LEFTOVER = re.compile(r"(^|.*/)\.([^/]+)\.[a-z0-9_]{8}$")
-RUN_FOLDERS = ("trajectories", "cells", "checkpoints", "codes", "tensorboard")
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """What a command writes into its run folders beside config.yaml and environment.json.
+
+    Attributes:
+        files: patterns of paths in the folder, with / between folder and file; spaces between.
+        folders: the folders that it makes there, with spaces between.
+        resume: how to go on with an interrupted run, `{folder}` standing for its folder; empty if
+            that cannot be done.
+    """
+
+    files: str
+    folders: str = ""
+    resume: str = ""
+
+
+_REGISTERED: dict[str, RunFiles] = {}
+
+
+def register_run_files(command: str, written: RunFiles) -> None:
+    """Say what a command writes; --overwrite removes no other files from its run folders."""
+    _REGISTERED[command] = written
 
 
 def default_folder(command: str, what: str) -> Path:
@@ -92,24 +104,27 @@ def _in_use(folder: Path) -> bool:
 
 
 def _resume_words(folder: Path, command: str) -> str:
-    if command not in RESUMABLE or _command_of(folder) != command:
-        return ""
-    return f"--resume {folder} alone, " if command == "train" else "--resume, "
+    resume = _REGISTERED[command].resume if command in _REGISTERED else ""
+    return resume.format(folder=folder) + ", " if resume and _command_of(folder) == command else ""
 
 
 def _files_of_run(folder: Path) -> list[Path]:
     """Everything in a run's folder; InputError if it is not one, or holds something else."""
     kept = "nothing was removed"
-    if _command_of(folder) is None:
+    command = _command_of(folder)
+    if command is None:
         raise InputError(
             f"--out {folder}: not empty and not a run (expected {ENVIRONMENT} and a {CONFIG} "
             f"that names its command); {kept}"
         )
-    found = sorted(_contents(folder))
+    written = _REGISTERED.get(command, RunFiles(""))
+    found = sorted(_contents(folder, written))
     for path in found:
-        if not _of_a_run(path, folder):
+        if not _is_written(path, folder, written):
             name = path.relative_to(folder)
-            raise InputError(f"--out {folder}: holds {name}, which no run writes; {kept}")
+            raise InputError(
+                f"--out {folder}: holds {name}, which ira {command} does not write; {kept}"
+            )
     return found
 
 
@@ -141,21 +156,20 @@ def _command_of(folder: Path) -> Any:
     return settings.get("command") if isinstance(settings, dict) else None
 
 
-def _contents(folder: Path) -> Iterator[Path]:
-    """Every entry, and what lies in the folders that a run makes."""
+def _contents(folder: Path, written: RunFiles) -> Iterator[Path]:
+    """Every entry, and what lies in the folders that the command makes."""
     for path in folder.iterdir():
         yield path
-        if path.name in RUN_FOLDERS and path.is_dir() and not path.is_symlink():
+        if path.name in written.folders.split() and path.is_dir() and not path.is_symlink():
             yield from path.iterdir()
 
 
-def _of_a_run(path: Path, folder: Path) -> bool:
-    # A write cut short leaves the name of its file between dots.
+def _is_written(path: Path, folder: Path, written: RunFiles) -> bool:
     name = LEFTOVER.sub(r"\1\2", path.relative_to(folder).as_posix())
     if path.is_symlink():
         return False
     if path.is_dir():
-        return name in RUN_FOLDERS
+        return name in written.folders.split()
     # A * of these patterns would match a slash too.
-    depth = name.count("/")
-    return any(fnmatchcase(name, p) and p.count("/") == depth for p in RUN_FILES)
+    depth, patterns = name.count("/"), (*written.files.split(), CONFIG, ENVIRONMENT)
+    return any(fnmatchcase(name, p) and p.count("/") == depth for p in patterns)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from irtheory.intersection.choices import Activation
 from irtheory.runs.files import InputError
+from irtheory.runs.folder import RunFiles, register_run_files
 from irtheory.runs.options import (
     Interval,
     Option,
@@ -213,6 +214,9 @@ class TrainSettings:
             default="the method's",
         ),
     ]
+    label_smoothing: Annotated[
+        float, Option("Label smoothing of L[G, y].", TRAINING, SHARE_BELOW_1)
+    ] = 0.0
     epochs: Annotated[
         int,
         Option(
@@ -399,6 +403,18 @@ def data_options(given: Mapping[str, Any]) -> DataOptions:
     named = {field.name: given[field.name] for field in fields(DataOptions) if field.name in given}
     folder = named.get("data_dir")
     return DataOptions(**{**named, "data_dir": None if folder is None else Path(folder)})
+
+
+register_run_files(
+    "train",
+    RunFiles(
+        "metrics.jsonl weights.safetensors tree.json key.txt classes.json result.json "
+        "evaluation.json attributes.csv *.svg *.png checkpoints/*.pt checkpoints/.checkpoint-*.tmp "
+        "codes/epoch-*.npz tensorboard/events.*",
+        folders="checkpoints codes tensorboard",
+        resume="--resume {folder} alone",
+    ),
+)
 
 
 def defaults_under(condition: str) -> dict[str, Any]:

@@ -179,6 +179,7 @@ def _engine(
         precision=autocast(runtime),
         drops=settings.drops,
         chunks=settings.accumulate,
+        label_smoothing=settings.label_smoothing,
         before_step=before_step,
         processes=processes,
     )

@@ -58,6 +58,10 @@ def test_losses_equal_their_formulas() -> None:
     assert label_loss(torch.tensor(logits), torch.tensor(y)).item() == pytest.approx(
         -log_u[np.arange(7), y].mean()
     )
+    smoothed = 0.9 * np.eye(K)[y] + 0.1 / K
+    assert label_loss(torch.tensor(logits), torch.tensor(y), 0.1).item() == pytest.approx(
+        -(smoothed * log_u).sum(axis=1).mean()
+    )
     assert tree_loss(torch.tensor(logits), torch.tensor(leaf)).item() == pytest.approx(
         -(leaf * log_u).sum(axis=1).mean()
     )

@@ -15,6 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import irtheory.studies.simulate.settings  # noqa: F401  registers the files of ira simulate
 from irtheory.runs.files import InputError, TableWriter, read_columns, write_json, write_text
 from irtheory.runs.folder import default_folder, open_run
 
@@ -83,7 +84,9 @@ def test_overwrite_removes_nothing_beside_a_foreign_file(tmp_path: Path, foreign
     (folder / foreign).write_text("mine")
     before = contents(folder)
     named = foreign if foreign.startswith("traj") else foreign.split("/")[0]
-    with pytest.raises(InputError, match=f"holds {named}, which no run writes; nothing was remov"):
+    with pytest.raises(
+        InputError, match=f"holds {named}, which ira simulate does not write; nothing"
+    ):
         open_run(folder, SETTINGS, True, 0)
     assert contents(folder) == before
 

@@ -11,6 +11,7 @@ from typing import Annotated, get_args
 from irtheory.intersection.methods import METHODS
 from irtheory.problems.worlds import Mixing, Structure
 from irtheory.runs.files import InputError
+from irtheory.runs.folder import RunFiles, register_run_files
 from irtheory.runs.options import Interval, Option, at_least, between, check_ranges
 
 REGIMES: tuple[str, ...] = get_args(Structure)
@@ -244,6 +245,16 @@ def _check_names(option: str, found: tuple[str, ...], known: tuple[str, ...]) ->
             raise InputError(f"{option}: expected some of {', '.join(known)}, found {name!r}")
         if name in found[:i]:
             raise InputError(f"{option}: found {name} twice")
+
+
+register_run_files(
+    "recover",
+    RunFiles(
+        "results.json results.csv cells.csv attributes.csv epochs.csv cells/*.json *.svg *.png",
+        folders="cells",
+        resume="--resume",
+    ),
+)
 
 
 @dataclass(frozen=True)

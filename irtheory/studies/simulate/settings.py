@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from irtheory.runs.files import InputError
+from irtheory.runs.folder import RunFiles, register_run_files
 from irtheory.runs.options import Interval, Option, at_least, between, check_ranges, flag_of
 
 Setting = Literal["convex", "logistic", "agreement", "ntk"]
@@ -402,3 +403,13 @@ class SimulateRequest:
             flag="--json",
         ),
     ] = False
+
+
+register_run_files(
+    "simulate",
+    RunFiles(
+        "certificate.json seeds.json columns.json tree.json key.txt trajectory.csv escape.csv "
+        "trajectories/seed-*.csv widths.csv widths.json trajectories/width-*.csv *.svg *.png",
+        folders="trajectories",
+    ),
+)

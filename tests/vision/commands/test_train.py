@@ -113,7 +113,7 @@ def test_training_never_reads_attributes(
     assert train(tmp_path / "beetles").exit_code == 0
     assert ira("train", *own, "--out", tmp_path / "own").exit_code == 0
     for run in (finished, tmp_path / "own"):
-        done = ira("evaluate", run, "--device", "cpu")
+        done = ira("evaluate", run, "--device", "cpu", "--debug")
         assert isinstance(done.exception, AssertionError)
 
 
@@ -161,8 +161,8 @@ def test_other_ways_to_train(tmp_path: Path, more: list[object]) -> None:
         (["--backbone", "vgg"], "--backbone: expected one of"),
         (["--crop", 64], "--crop: expected at most --resize 32, found 64"),
         (["--dim", 0], "--dim: expected at least 1, found 0"),
-        (["--bits", 9], "--bits: expected a whole number from 1 to 8, found 9"),
-        (["--lambda-tree", -1], "--lambda-tree: expected a number ≥ 0, found -1"),
+        (["--bits", 9], "--bits: expected 1 … 8, found 9"),
+        (["--lambda-tree", -1], "--lambda-tree: expected at least 0, found -1"),
         (["--weights", "none.pth"], "none.pth"),
         (["--device", "cuda"], "cuda"),
         (["--progressive"], "--progressive: expected --features pmg"),
@@ -212,3 +212,14 @@ def test_a_folder_without_attributes_is_trained_and_scored(tmp_path: Path) -> No
 def test_evaluation_wants_a_finished_run(tmp_path: Path, finished: Path) -> None:
     done = ira("evaluate", tmp_path)
     assert done.exit_code == 2 and "config.yaml" in done.stderr
+
+
+def test_label_smoothing_reaches_the_loss_and_the_settings(finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "smooth"
+    assert train(run, "--label-smoothing", 0.2).exit_code == 0
+    assert yaml.safe_load((run / "config.yaml").read_text())["label_smoothing"] == 0.2
+    smooth, plain = metrics(run)[0], metrics(finished)[0]
+    # The same weights and batches; untrained outputs are near uniform, where smoothing costs
+    # little, so the losses differ, but not by much.
+    assert smooth["losses"]["label"] != plain["losses"]["label"]
+    assert smooth["losses"]["label"] == pytest.approx(plain["losses"]["label"], rel=0.2)
