@@ -182,5 +182,7 @@ def test_sparse_input_is_refused():
 
 @pytest.mark.parametrize("n_bins", [1, 257, 2.5])
 def test_bins_out_of_range(n_bins):
-    with pytest.raises(ValueError, match=f"n_bins: expected 2 … 256, found {n_bins}"):
+    with pytest.raises(
+        ValueError, match=f"n_bins: expected a whole number from 2 to 256, found {n_bins}"
+    ):
         CodeTreeRegressor(n_bins=n_bins).fit(np.eye(3), np.arange(3))

@@ -100,7 +100,11 @@ def test_weights_that_are_not_finite_are_refused(run: Path) -> None:
 @pytest.mark.parametrize("option", ["--null-draws", "--bootstrap", "--seed"])
 def test_bad_options_are_found_before_any_work(run: Path, option: str) -> None:
     done = ira("evaluate", run, option, -1)
-    assert done.exit_code == 2 and f"{option}: expected a whole number ≥ 0" in done.stderr
+    assert (
+        done.exit_code == 2
+        and f"ira: {option}: expected " in done.stderr
+        and "found -1" in done.stderr
+    )
     assert "scoring" not in done.stdout
 
 
