@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from irtheory.problems.synthetic import Column, Problem
 from irtheory.runs.files import InputError
+from irtheory.trees.binning import codes_of, cut_points
 from irtheory.trees.tree import Tree
 
 MAX_LEVELS = 16  # integer columns with at most this many values are used as codes unchanged
