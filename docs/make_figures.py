@@ -31,7 +31,7 @@ RUNS = {
     "step-2.3": "--setting convex --step-size 2.3",
     "step-4.2": "--setting convex --step-size 4.2",
     "tree-exact": f"--setting convex {SMALL}",
-    "tree-cart": f"--setting convex {SMALL} --tree cart",
+    "tree-greedy": f"--setting convex {SMALL} --tree greedy",
     "jacobi": "--setting convex --order jacobi",
     "on-saddle": "--setting agreement --start saddle",
     "beside-saddle": "--setting agreement --start saddle --offset 1e-8",
@@ -86,7 +86,7 @@ COMPARISONS = {
         "gap_omega",
         r"$\mathrm{gap}_\omega\,/\,Q_1$",
         "ω-step: global minimiser or greedy tree",
-        {"exact": "tree-exact", "greedy (cart)": "tree-cart"},
+        {"exact": "tree-exact", "greedy": "tree-greedy"},
     ),
     "breaks-jacobi": (
         "gap_omega",

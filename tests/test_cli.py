@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from cli import app
 from irtheory.runs import console
 from irtheory.studies.simulate import command as simulate_command
-from irtheory.studies.simulate.simulate import simulate
+from irtheory.studies.simulate.simulate import run_prepared
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "animals.csv"
@@ -158,12 +158,12 @@ def test_seeds_of_the_agreement_setting_are_different_problems(tmp_path):
 
 @pytest.mark.parametrize("failing", [{1}, {0, 1, 2}])
 def test_a_seed_that_fails_leaves_the_others_alone(tmp_path, monkeypatch, failing):
-    def breaks(settings, observe):
+    def breaks(settings, prepared, observe):
         if settings.seed in failing:
             raise RuntimeError("no [optimum] found")
-        return simulate(settings, observe)
+        return run_prepared(settings, prepared, observe)
 
-    monkeypatch.setattr(simulate_command, "simulate", breaks)
+    monkeypatch.setattr(simulate_command, "run_prepared", breaks)
     out = tmp_path / "run"
     done = invoke("--seeds", "3", *SMALL, "--threads", "1", "--out", str(out))
     assert done.exit_code == 1, done.output
@@ -189,7 +189,7 @@ def test_what_the_system_refuses_is_one_line(tmp_path, monkeypatch):
     assert done.output.strip() == "ira: [Errno 28] No space left on device"
 
 
-@pytest.mark.parametrize("where", ["prepare", "simulate", "write_results"])
+@pytest.mark.parametrize("where", ["prepare", "run_prepared", "write_results"])
 def test_ctrl_c_at_any_time_is_130_without_a_traceback(tmp_path, monkeypatch, where):
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -198,7 +198,7 @@ def test_ctrl_c_at_any_time_is_130_without_a_traceback(tmp_path, monkeypatch, wh
     done = invoke(*SMALL, "--json", "--out", str(tmp_path / "run"))
     assert done.exit_code == 130 and isinstance(done.exception, SystemExit)
     # What was on its way is told without --json; where nothing ran, one line says so.
-    assert done.output == ("" if where == "simulate" else "ira: interrupted\n")
+    assert done.output == ("" if where == "run_prepared" else "ira: interrupted\n")
 
 
 def test_off_a_terminal_a_line_tells_now_and_then_how_far_it_is(tmp_path, monkeypatch):

@@ -45,7 +45,7 @@ def alternate(
         step_size: μ; the proposition asks for μ < 1/β.
         trees: the class of trees.
         order: which θ the tree of a step is fitted to.
-        tree_step: "exact", or "cart" for a greedy tree (gap_ω is then how much worse it is).
+        tree_step: "exact" or "greedy" (gap_ω is then how much worse it is).
 
     The iterator ends by itself when θ grows so large that its squares overflow.
     """

@@ -14,7 +14,7 @@ from irtheory.trees.exact.greedy import fit_greedy_tree
 from irtheory.trees.exact.solver import ExactTreeSolver
 from irtheory.trees.tree import Tree
 
-TreeStep = Literal["exact", "cart"]
+TreeStep = Literal["exact", "greedy"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class TreeSteps:
         fit = self._exact.solve(targets)
         least = self._objective.min_over_trees(theta, fit.lower_bound)
         predictions, structure, make = fit.predictions, fit.structure, lambda: fit.tree
-        if self._kind == "cart":
+        if self._kind == "greedy":
             greedy = self._greedy(targets)
             predictions, make = greedy.predict(self._codes), lambda: greedy
             structure = (*greedy.feature.tolist(), *greedy.threshold.tolist())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -26,9 +26,11 @@ from irtheory.runs.folder import open_run
 from irtheory.runs.lock import lock_run_folder
 from irtheory.studies.simulate.files import FailedSeed, write_ensemble, write_results
 from irtheory.studies.simulate.report import StepProgress, print_certificate, print_verdict
+from irtheory.studies.simulate.resolve import ResolvedSettings, Table, content, resolve
+from irtheory.studies.simulate.result import Result
 from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings
 from irtheory.studies.simulate.setup import Prepared, prepare, processes, run_folder, shared
-from irtheory.studies.simulate.simulate import Result, simulate
+from irtheory.studies.simulate.simulate import run_prepared
 from irtheory.trees.compile import compile_kernels
 
 SEED_COLUMNS = (
@@ -36,11 +38,11 @@ SEED_COLUMNS = (
 )  # fmt: skip
 
 
-def simulate_command(settings: SimulateSettings, request: SimulateRequest) -> int:
+def simulate_command(asked: SimulateSettings, request: SimulateRequest) -> int:
     """Run a proposition, print its certificate and write the run folder.
 
     Args:
-        settings: without `widths`, which belong to `irtheory.studies.width.command`.
+        asked: the options, without `widths`, which belong to `irtheory.studies.width.command`.
         request: number of problems, folder and form of the output.
 
     Returns:
@@ -50,10 +52,10 @@ def simulate_command(settings: SimulateSettings, request: SimulateRequest) -> in
         InputError: settings, data or folder that cannot be used.
         MissingDependency: cvxpy is asked for and not installed.
     """
-    settings, seeds = settings.resolved(), request.seeds or 1
+    settings, seeds = resolve(asked), 1 if request.seeds is None else request.seeds
     console = make_console(quiet=request.as_json)
     folder = run_folder(settings, request)
-    if seeds > 1 and settings.data is not None:
+    if seeds > 1 and isinstance(settings.problem, Table):
         raise InputError("--seeds draws new problems; with --data there is only one")
 
     def say(line: str) -> None:
@@ -61,9 +63,9 @@ def simulate_command(settings: SimulateSettings, request: SimulateRequest) -> in
 
     prepared = prepare(shared(settings, seeds), say)
     _need_cvxpy(settings)
-    content = {"command": "simulate", **asdict(settings), "seeds": seeds}
+    config = {"command": "simulate", **content(settings), "seeds": seeds}
     with lock_run_folder(folder):
-        open_run(folder, content, request.overwrite, settings.seed)
+        open_run(folder, config, request.overwrite, settings.seed)
         compile_kernels(say)
         if seeds > 1:
             code, result = _ensemble(settings, seeds, folder, console), "seeds.json"
@@ -74,13 +76,13 @@ def simulate_command(settings: SimulateSettings, request: SimulateRequest) -> in
     return code
 
 
-def _need_cvxpy(settings: SimulateSettings) -> None:
+def _need_cvxpy(settings: ResolvedSettings) -> None:
     missing = cvxpy_missing() if settings.reference == "cvxpy" else None
     if missing:
         raise MissingDependency(f"{missing} (or pass --reference closed-form)")
 
 
-def _single(settings: SimulateSettings, prepared: Prepared, folder: Path, console: Console) -> int:
+def _single(settings: ResolvedSettings, prepared: Prepared, folder: Path, console: Console) -> int:
     with ExitStack() as stack:
         rows = stack.enter_context(TableWriter(folder / "trajectory.csv", COLUMNS))
         bar = stack.enter_context(progress_bar(console))
@@ -100,7 +102,7 @@ def _single(settings: SimulateSettings, prepared: Prepared, folder: Path, consol
             show(step)
 
         try:
-            result = simulate(settings, observe, observe_escape, prepared)
+            result = run_prepared(settings, prepared, observe, observe_escape)
         except KeyboardInterrupt:
             result = None
     if result is None:
@@ -118,17 +120,17 @@ def _single(settings: SimulateSettings, prepared: Prepared, folder: Path, consol
     return 0 if result.certificate.holds else 1
 
 
-def _one(settings: SimulateSettings, folder: Path) -> Result | FailedSeed:
+def _one(settings: ResolvedSettings, folder: Path) -> Result | FailedSeed:
     path = folder / "trajectories" / f"seed-{settings.seed:04d}.csv"
     try:
         with TableWriter(path, COLUMNS) as rows:
-            return simulate(settings, rows.add)
+            return run_prepared(settings, prepare(settings), rows.add)
     except (RuntimeError, ValueError) as error:
         return FailedSeed(settings, str(error))
 
 
 def _outcomes(
-    settings: SimulateSettings, seeds: int, folder: Path
+    settings: ResolvedSettings, seeds: int, folder: Path
 ) -> Iterator[Result | FailedSeed]:
     from joblib import Parallel, delayed
 
@@ -141,7 +143,7 @@ def _outcomes(
     return cast(Iterator[Result | FailedSeed], made)
 
 
-def _ensemble(settings: SimulateSettings, seeds: int, folder: Path, console: Console) -> int:
+def _ensemble(settings: ResolvedSettings, seeds: int, folder: Path, console: Console) -> int:
     outcomes: list[Result | FailedSeed] = []
     try:
         with progress_bar(console) as bar:

@@ -10,7 +10,8 @@ from typing import Any
 
 from irtheory.problems.tables import tree_in_units
 from irtheory.runs.files import json_text, write_json, write_text
-from irtheory.studies.simulate.simulate import Result, SimulateSettings
+from irtheory.studies.simulate.resolve import ResolvedSettings, content
+from irtheory.studies.simulate.result import Result
 from irtheory.trees.export import to_key
 
 
@@ -18,19 +19,20 @@ from irtheory.trees.export import to_key
 class FailedSeed:
     """A seed whose run ended in an error, and the error's message."""
 
-    settings: SimulateSettings
+    settings: ResolvedSettings
     message: str
 
 
 def title_of(result: Result) -> str:
     """One line above the figures: the setting and the options that matter most."""
     s = result.settings
-    parts = [s.setting, s.algorithm or "", f"μβ = {s.step_size:g}", f"depth {s.depth}"]
-    if s.setting == "ntk":
-        parts[0] = f"ntk ({s.network} {s.width} × {s.layers}, {s.activation})"
+    parts: list[str] = [s.setting, s.algorithm]
+    if s.network is not None:
+        net = s.network
+        parts[0] = f"ntk ({net.network} {net.width} × {net.layers}, {net.activation})"
     if s.algorithm == "alternating":
-        parts[2:2] = [s.order] + ([] if s.tree == "exact" else ["greedy tree"])
-    return ", ".join(parts)
+        parts += [s.order] if s.tree == "exact" else [s.order, "greedy tree"]
+    return ", ".join([*parts, f"μβ = {s.step_size:g}", f"depth {s.depth}"])
 
 
 def write_figures(folder: Path, result: Result) -> list[Path]:
@@ -83,8 +85,8 @@ def write_results(folder: Path, result: Result) -> list[Path]:
     if result.problem.columns:
         columns = [asdict(column) for column in result.problem.columns]
         text.append((folder / "columns.json", json_text(columns) + "\n"))
-    for path, content in text:
-        write_text(path, content)
+    for path, words in text:
+        write_text(path, words)
     return [path for path, _ in text] + write_figures(folder, result)
 
 
@@ -107,7 +109,7 @@ def write_ensemble(folder: Path, outcomes: Sequence[Result | FailedSeed]) -> lis
 
 
 def _entry(outcome: Result | FailedSeed) -> dict[str, Any]:
-    entry = {"seed": outcome.settings.seed, "settings": asdict(outcome.settings)}
+    entry = {"seed": outcome.settings.seed, "settings": content(outcome.settings)}
     if isinstance(outcome, FailedSeed):
         return {**entry, "holds": False, "error": outcome.message}
     certificate = json.loads(outcome.certificate.to_json())

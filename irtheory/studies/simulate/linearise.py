@@ -24,7 +24,7 @@ from irtheory.propositions.tangent.kernel import GIB
 from irtheory.propositions.tangent.networks import KERNEL
 from irtheory.runs.devices import check_device
 from irtheory.runs.files import InputError
-from irtheory.studies.simulate.settings import SimulateSettings
+from irtheory.studies.simulate.resolve import Digits, KeyLabels, ResolvedSettings
 
 # Measured numbers of matrices of the size of K that are held at a time, without those of cvxpy: K,
 # its eigenvectors, their workspace and D; for leaps and block descent also a Hessian and its
@@ -38,38 +38,46 @@ COPIES = 4
 Announce = Callable[[str], None]
 
 
-def matrices(settings: SimulateSettings) -> int:
+def matrices(settings: ResolvedSettings) -> int:
     """Number of matrices of the size of K that a run of these settings holds at a time."""
-    if settings.widths is not None:
+    if settings.widths:
         return STUDYING
     return WITH_HESSIAN if settings.jump or settings.algorithm == "bcgd" else MATRICES
 
 
-def check_budget(settings: SimulateSettings, width: int) -> None:
+def check_budget(settings: ResolvedSettings, width: int) -> None:
     """Refuse sizes that do not fit into --max-memory, before anything is allocated.
 
     Raises:
         InputError: the message names the option and the GiB that it needs.
     """
-    allowed = (settings.max_memory or 1.0) * GIB
-    fan_in = settings.attributes or 1
-    between = KERNEL**2 if settings.network == "cnn" else 1
-    weights = width * (fan_in + (settings.classes or 1)) * between
-    weights += ((settings.layers or 1) - 1) * width**2 * between
-    outputs = (settings.samples or 0) * (settings.classes or 0)
-    outputs //= 1 if settings.widths is None else 2
+    network, (samples, fan_in, classes) = settings.linearised, _known_sizes(settings)
+    between = KERNEL**2 if network.network == "cnn" else 1
+    weights = width * (fan_in + classes) * between
+    weights += (network.layers - 1) * width**2 * between
+    outputs = samples * classes // (2 if settings.widths else 1)
     for options, size in (
-        (
-            f"--samples {settings.samples} --classes {settings.classes}",
-            outputs**2 * matrices(settings),
-        ),
+        (f"--samples {samples} --classes {classes}", outputs**2 * matrices(settings)),
         (f"a network of width {width}", COPIES * weights),
     ):
-        if 8 * size > allowed:
+        if 8 * size > network.max_memory * GIB:
             raise InputError(
                 f"--max-memory: {options} need about {8 * size / GIB:.3g} GiB, found "
-                f"{settings.max_memory:g} for each process; expected more, or smaller sizes"
+                f"{network.max_memory:g} for each process; expected more, or smaller sizes"
             )
+
+
+def _known_sizes(settings: ResolvedSettings) -> tuple[int, int, int]:
+    """Samples, inputs and classes of a problem, as far as they are known before it is made.
+
+    The least that is possible stands for what is not known: (0, 1, 1) for a table.
+    """
+    problem = settings.problem
+    if isinstance(problem, KeyLabels):
+        return problem.samples, problem.attributes, problem.classes
+    if isinstance(problem, Digits):
+        return problem.samples, 1, problem.classes
+    return 0, 1, 1
 
 
 def network_inputs(problem: Problem) -> Array:
@@ -77,44 +85,42 @@ def network_inputs(problem: Problem) -> Array:
     return problem.features[:, 1:] if problem.inputs is None else problem.inputs
 
 
-def make_network(settings: SimulateSettings, problem: Problem, width: int) -> nn.Module:
+def make_network(settings: ResolvedSettings, problem: Problem, width: int) -> nn.Module:
     """The network of the settings with layers of that width, drawn from their seed.
 
     Raises:
         InputError: the device is not available, or the images are too small for the layers.
     """
-    x, outputs = network_inputs(problem), len(problem.class_names)
-    hidden = [width] * (settings.layers or 1)
+    network, x, outputs = settings.linearised, network_inputs(problem), len(problem.class_names)
+    hidden = [width] * network.layers
     # The widths of one seed are drawn independently.
     seed = int(np.random.SeedSequence([settings.seed, width]).generate_state(1)[0])
-    how: Any = {"activation": settings.activation, "parametrisation": settings.parametrisation}
+    how: Any = {"activation": network.activation, "parametrisation": network.parametrisation}
     try:
-        check_device(settings.device or "cpu")
-        if settings.network == "cnn":
+        check_device(network.device)
+        if network.network == "cnn":
             module = cnn(x.shape[1:], hidden, outputs, seed=seed, **how)
         else:
             module = mlp(x.shape[1], hidden, outputs, seed=seed, **how)
     except ValueError as error:
         raise InputError(f"--{error}".replace("--channels", "--layers")) from error
-    return module.to(settings.device)
+    return module.to(network.device)
 
 
-def describe(settings: SimulateSettings, problem: Problem, width: int, parameters: int) -> str:
+def describe(settings: ResolvedSettings, problem: Problem, width: int, parameters: int) -> str:
     """One sentence on the network."""
-    x = network_inputs(problem)
-    first = "×".join(map(str, x.shape[1:]))
-    layers = " → ".join(
-        [first, *[str(width)] * (settings.layers or 1), str(len(problem.class_names))]
-    )
-    kind = {"mlp": "perceptron", "cnn": "convolutions"}[settings.network or "mlp"]
+    network = settings.linearised
+    first = "×".join(map(str, network_inputs(problem).shape[1:]))
+    layers = " → ".join([first, *[str(width)] * network.layers, str(len(problem.class_names))])
+    kind = {"mlp": "perceptron", "cnn": "convolutions"}[network.network]
     return (
-        f"network: {kind} {layers}, {settings.activation}, {settings.parametrisation} "
+        f"network: {kind} {layers}, {network.activation}, {network.parametrisation} "
         f"parametrisation, {parameters:,} parameters"
     )
 
 
 def linearised(
-    settings: SimulateSettings, problem: Problem, announce: Announce | None = None
+    settings: ResolvedSettings, problem: Problem, announce: Announce | None = None
 ) -> tuple[LinearisedObjective, list[str]]:
     """Q of the network linearised at its initialisation, and notes on how it was made.
 
@@ -123,11 +129,9 @@ def linearised(
     Raises:
         InputError, ValueError: as `make_network`; the kernel does not fit into --max-memory.
     """
-    x, width = network_inputs(problem), settings.width or 1
-    module = admissible(make_network(settings, problem, width), x)
-    plan = plan_kernel(
-        module, x, max_memory=settings.max_memory or 1.0, matrices=matrices(settings)
-    )
+    network, x = settings.linearised, network_inputs(problem)
+    module = admissible(make_network(settings, problem, network.width), x)
+    plan = plan_kernel(module, x, max_memory=network.max_memory, matrices=matrices(settings))
     if announce:
         announce(str(plan))
     kernel = empirical_kernel(module, x, plan=plan, progress=_told(announce))
@@ -135,10 +139,10 @@ def linearised(
         kernel,
         network_outputs(module, x),
         problem.one_hot,
-        settings.ridge or 0.0,
+        settings.ridge,
         parameters=plan.parameters,
     )
-    notes = [describe(settings, problem, width, plan.parameters), _coordinates(objective)]
+    notes = [describe(settings, problem, network.width, plan.parameters), _coordinates(objective)]
     return objective, notes
 
 

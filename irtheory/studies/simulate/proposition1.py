@@ -30,6 +30,7 @@ from irtheory.propositions.solvers import (
 )
 from irtheory.propositions.solvers.dynamics import leaf_means
 from irtheory.propositions.solvers.tree_steps import TreeSteps
+from irtheory.studies.simulate.resolve import ResolvedSettings
 from irtheory.studies.simulate.result import (
     Result,
     finished,
@@ -37,17 +38,16 @@ from irtheory.studies.simulate.result import (
     joint_notes,
     with_reference,
 )
-from irtheory.studies.simulate.settings import MAX_LEAP, MAX_STEPS, SimulateSettings
 from irtheory.studies.simulate.setup import starting_point
 from irtheory.trees.tree import Tree
 
 
-def _tree_class(settings: SimulateSettings) -> TreeClass:
-    return TreeClass(settings.depth or 0, settings.min_samples_leaf, settings.threads)
+def _tree_class(settings: ResolvedSettings) -> TreeClass:
+    return TreeClass(settings.depth, settings.min_samples_leaf, settings.threads)
 
 
 def run_alternating(
-    settings: SimulateSettings,
+    settings: ResolvedSettings,
     problem: Problem,
     objective: Objective,
     notes: list[str],
@@ -57,7 +57,7 @@ def run_alternating(
     smooth = objective.smoothness()
     step_size = settings.step_size / smooth.beta
     steps, keep_every = _steps(settings, problem, objective, step_size)
-    rule = StopRule(settings.tolerance, settings.max_steps or MAX_STEPS)
+    rule = StopRule(settings.tolerance, settings.max_steps)
     trajectory = finished(run(steps, rule, step_size, observe, keep_every))
     joint = joint_minimum(settings, problem, objective)
     monotone = settings.order == "gauss-seidel"
@@ -87,14 +87,13 @@ def run_alternating(
 
 
 def _steps(
-    settings: SimulateSettings, problem: Problem, objective: Objective, step_size: float
+    settings: ResolvedSettings, problem: Problem, objective: Objective, step_size: float
 ) -> tuple[Iterator[tuple[Step, State]], int | None]:
     """The steps, or leaps between them, and how often their states are kept."""
     theta, trees = starting_point(objective, settings.seed), _tree_class(settings)
     if settings.jump and isinstance(objective, SquaredLoss):
-        last = settings.max_steps or MAX_LEAP
-        leaps = jump(objective, problem.codes, theta, step_size, trees=trees, last=last)
-        return leaps, 1
+        last = settings.max_steps
+        return jump(objective, problem.codes, theta, step_size, trees=trees, last=last), 1
     steps = alternate(
         objective,
         problem.codes,
@@ -108,7 +107,7 @@ def _steps(
 
 
 def _tree_notes(
-    settings: SimulateSettings, problem: Problem, objective: Objective, trajectory: Trajectory
+    settings: ResolvedSettings, problem: Problem, objective: Objective, trajectory: Trajectory
 ) -> list[str]:
     changes, t = trajectory["tree_changes"], trajectory["t"]
     last = int(t[np.flatnonzero(np.diff(changes, prepend=0)).max(initial=0)])
@@ -133,7 +132,7 @@ def _tree_notes(
 
 
 def _frozen_note(
-    settings: SimulateSettings, problem: Problem, objective: SquaredLoss, trajectory: Trajectory
+    settings: ResolvedSettings, problem: Problem, objective: SquaredLoss, trajectory: Trajectory
 ) -> str:
     """Whether the last tree is still the best one in the limit of its own dynamics, t → ∞."""
     leaf_of = _last_tree(trajectory).apply(problem.codes)

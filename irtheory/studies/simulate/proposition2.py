@@ -28,6 +28,7 @@ from irtheory.propositions.objectives.contract import Array
 from irtheory.propositions.solvers import Step, StopRule, Trajectory, bcgd, run
 from irtheory.propositions.solvers.bcgd import smallest_eigenvalue
 from irtheory.runs.files import InputError
+from irtheory.studies.simulate.resolve import ResolvedSettings
 from irtheory.studies.simulate.result import (
     Result,
     finished,
@@ -35,7 +36,6 @@ from irtheory.studies.simulate.result import (
     joint_notes,
     with_reference,
 )
-from irtheory.studies.simulate.settings import MAX_STEPS, SimulateSettings
 from irtheory.studies.simulate.setup import starting_point
 from irtheory.trees.exact.solver import fit_exact_tree
 from irtheory.trees.tree import Tree
@@ -46,7 +46,7 @@ NUDGE = 1e-8
 
 
 def run_bcgd(
-    settings: SimulateSettings,
+    settings: ResolvedSettings,
     problem: Problem,
     objective: SquaredLoss | AgreementObjective,
     notes: list[str],
@@ -90,19 +90,19 @@ def run_bcgd(
     )
 
 
-def _structure(settings: SimulateSettings, problem: Problem, outputs: Array) -> Tree:
+def _structure(settings: ResolvedSettings, problem: Problem, outputs: Array) -> Tree:
     """The exact tree of G_θ at the start: its tests stay, its leaf values will move."""
     return fit_exact_tree(
         problem.codes,
         outputs,
-        settings.depth or 0,
+        settings.depth,
         min_samples_leaf=settings.min_samples_leaf,
         threads=settings.threads,
     ).tree
 
 
 def _certificate(
-    settings: SimulateSettings,
+    settings: ResolvedSettings,
     fixed: FixedStructure,
     trajectory: Trajectory,
     assumed: list[Check],
@@ -149,7 +149,7 @@ def _beside(
 
 
 def _descend(
-    settings: SimulateSettings,
+    settings: ResolvedSettings,
     fixed: FixedStructure,
     theta: Array,
     omega: Array,
@@ -160,12 +160,12 @@ def _descend(
     step_size = settings.step_size / beta
     first = max(fixed.value(theta, omega), np.finfo(float).tiny)
     steps = bcgd(fixed, theta, omega, step_size, beta, watch=settings.tolerance * first)
-    rule = StopRule(settings.tolerance, settings.max_steps or MAX_STEPS)
+    rule = StopRule(settings.tolerance, settings.max_steps)
     return finished(run(steps, rule, step_size, observe, keep_every))
 
 
 def _escape(
-    settings: SimulateSettings,
+    settings: ResolvedSettings,
     fixed: FixedStructure,
     saddle: CriticalPoint,
     observe: Observer | None,

@@ -16,7 +16,7 @@ from irtheory.propositions.certificates.enumeration import GlobalMinimum, global
 from irtheory.propositions.certificates.saddles import CriticalPoint, Surface
 from irtheory.propositions.objectives.contract import Objective
 from irtheory.propositions.solvers import Stopped, Trajectory
-from irtheory.studies.simulate.settings import SimulateSettings
+from irtheory.studies.simulate.resolve import ResolvedSettings
 from irtheory.trees.tree import Tree
 
 
@@ -33,7 +33,7 @@ class Result:
         beta: smoothness constant used for the step size.
     """
 
-    settings: SimulateSettings
+    settings: ResolvedSettings
     problem: Problem
     trajectory: Trajectory
     certificate: Certificate
@@ -54,12 +54,12 @@ def with_reference(
 
 
 def joint_minimum(
-    settings: SimulateSettings, problem: Problem, objective: Objective
+    settings: ResolvedSettings, problem: Problem, objective: Objective
 ) -> GlobalMinimum | None:
     """The global minimum over all trees, if the settings ask for it."""
     if not settings.joint:
         return None
-    return global_minimum(objective, problem.codes, settings.depth or 0, settings.min_samples_leaf)
+    return global_minimum(objective, problem.codes, settings.depth, settings.min_samples_leaf)
 
 
 def joint_notes(trajectory: Trajectory, joint: GlobalMinimum | None) -> list[str]:

@@ -1,15 +1,13 @@
-"""Settings of `ira simulate`, their defaults and what is refused."""
+"""The options of `ira simulate`; `irtheory.studies.simulate.resolve` fills in their defaults."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from irtheory.runs.files import InputError
 from irtheory.runs.folder import RunFiles, register_run_files
-from irtheory.runs.options import Interval, Option, at_least, between, check_ranges, flag_of
+from irtheory.runs.options import Interval, Option, at_least, between
 
 Setting = Literal["convex", "logistic", "agreement", "ntk"]
 Algorithm = Literal["alternating", "bcgd"]
@@ -17,26 +15,11 @@ Algorithm = Literal["alternating", "bcgd"]
 WHAT, PROBLEM, STEPS, RUN, OUTPUT = "What is run", "Problem", "Steps", "Run", "Output"
 LINEARISED = "Linearised networks (--setting ntk)"
 MAX_DEPTH = 8  # the search grows by about twice the number of tests a level
-RIDGES = {"convex": 0.0, "logistic": 1e-2, "agreement": 0.1, "ntk": 0.0}
-# Steps one by one, and in closed form.
-MAX_STEPS, MAX_LEAP = 100_000, 10**12
-# Of a linearised network: how it is made, and hidden units or channels.
-NETWORK = {
-    "network": "mlp",
-    "layers": 2,
-    "activation": "relu",
-    "parametrisation": "ntk",
-    "max_memory": 4.0,
-    "device": "cpu",
-}
-WIDTHS = {"mlp": 512, "cnn": 32}
-# The width study: steps, and samples of which half are held out.
-STUDY_STEPS, STUDY_SAMPLES = 512, 192
 
 
 @dataclass(frozen=True)
 class SimulateSettings:
-    """All settings of one run of `ira simulate`; None means the default, where there is one."""
+    """The options of one run of `ira simulate`, as asked for; None means "not given"."""
 
     setting: Annotated[
         Setting,
@@ -63,10 +46,10 @@ class SimulateSettings:
         ),
     ] = "gauss-seidel"
     tree: Annotated[
-        Literal["exact", "cart"],
+        Literal["exact", "greedy", "cart"],
         Option(
             "Tree of the ω-step: the globally best one, or a greedy one, which breaks "
-            "Proposition 1.",
+            "Proposition 1; cart is an older name of greedy.",
             WHAT,
         ),
     ] = "exact"
@@ -240,142 +223,6 @@ class SimulateSettings:
             default="all cores",
         ),
     ] = None
-
-    def resolved(self) -> SimulateSettings:
-        """The same settings with the default of every setting that has a meaning here.
-
-        What a table brings with it (its size, classes and noise) stays None with `data`, `bins`
-        without, and classes and noise for the exclusive-or labels of the agreement setting.
-        """
-        agreement, study = self.setting == "agreement", self.widths is not None
-        defaults: dict[str, Any] = {
-            "algorithm": "bcgd" if agreement else "alternating",
-            "depth": 2 if agreement else 3,
-            "ridge": RIDGES[self.setting],
-            "max_steps": STUDY_STEPS if study else MAX_LEAP if self.jump else MAX_STEPS,
-            **self._problem_defaults(),
-        }
-        if self.setting == "ntk":
-            defaults |= NETWORK
-            defaults["width"] = None if study else WIDTHS[self.network or "mlp"]
-        missing = {name: value for name, value in defaults.items() if getattr(self, name) is None}
-        return replace(self, **missing)
-
-    def _problem_defaults(self) -> dict[str, Any]:
-        if self.data is not None:
-            return {"bins": 8}
-        if self.setting == "agreement":
-            return {"samples": 240, "attributes": 4}
-        sizes = {"samples": 240 if self.widths is None else STUDY_SAMPLES, "classes": 4}
-        return sizes if self.network == "cnn" else {**sizes, "attributes": 12, "noise": 0.1}
-
-
-def check(settings: SimulateSettings) -> None:
-    """Refuse settings that no run can use; raises InputError naming the option."""
-    _check_network(settings)
-    check_ranges(settings)
-    _check_idle(settings)
-    _check_algorithm(settings)
-
-
-def _check_idle(settings: SimulateSettings) -> None:
-    """Refuse options that would change nothing."""
-    own_table = settings.data is not None
-    idle, reason = (), ""
-    if own_table:
-        idle, reason = ("samples", "attributes", "classes", "noise"), "the table of --data decides"
-    elif settings.setting == "agreement":
-        idle, reason = ("classes", "noise"), "exclusive-or labels are two classes without noise"
-    elif settings.network == "cnn":
-        idle, reason = ("attributes", "noise"), "the convolutional network sees images of digits"
-    for name in idle:
-        if getattr(settings, name) is not None:
-            raise InputError(f"--{name} {getattr(settings, name)}: without effect, {reason}")
-    if settings.bins is not None and not own_table:
-        raise InputError("--bins needs --data FILE.csv")
-    if settings.label is not None and not own_table:
-        raise InputError("--label needs --data FILE.csv")
-    if settings.offset and settings.start != "saddle":
-        raise InputError("--offset needs --start saddle")
-
-
-def _check_algorithm(settings: SimulateSettings) -> None:
-    bcgd = settings.algorithm == "bcgd"
-    if bcgd and (settings.order, settings.tree) != ("gauss-seidel", "exact"):
-        raise InputError("--order and --tree belong to --algorithm alternating")
-    if settings.start == "saddle" and settings.setting in ("convex", "ntk"):
-        raise InputError(
-            f"--start saddle: the {settings.setting} setting is convex in both blocks together "
-            "and has no strict saddle; use --setting agreement"
-        )
-    if settings.start == "saddle" and not bcgd:
-        raise InputError("--start saddle belongs to --algorithm bcgd")
-    if settings.jump and settings.setting not in ("convex", "ntk"):
-        raise InputError(
-            f"--jump: the closed form is of squared loss, found --setting {settings.setting}"
-        )
-    if settings.jump and (bcgd or settings.order == "jacobi" or settings.tree == "cart"):
-        raise InputError(
-            "--jump: the closed form is of --algorithm alternating, --order gauss-seidel and "
-            "--tree exact"
-        )
-    if settings.jump and settings.step_size >= 2:
-        raise InputError(f"--step-size {settings.step_size:g}: --jump needs less than 2")
-    if settings.setting == "logistic" and bcgd:
-        raise InputError(
-            "--algorithm bcgd: L[G, T] of the logistic setting is linear in T, so Q has no "
-            "minimum over free leaf values; use --algorithm alternating"
-        )
-    if settings.joint and bcgd and settings.setting == "agreement":
-        raise InputError(
-            "--global: over free leaf values the agreement objective is not convex; "
-            "use --algorithm alternating or --setting convex"
-        )
-
-
-def _check_network(settings: SimulateSettings) -> None:
-    """Refuse options of linearised networks that cannot be used or would change nothing."""
-    if settings.setting != "ntk":
-        for name in (*NETWORK, "width", "widths"):
-            if getattr(settings, name) is not None:
-                found = f"{flag_of(SimulateSettings, name)} {getattr(settings, name)}"
-                raise InputError(f"{found}: belongs to --setting ntk")
-        return
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", settings.device or "cpu"):
-        raise InputError(f"--device: expected cpu, cuda or cuda:N, found '{settings.device}'")
-    if settings.network == "cnn" and settings.data is not None:
-        raise InputError("--network cnn: sees images of digits; a table of --data needs mlp")
-    if settings.widths is not None:
-        _check_study(settings)
-
-
-def width_list(text: str) -> list[int]:
-    """The widths of --widths, ascending; InputError unless two or more different ones ≥ 1."""
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isascii() and word.isdigit() and int(word) >= 1 for word in words):
-        raise InputError(f"--widths: expected whole numbers ≥ 1 with commas, found '{text}'")
-    widths = sorted(set(map(int, words)))
-    if len(widths) < 2:
-        raise InputError(f"--widths: expected two different widths or more, found '{text}'")
-    return widths
-
-
-def _check_study(settings: SimulateSettings) -> None:
-    width_list(settings.widths or "")
-    if settings.width is not None:
-        raise InputError(f"--width {settings.width}: without effect, --widths says which")
-    if settings.step_size >= 2:
-        raise InputError(f"--step-size {settings.step_size:g}: --widths needs less than 2")
-    if settings.max_steps is not None and settings.max_steps < 2:
-        raise InputError(f"--max-steps {settings.max_steps}: --widths needs 2 steps or more")
-    usual = SimulateSettings()
-    for name in ("order", "tree", "start", "offset", "reference", "tolerance", "joint", "jump"):
-        if getattr(settings, name) != getattr(usual, name):
-            raise InputError(
-                f"{flag_of(SimulateSettings, name)}: without effect in a study of --widths"
-            )
-    if settings.algorithm == "bcgd" or settings.ridge:
-        raise InputError("--widths: trains by --algorithm alternating with --ridge 0 alone")
 
 
 @dataclass(frozen=True)

@@ -20,27 +20,26 @@ from irtheory.propositions.objectives import (
 from irtheory.propositions.objectives.contract import Array, Objective
 from irtheory.runs.files import InputError
 from irtheory.runs.folder import default_folder, refuse_used
-from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings, check
+from irtheory.studies.simulate.resolve import Digits, ExclusiveOr, ResolvedSettings, Table
+from irtheory.studies.simulate.settings import SimulateRequest
 
 Announce = Callable[[str], None]
 Prepared = tuple[Problem, Objective, list[str]]
 
 
-def make_problem(settings: SimulateSettings) -> Problem:
-    """The table of --data, or the setting's synthetic problem, of resolved settings."""
-    if settings.data is not None:
-        bins = {} if settings.bins is None else {"bins": settings.bins}
-        return table_problem(Path(settings.data), settings.label, **bins)
-    if settings.network == "cnn":
+def make_problem(settings: ResolvedSettings) -> Problem:
+    """The table of --data, or the setting's synthetic problem."""
+    kind = settings.problem
+    if isinstance(kind, Table):
+        return table_problem(Path(kind.data), kind.label, kind.bins)
+    if isinstance(kind, Digits):
         from irtheory.problems.digits import digits_problem  # loads scikit-learn
 
-        return digits_problem(settings.samples or 0, settings.classes or 0, settings.seed)
-    sizes = {name: getattr(settings, name) for name in ("samples", "attributes")}
-    if settings.setting == "agreement":
-        return xor_problem(**sizes, seed=settings.seed)
-    labels = {name: getattr(settings, name) for name in ("classes", "noise")}
-    key_depth = min(3, sizes["attributes"])
-    return key_problem(**sizes, **labels, depth=key_depth, seed=settings.seed)
+        return digits_problem(kind.samples, kind.classes, settings.seed)
+    if isinstance(kind, ExclusiveOr):
+        return xor_problem(kind.samples, kind.attributes, settings.seed)
+    key_depth = min(3, kind.attributes)
+    return key_problem(**vars(kind), depth=key_depth, seed=settings.seed)
 
 
 def reduced(features: Array) -> tuple[Array, str | None]:
@@ -58,14 +57,14 @@ def reduced(features: Array) -> tuple[Array, str | None]:
 
 
 def make_objective(
-    settings: SimulateSettings, problem: Problem, announce: Announce | None = None
+    settings: ResolvedSettings, problem: Problem, announce: Announce | None = None
 ) -> tuple[Objective, list[str]]:
     """Q of the setting on the problem, and notes on changes of the features."""
-    if settings.setting == "ntk":
+    if settings.network is not None:
         from irtheory.studies.simulate.linearise import linearised
 
         return linearised(settings, problem, announce)
-    ridge, features, notes = settings.ridge or 0.0, problem.features, []
+    ridge, features, notes = settings.ridge, problem.features, []
     if ridge == 0:
         features, note = reduced(features)
         notes += [note] if note else []
@@ -81,26 +80,24 @@ def make_objective(
     return AgreementObjective(features, problem.signs, ridge), notes
 
 
-def prepare(settings: SimulateSettings, announce: Announce | None = None) -> Prepared:
-    """Check the settings and make problem and objective, before anything is run or written.
+def prepare(settings: ResolvedSettings, announce: Announce | None = None) -> Prepared:
+    """Make problem and objective, before anything is run or written.
 
     Args:
-        settings: with or without their defaults filled in.
+        settings: what to run.
         announce: called with a line before anything that takes long or much memory.
 
     Raises:
         InputError, ValueError: settings or data that cannot be used.
     """
-    settings = settings.resolved()
-    check(settings)
-    if settings.setting == "ntk":
+    if settings.network is not None:
         from irtheory.studies.simulate.linearise import check_budget
 
-        check_budget(settings, settings.width or 1)
+        check_budget(settings, settings.network.width)
     problem = make_problem(settings)
     objective, notes = make_objective(settings, problem, announce)
     if settings.joint:
-        check_size(objective, problem.codes, settings.depth or 0)
+        check_size(objective, problem.codes, settings.depth)
     return problem, objective, notes
 
 
@@ -112,7 +109,7 @@ def starting_point(objective: Objective, seed: int) -> Array:
     return rng.normal(size=objective.theta_shape) / np.sqrt(objective.theta_shape[0])
 
 
-def run_folder(settings: SimulateSettings, request: SimulateRequest) -> Path:
+def run_folder(settings: ResolvedSettings, request: SimulateRequest) -> Path:
     """The folder to write to: --out, or a new one named after the setting and the time.
 
     Raises:
@@ -123,17 +120,19 @@ def run_folder(settings: SimulateSettings, request: SimulateRequest) -> Path:
     return folder
 
 
-def processes(settings: SimulateSettings, runs: int) -> int:
+def processes(settings: ResolvedSettings, runs: int) -> int:
     """Number of processes for independent runs: --threads or all cores; one on an accelerator."""
-    if runs == 1 or settings.device not in (None, "cpu"):
+    if runs == 1 or (settings.network is not None and settings.network.device != "cpu"):
         return 1
     from joblib import effective_n_jobs
 
-    return min(effective_n_jobs(settings.threads or -1), runs)
+    # joblib reads -1 as all cores.
+    return min(effective_n_jobs(-1 if settings.threads is None else settings.threads), runs)
 
 
-def shared(settings: SimulateSettings, runs: int) -> SimulateSettings:
+def shared(settings: ResolvedSettings, runs: int) -> ResolvedSettings:
     """The same settings with --max-memory divided by the number of processes."""
-    if settings.max_memory is None:
+    if settings.network is None:
         return settings
-    return replace(settings, max_memory=settings.max_memory / processes(settings, runs))
+    share = settings.network.max_memory / processes(settings, runs)
+    return replace(settings, network=replace(settings.network, max_memory=share))

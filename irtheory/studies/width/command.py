@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -23,7 +23,8 @@ from irtheory.runs.files import InputError
 from irtheory.runs.folder import open_run
 from irtheory.runs.lock import lock_run_folder
 from irtheory.studies.simulate.report import check_table
-from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings, check, width_list
+from irtheory.studies.simulate.resolve import ResolvedSettings, content, resolve
+from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings
 from irtheory.studies.simulate.setup import processes, run_folder, shared
 from irtheory.studies.width.files import CURVES, write_curve, write_runs, write_study
 from irtheory.studies.width.follow import WidthRun, follow, notes_of, plan_study
@@ -53,11 +54,11 @@ LEGEND = (
 )
 
 
-def width_command(settings: SimulateSettings, request: SimulateRequest) -> int:
+def width_command(asked: SimulateSettings, request: SimulateRequest) -> int:
     """Train networks of several widths, print the study and write the run folder.
 
     Args:
-        settings: with `widths`.
+        asked: the options, with `widths`.
         request: number of problems and of networks of each width (5 if none is given), folder
             and form of the output.
 
@@ -69,33 +70,31 @@ def width_command(settings: SimulateSettings, request: SimulateRequest) -> int:
         InputError: settings, data or folder that cannot be used.
         ValueError: too few networks are left for intervals, or some never left θ0.
     """
-    settings, seeds = settings.resolved(), request.seeds or WIDTH_SEEDS
+    settings, seeds = resolve(asked), WIDTH_SEEDS if request.seeds is None else request.seeds
     console = make_console(quiet=request.as_json)
     folder = run_folder(settings, request)
-    check(settings)
-    widths = width_list(settings.widths or "")
-    if seeds == 1 and len(widths) < 3:
+    if seeds == 1 and len(settings.widths) < 3:
         raise InputError("--seeds 1: expected three widths or more for an interval, found two")
-    networks = seeds * len(widths)
+    networks, widest = seeds * len(settings.widths), settings.widths[-1]
     share = shared(settings, networks)
 
     def say(line: str) -> None:
         print_plain(console, line)
 
-    plan = plan_study(share, widths[-1])
-    say(f"width {widths[-1]}, processes at a time: {processes(settings, networks)}, {plan}")
-    content = {"command": "simulate", **asdict(settings), "seeds": seeds}
+    plan = plan_study(share, widest)
+    say(f"width {widest}, processes at a time: {processes(settings, networks)}, {plan}")
+    config = {"command": "simulate", **content(settings), "seeds": seeds}
     with lock_run_folder(folder):
-        open_run(folder, content, request.overwrite, settings.seed)
+        open_run(folder, config, request.overwrite, settings.seed)
         (folder / CURVES).mkdir()
         compile_kernels(say)
-        code = _run(share, widths, seeds, folder, console)
+        code = _run(share, seeds, folder, console)
     if request.as_json and code in (DONE, BROKEN):
         print((folder / "widths.json").read_text(encoding="utf-8"), end="")
     return code
 
 
-def _one(settings: SimulateSettings, width: int, folder: Path) -> WidthRun | FailedNetwork:
+def _one(settings: ResolvedSettings, width: int, folder: Path) -> WidthRun | FailedNetwork:
     try:
         run = follow(settings, width)
     except (RuntimeError, ValueError) as error:
@@ -105,12 +104,12 @@ def _one(settings: SimulateSettings, width: int, folder: Path) -> WidthRun | Fai
 
 
 def _outcomes(
-    settings: SimulateSettings, widths: list[int], seeds: int, folder: Path
+    settings: ResolvedSettings, seeds: int, folder: Path
 ) -> Iterator[WidthRun | FailedNetwork]:
     """Outcomes as they arrive; the widest networks start first, so that none of them runs last."""
     jobs = [
         (replace(settings, seed=settings.seed + i, threads=1), width)
-        for width in reversed(widths)
+        for width in reversed(settings.widths)
         for i in range(seeds)
     ]
     pool = Parallel(n_jobs=processes(settings, len(jobs)), return_as="generator_unordered")
@@ -118,15 +117,13 @@ def _outcomes(
     return cast(Iterator[WidthRun | FailedNetwork], made)
 
 
-def _run(
-    settings: SimulateSettings, widths: list[int], seeds: int, folder: Path, console: Console
-) -> int:
+def _run(settings: ResolvedSettings, seeds: int, folder: Path, console: Console) -> int:
     outcomes: list[WidthRun | FailedNetwork] = []
-    total, interrupted = seeds * len(widths), False
+    total, interrupted = seeds * len(settings.widths), False
     try:
         with progress_bar(console) as bar:
             pulse = Pulse(console, bar, "networks", total)
-            for outcome in _outcomes(settings, widths, seeds, folder):
+            for outcome in _outcomes(settings, seeds, folder):
                 outcomes.append(outcome)
                 text = f"{len(outcomes)} of {total} networks, last of width {outcome.width}"
                 pulse.show(text, len(outcomes))

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from irtheory.runs.figures import save
 from irtheory.runs.files import TableWriter, write_json
-from irtheory.studies.simulate.settings import SimulateSettings
+from irtheory.studies.simulate.resolve import ResolvedSettings
 from irtheory.studies.width import figures
 from irtheory.studies.width.follow import COLUMNS, WidthRun
 from irtheory.studies.width.study import MEASURES, WidthStudy, descends, largest_rise
@@ -41,16 +41,17 @@ def write_runs(folder: Path, runs: Sequence[WidthRun]) -> Path:
     return path
 
 
-def title_of(settings: SimulateSettings) -> str:
+def title_of(settings: ResolvedSettings) -> str:
     """One line for the figures."""
+    network = settings.linearised
     return (
-        f"{settings.network}, {settings.layers} hidden layers, {settings.activation}, "
-        f"{settings.parametrisation} parametrisation, μβ = {settings.step_size:g}, "
+        f"{network.network}, {network.layers} hidden layers, {network.activation}, "
+        f"{network.parametrisation} parametrisation, μβ = {settings.step_size:g}, "
         f"{settings.max_steps} steps"
     )
 
 
-def write_study(folder: Path, settings: SimulateSettings, study: WidthStudy) -> list[Path]:
+def write_study(folder: Path, settings: ResolvedSettings, study: WidthStudy) -> list[Path]:
     """Write widths.csv, widths.json and both figures; the curves are already written."""
     write_json(folder / "widths.json", study.content())
     title = title_of(settings)

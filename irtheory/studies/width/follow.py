@@ -35,7 +35,7 @@ from irtheory.studies.simulate.linearise import (
     matrices,
     network_inputs,
 )
-from irtheory.studies.simulate.settings import SimulateSettings
+from irtheory.studies.simulate.resolve import ResolvedSettings
 from irtheory.studies.simulate.setup import make_problem
 from irtheory.trees.exact.solver import ExactTreeSolver
 
@@ -101,7 +101,7 @@ class Halves:
     codes: Array
 
 
-def halves(settings: SimulateSettings) -> Halves:
+def halves(settings: ResolvedSettings) -> Halves:
     """The problem of the settings, shuffled by its seed and cut in the middle.
 
     Raises:
@@ -116,16 +116,16 @@ def halves(settings: SimulateSettings) -> Halves:
     return Halves(x[train], x[held], problem.one_hot[train], problem.codes[train])
 
 
-def plan_study(settings: SimulateSettings, width: int) -> KernelPlan:
+def plan_study(settings: ResolvedSettings, width: int) -> KernelPlan:
     """How the kernel of that width will be computed; raises if it cannot be."""
     check_budget(settings, width)
     sample = halves(settings)
     module = admissible(make_network(settings, make_problem(settings), width), sample.x)
-    memory = settings.max_memory or 1.0
+    memory = settings.linearised.max_memory
     return plan_kernel(module, sample.x, max_memory=memory, matrices=matrices(settings))
 
 
-def notes_of(settings: SimulateSettings, runs: Sequence[WidthRun]) -> tuple[str, ...]:
+def notes_of(settings: ResolvedSettings, runs: Sequence[WidthRun]) -> tuple[str, ...]:
     """Sentences on the problem, the widest network and the training."""
     problem, sample = make_problem(settings), halves(settings)
     widest = max(runs, key=lambda run: run.width, default=None)
@@ -137,17 +137,17 @@ def notes_of(settings: SimulateSettings, runs: Sequence[WidthRun]) -> tuple[str,
     )
 
 
-def _widest(settings: SimulateSettings, problem: Problem, run: WidthRun) -> str:
+def _widest(settings: ResolvedSettings, problem: Problem, run: WidthRun) -> str:
     return f"widest {describe(settings, problem, run.width, run.parameters)}"
 
 
 class _Kernels:
     """The kernels K at θ0 and at θ_t, and the gaps and smoothness that follow from them."""
 
-    def __init__(self, module: nn.Module, sample: Halves, settings: SimulateSettings) -> None:
+    def __init__(self, module: nn.Module, sample: Halves, settings: ResolvedSettings) -> None:
         self._module, self._sample = module, sample
         budget: Any = {
-            "max_memory": settings.max_memory or 1.0,
+            "max_memory": settings.linearised.max_memory,
             "matrices": matrices(settings),
         }
         self._plan = plan_kernel(module, sample.x, **budget)
@@ -199,20 +199,20 @@ class _Network:
                 weight.sub_(length * slope)
 
 
-def follow(settings: SimulateSettings, width: int) -> WidthRun:
+def follow(settings: ResolvedSettings, width: int) -> WidthRun:
     """Train a network of that width together with its linearisation.
 
     Args:
-        settings: resolved, with `widths`; their seed draws problem and network.
+        settings: with `widths`; their seed draws problem and network.
         width: of every hidden layer.
     """
     sample = halves(settings)
     module = make_network(settings, make_problem(settings), width)
-    network = _Network(module, sample, settings.device or "cpu")
+    network = _Network(module, sample, settings.linearised.device)
     kernels = _Kernels(module, sample, settings)
     solver = ExactTreeSolver(
         sample.codes,
-        settings.depth or 0,
+        settings.depth,
         min_samples_leaf=settings.min_samples_leaf,
         threads=settings.threads,
     )
@@ -222,14 +222,14 @@ def follow(settings: SimulateSettings, width: int) -> WidthRun:
 
 
 def _train(
-    settings: SimulateSettings,
+    settings: ResolvedSettings,
     sample: Halves,
     network: _Network,
     kernels: _Kernels,
     solver: ExactTreeSolver,
 ) -> tuple[list[Moment], bool]:
     beta, m, y = kernels.beta(kernels.first), len(sample.x), sample.labels
-    mu, last = settings.step_size / beta, settings.max_steps or 1
+    mu, last = settings.step_size / beta, settings.max_steps
     eta = mu * (1 - 0.5 * beta * mu)
     f, f_held = network.outputs()
     g, g_held = f, f_held  # of the linearisation

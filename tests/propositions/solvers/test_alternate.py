@@ -210,7 +210,7 @@ def test_the_greedy_step_never_beats_the_exact_one() -> None:
     G = 2.0 * (codes[:, :1] ^ codes[:, 1:2]) - 1 + 0.1 * rng.normal(size=(60, 1))
     objective = LinearObjective(G, G)
     start, mu = np.array([[1.5]]), 0.5 / objective.smoothness().beta
-    steps = alternate(objective, codes, start, mu, trees=TreeClass(2), tree_step="cart")
+    steps = alternate(objective, codes, start, mu, trees=TreeClass(2), tree_step="greedy")
     rows = [step for step, _ in islice(steps, 10)]
     assert min(row.gap_omega for row in rows) >= 0
     assert rows[0].gap_omega > 0.1 and rows[0].tree_gap == rows[0].gap_omega

@@ -21,6 +21,7 @@ from irtheory.propositions.tangent import admissible, empirical_kernel, network_
 from irtheory.runs.files import InputError
 from irtheory.studies.simulate import command, linearise, proposition1
 from irtheory.studies.simulate.linearise import make_network, network_inputs
+from irtheory.studies.simulate.resolve import resolve
 from irtheory.studies.simulate.settings import SimulateSettings
 from irtheory.studies.simulate.setup import make_problem, prepare
 from irtheory.studies.simulate.simulate import Result, simulate
@@ -100,7 +101,7 @@ def test_the_report_states_coordinates_rank_and_changes_of_the_tree() -> None:
         coercive = next(
             c for c in result.certificate.assumptions if c.name == "label loss coercive"
         )
-        settings = SMALL.resolved()
+        settings = resolve(SMALL)
         _, objective, _ = prepare(settings)
         assert isinstance(objective, LinearisedObjective)
         assert f"row space of J, of rank {objective.rank}" in coercive.how
@@ -115,12 +116,12 @@ def test_the_report_states_coordinates_rank_and_changes_of_the_tree() -> None:
 
 
 def test_rank_and_minimum_are_those_of_the_jacobian_itself() -> None:
-    problem = make_problem(SMALL.resolved())
+    problem = make_problem(resolve(SMALL))
     x = network_inputs(problem)
-    net = admissible(make_network(SMALL.resolved(), problem, 48), x)
+    net = admissible(make_network(resolve(SMALL), problem, 48), x)
     result = simulated()
     distinct = len(np.unique(problem.codes, axis=0))
-    _, objective, _ = prepare(SMALL)
+    _, objective, _ = prepare(resolve(SMALL))
     assert isinstance(objective, LinearisedObjective)
     assert objective.rank == 3 * distinct < 120
     # At the limit G fits (y + T)/2 as far as samples that are alike allow.
@@ -205,6 +206,7 @@ def test_one_seed_is_one_run_and_widths_differ() -> None:
         (["--setting", "ntk", "--network", "cnn", "--data", str(TABLE)], "--network cnn"),
         (["--setting", "ntk", "--network", "cnn", "--samples", "900"], "at most"),
         (["--jump", "--order", "jacobi"], "--jump: the closed form is of"),
+        (["--jump", "--tree", "greedy"], "--jump"),
         (["--jump", "--tree", "cart"], "--jump"),
         (["--jump", "--algorithm", "bcgd"], "--jump"),
         (["--jump", "--setting", "logistic"], "--jump: the closed form is of squared loss"),
@@ -258,7 +260,7 @@ def test_when_the_steps_run_out_leaps_are_pointed_out() -> None:
 
 def test_a_kernel_that_takes_long_says_how_far_it_is(monkeypatch) -> None:
     images = {"network": "cnn", "attributes": None, "samples": 40, "width": 8, "max_memory": 0.003}
-    settings, said = replace(SMALL, **images), []
+    settings, said = resolve(replace(SMALL, **images)), []
     monkeypatch.setattr(linearise, "TELL_EVERY", 0.0)
     prepare(settings, said.append)
     assert said[0].startswith("kernel: 120 × 120") and "blocks of 40" not in said[0]
@@ -289,12 +291,12 @@ def test_a_module_that_draws_is_refused(monkeypatch) -> None:
 
 def test_the_budget_is_that_of_the_network_which_is_made() -> None:
     with pytest.raises(InputError, match=r"a network of width 20000 need about 11\.9"):
-        linearise.check_budget(replace(SMALL.resolved(), layers=2), 20_000)
-    linearise.check_budget(replace(SMALL.resolved(), layers=1), 20_000)
+        linearise.check_budget(resolve(replace(SMALL, layers=2)), 20_000)
+    linearise.check_budget(resolve(replace(SMALL, layers=1)), 20_000)
 
 
 def test_a_tree_that_another_will_beat_is_not_called_frozen(monkeypatch) -> None:
-    start = SimpleNamespace(limit=np.zeros(prepare(SMALL)[1].theta_shape))
+    start = SimpleNamespace(limit=np.zeros(prepare(resolve(SMALL))[1].theta_shape))
     monkeypatch.setattr(proposition1, "settling", lambda *_: start)
     result = simulated()
     # At θ0 itself another tree is best: it has changed since.

@@ -69,7 +69,7 @@ def test_block_descent_diverges_far_beyond_two_over_beta() -> None:
 
 def test_a_greedy_tree_is_named_as_no_global_minimiser() -> None:
     result = simulate(
-        SimulateSettings(seed=3, tree="cart", depth=3, reference="closed-form", threads=1)
+        SimulateSettings(seed=3, tree="greedy", depth=3, reference="closed-form", threads=1)
     )
     assert broken(result) == {"omega-step is a global minimiser"}
     exact = simulate(SimulateSettings(seed=3, depth=3, reference="closed-form", threads=1))
@@ -192,7 +192,7 @@ def test_a_table_with_dependent_columns_is_reduced_and_certified(tmp_path: Path)
         ({"max_steps": 0}, "--max-steps"),
         ({"depth": -1}, "--depth"),
         ({"algorithm": "bcgd", "order": "jacobi"}, "--order and --tree"),
-        ({"algorithm": "bcgd", "tree": "cart"}, "--order and --tree"),
+        ({"algorithm": "bcgd", "tree": "greedy"}, "--order and --tree"),
         ({"setting": "logistic", "start": "saddle"}, "--start saddle belongs to"),
         ({"algorithm": "bcgd", "start": "saddle"}, "no strict saddle"),
         ({"setting": "logistic", "algorithm": "bcgd"}, "--algorithm bcgd"),
@@ -235,7 +235,7 @@ def test_absurd_steps_diverge_and_are_certified_as_such(setting: str, share: flo
 
 
 def test_the_tree_of_the_result_is_the_tree_of_the_run() -> None:
-    for settings in ({"tree": "cart"}, {"setting": "logistic"}, {"setting": "agreement"}):
+    for settings in ({"tree": "greedy"}, {"setting": "logistic"}, {"setting": "agreement"}):
         result = simulated(**settings, algorithm="alternating", max_steps=5)
         codes = result.problem.codes
         outputs = result.trajectory.final.tree_outputs
