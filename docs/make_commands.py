@@ -20,7 +20,8 @@ HEAD = """# Commands
 
 Every option with its default, as `ira COMMAND --help` shows them; `--debug`, which every command
 has, shows the traceback of an error. `python docs/make_commands.py` makes this page from the
-fields of the settings that declare the options.
+fields of the settings that declare the options. Beside the exit codes named below, 3 is a fault of
+`ira` itself: the line that it prints names a file to send.
 """
 
 

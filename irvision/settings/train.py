@@ -215,7 +215,7 @@ class TrainSettings:
         ),
     ]
     label_smoothing: Annotated[
-        float, Option("Label smoothing of L[G, y].", TRAINING, SHARE_BELOW_1)
+        float, Option("Share of the uniform distribution in the labels.", TRAINING, SHARE_BELOW_1)
     ] = 0.0
     epochs: Annotated[
         int,

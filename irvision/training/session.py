@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from irtheory.intersection.processes import gather
 from irtheory.runs.console import Pulse, print_plain, progress_bar
 from irtheory.runs.files import InputError, json_line, write_text
 from irtheory.runs.folder import CONFIG
+from irtheory.runs.options import declared
 from irtheory.trees.export import merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.data.examples import check_samples
@@ -153,10 +154,13 @@ class Session:
 
     def _check_settings(self, trained: dict[str, Any]) -> None:
         """InputError if `config.yaml` differs from the settings that the run was trained with."""
+        # A setting that came later than the run had what is its default now.
+        options = declared(TrainSettings).values()
+        known = {o.name: o.default for o in options if o.default is not MISSING} | trained
         for name, value in asdict(self.settings).items():
-            if name not in (*MOVABLE, *PATHS) and trained[name] != value:
+            if name not in (*MOVABLE, *PATHS) and known[name] != value:
                 raise InputError(
-                    f"{self.folder / CONFIG}: {name}: expected {trained[name]!r}, as the run was "
+                    f"{self.folder / CONFIG}: {name}: expected {known[name]!r}, as the run was "
                     f"trained, found {value!r}"
                 )
 
