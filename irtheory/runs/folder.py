@@ -1,4 +1,4 @@
-"""Run folders: settings, environment and results, written so that nothing is half there."""
+"""Run folders: settings, environment and results of one run of a command."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import yaml
 from irtheory.runs.environment import environment
 from irtheory.runs.files import InputError, write_json, write_text
 
-# Both mark a folder as a run, so that --overwrite cannot empty anything else.
+# A folder with both files is a run; --overwrite empties no other folder.
 CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
-# A write cut short leaves the name of its file between a dot and eight characters.
+# An interrupted write leaves .NAME.xxxxxxxx beside the file NAME.
 LEFTOVER = re.compile(r"(^|.*/)\.([^/]+)\.[a-z0-9_]{8}$")
 
 
@@ -83,7 +83,7 @@ def open_run(
 
 
 def refuse_used(folder: Path, command: str, overwrite: bool = False) -> list[Path]:
-    """What has to be removed before the folder can be used: with `overwrite`, an earlier run.
+    """Check that a folder can be used; returns the files of an earlier run to remove first.
 
     Raises:
         InputError: the folder is a file, or in use and not `overwrite`, or holds what no run
@@ -129,7 +129,7 @@ def _files_of_run(folder: Path) -> list[Path]:
 
 
 def _remove(found: list[Path]) -> None:
-    # The marks go last: a removal cut short leaves what is still known as a run.
+    # config.yaml and environment.json go last: what an interrupted removal leaves is still a run.
     for path in sorted(found, key=lambda path: path.name in (CONFIG, ENVIRONMENT)):
         if not path.is_dir():
             path.unlink()

@@ -1,1 +1,1 @@
-"""One file a command: `ira train`, `evaluate`, `doctor`, `data`."""
+"""The commands on images, one file each: `ira train`, `evaluate`, `plot`, `doctor`, `data`."""

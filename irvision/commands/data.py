@@ -45,7 +45,7 @@ def list_command(given: Mapping[str, Any]) -> None:
 
 
 def _data_dir(given: Path | None) -> Path:
-    """The folder of data sets; one that was given must be there."""
+    """The folder of data sets: the given one, which must exist, else $IRA_DATA or ./data."""
     if given is None:
         return Path(os.environ.get("IRA_DATA") or "data")
     if not given.is_dir():
@@ -94,7 +94,7 @@ def _train_line(name: str, data_dir: Path, unit: Unit, **more: object) -> str:
 
 
 def _place(name: str, data_dir: Path, unit: Unit) -> list[str]:
-    """--data-dir and --unit, for data sets that take them."""
+    """The options --data-dir and --unit, for data sets that have them."""
     from irvision.data.registry import is_known
 
     if not is_known(name) or _drawn(name):
@@ -110,7 +110,7 @@ def download_command(given: Mapping[str, Any]) -> None:
     """Fetch and unpack the archives of a data set."""
     request, console = take(DownloadRequest, given), make_console()
     name = request.name
-    # A folder that is not there yet is made.
+    # A folder that does not exist yet is made.
     data_dir = request.data_dir or _data_dir(None)
     known = next((known for known in PUBLISHED if known.casefold() == name.casefold()), None)
     if known is None:
@@ -119,14 +119,14 @@ def download_command(given: Mapping[str, Any]) -> None:
     for archive in PUBLISHED[known]:
         _bring(console, archive, data_dir, _goal(archive, data_dir, root))
     top = PUBLISHED[known][0].top
-    # A set in a folder of another name than the archive's is not mixed with what came.
+    # If the folder has another name than the archive's own, the archive was unpacked below it.
     place = data_dir / top if root == data_dir and not _is_called(data_dir, top) else data_dir
     line = shlex.join(["ira", "data", "check", known, "--data-dir", str(place)])
     print_plain(console, f"next: {line}")
 
 
 def _root_there(known: str, data_dir: Path) -> Path | None:
-    """The folder that holds files of the data set already."""
+    """The folder that already holds files of the data set; None if there is none."""
     module, options = resolve(known, DataOptions(data_dir=data_dir))
     try:
         return module.root(options)
@@ -135,7 +135,7 @@ def _root_there(known: str, data_dir: Path) -> Path | None:
 
 
 def _goal(archive: Archive, data_dir: Path, root: Path | None) -> Path:
-    """The folder to unpack into, so that what comes joins what is there."""
+    """The folder to unpack into, so that new files join those of the data set that exist."""
     if root is None:
         return data_dir / archive.folder
     if not archive.top:
@@ -184,7 +184,7 @@ def prepare_command(given: Mapping[str, Any]) -> None:
     request, console = take(PrepareRequest, given), make_console()
     name, unit, data_dir = request.name, request.unit, _data_dir(request.data_dir)
     examples = load_examples(name, DataOptions(data_dir=data_dir, unit=unit))
-    # What `ira train` takes by itself on this machine.
+    # The defaults of `ira train` on this machine.
     usual = recipes.resolve({"dataset": name}, torch.cuda.is_available(), len(examples.classes))
     with _counting(console, "images") as tell:
         cache = prepare(
@@ -230,7 +230,7 @@ def show_command(given: Mapping[str, Any]) -> None:
 def _counting(
     console: Console, what: str, unit: int = 1, unit_name: str = ""
 ) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar, told how many of how many are done."""
+    """A progress bar; the function that it yields takes the number done and the total."""
     with progress_bar(console) as bar:
         pulse = Pulse(console, bar, what, None)
 

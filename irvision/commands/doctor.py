@@ -19,7 +19,7 @@ COLOURS = {"ok": "green", "note": "yellow", "missing": "bold red"}
 
 
 def diagnose() -> list[Finding]:
-    """All findings; a probe that fails says so in its own."""
+    """The finding of every probe; a probe that fails reports its error as its finding."""
     return [examine(probe) for probe in PROBES]
 
 
@@ -35,7 +35,7 @@ def doctor_command(given: Mapping[str, Any]) -> None:
 
 
 def verdict(findings: Sequence[Finding]) -> str:
-    """One line: what will not work, and why; or what has a note."""
+    """One line that says what will not work and why, or else what has a note."""
     lacking = [f"{f.what} ({f.found})" for f in findings if f.state == "missing"]
     if lacking:
         return f"will not work: {'; '.join(lacking)}"

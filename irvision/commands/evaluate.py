@@ -55,7 +55,7 @@ def _evaluate(request: EvaluateRequest, console: Console) -> None:
     run, null_draws, seed = request.folder, request.null_draws, request.seed
     trained = load_trained(run)
     settings = with_data_dir(trained.settings, request.data_dir)
-    # A run of bf16 is scored so where the device is made for it, else in fp32.
+    # A run trained in bf16 is scored in bf16 if the device supports it, else in fp32.
     runtime = start_runtime(request.device, "fp32" if settings.precision == "fp32" else None)
     cache_dir = request.cache_dir or cache_folder().parent
     examples = load_examples(settings.dataset, settings.data)
@@ -78,7 +78,7 @@ def _evaluate(request: EvaluateRequest, console: Console) -> None:
         if held is not None:
             epochs, note = _by_epoch(run, trained, held, null_draws, seed)
             evaluation = replace(evaluation, epochs=epochs)
-    # Before it is printed, so that a reader who stops reading loses nothing.
+    # Written before it is printed: a closed pipe then loses nothing.
     written = write_evaluation(run, evaluation)
     print_evaluation(console, evaluation)
     if note:
@@ -89,7 +89,7 @@ def _evaluate(request: EvaluateRequest, console: Console) -> None:
 def _by_epoch(
     run: Path, trained: Trained, held: Attributes, null_draws: int, seed: int
 ) -> tuple[tuple[EpochFidelity, ...], str]:
-    """Fidelity by epoch, or none and why: the rest of the evaluation does not need it."""
+    """Fidelity by epoch, or an empty tuple and the reason; the rest does not depend on it."""
     try:
         dim, bits = trained.settings.dim, trained.settings.bits
         epochs = fidelity_by_epoch(run, held, trained.kept, dim, bits, null_draws, seed)
@@ -130,7 +130,7 @@ def predict(
     cache_dir: Path,
     console: Console,
 ) -> list[Predictions]:
-    """Kept codes, probabilities of G, and labels, of parts of the data set."""
+    """Kept codes, probabilities of G, and labels of the samples of each part."""
     runtime, settings = material.pictures.runtime, trained.settings
     network, labels = trained.network, material.pictures.labels
     if settings.freeze_backbone:
@@ -160,5 +160,5 @@ def predict(
 
 
 def _of(attributes: Attributes | None, rows: np.ndarray) -> Attributes | None:
-    """The attributes of some samples."""
+    """The attributes of the given samples."""
     return None if attributes is None else replace(attributes, values=attributes.values[rows])

@@ -1,4 +1,4 @@
-"""What `ira doctor` looks at, one function a question; each may fail and be reported as such."""
+"""The probes of `ira doctor`, one function each; a probe that fails is reported as failed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ONE_PROCESS = "train in one process, or install a torch built with gloo"
 
 @dataclass(frozen=True)
 class Finding:
-    """An answer of the doctor's.
+    """The result of a probe.
 
     Attributes:
         what: was looked at.
@@ -49,7 +49,7 @@ class Finding:
 
 
 def versions() -> Finding:
-    """Of Python, torch and this package."""
+    """Versions of Python, torch and this package."""
     build = torch.version.cuda or torch.version.hip
     made_for = f"for GPUs ({build})" if build else "for CPUs alone"
     try:
@@ -82,13 +82,13 @@ def _gpu(index: int) -> str:
 
 
 def precision() -> Finding:
-    """What a run would choose by itself."""
+    """The device and precision that a run takes by default."""
     runtime = choose_runtime()
     return Finding("default", "ok", f"{runtime.device}, {runtime.precision}", runtime.reason[1])
 
 
 def compiling() -> Finding:
-    """Whether torch.compile has what it needs; to try it would take a minute."""
+    """Whether torch.compile finds a compiler; compiling a test would take a minute."""
     lacking = []
     named = os.environ.get("CXX", "")
     if not any(shutil.which(name) for name in (named, "c++", "g++", "clang++") if name):
@@ -103,7 +103,7 @@ def compiling() -> Finding:
 
 
 def processors() -> Finding:
-    """Cores this process may use, and threads of torch."""
+    """Cores that this process may use, and threads of torch."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = f"{cores} cores, {torch.get_num_threads()} threads of torch"
     quota, _, period = _read(CGROUP / "cpu.max").partition(" ")
@@ -115,7 +115,7 @@ def processors() -> Finding:
 
 
 def memory() -> Finding:
-    """Of the machine, and what a container leaves of it."""
+    """Memory of the machine, and the limit of the container if there is one."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     found, limit = f"{free / GIB:.1f} of {total / GIB:.1f} GiB free", _read(CGROUP / "memory.max")
@@ -129,7 +129,7 @@ def _read(file: Path) -> str:
 
 
 def caches() -> Finding:
-    """Where decoded images and weights are kept, how much of them, and the room that is left."""
+    """Folder of decoded images and weights, its size, and the free space on its disk."""
     folder = cache_folder().parent
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
@@ -144,7 +144,7 @@ def caches() -> Finding:
 
 
 def _sizes(folder: Path) -> list[tuple[str, int]]:
-    """Each folder of the cache and the bytes in it."""
+    """Size in bytes of each folder of the cache."""
     parts = sorted(path for path in folder.glob("*") if path.is_dir())
     return [
         (part.name, sum(file.stat().st_size for file in part.rglob("*") if file.is_file()))
@@ -153,7 +153,7 @@ def _sizes(folder: Path) -> list[tuple[str, int]]:
 
 
 def tree_kernels() -> Finding:
-    """Whether the first tree has to wait for the compiler."""
+    """Whether the tree kernels are compiled already."""
     if kernels_compiled():
         return Finding("tree kernels", "ok", "compiled")
     advice = "the first run compiles them, which takes about a minute"
@@ -161,19 +161,19 @@ def tree_kernels() -> Finding:
 
 
 def processes() -> Finding:
-    """What several processes would speak through."""
+    """Backend for several processes: nccl or gloo."""
     if not distributed.is_available():
         return Finding("torchrun", "missing", "this torch has no torch.distributed", ONE_PROCESS)
     kinds = {"gloo": distributed.is_gloo_available(), "nccl": distributed.is_nccl_available()}
     found = ", ".join(name for name, there in kinds.items() if there) or "nothing"
-    # Flags and trees go through gloo on GPUs too.
+    # On GPUs too, flags and trees are sent with gloo.
     if not kinds["gloo"]:
         return Finding("torchrun", "missing", f"speaks through {found}, not gloo", ONE_PROCESS)
     return Finding("torchrun", "ok", f"speaks through {found}")
 
 
 def torchvision() -> Finding:
-    """Not needed; said because people look for it."""
+    """Whether torchvision can be imported; it is not needed, but users ask for it."""
     advice = "not needed; one test compares the networks with its own"
     if find_spec("torchvision") is None:
         return Finding("torchvision", "ok", "not installed", advice)
@@ -185,7 +185,7 @@ def torchvision() -> Finding:
 
 
 def tensorboard() -> Finding:
-    """An extra."""
+    """Whether the optional TensorBoard is installed."""
     if find_spec("tensorboard") is None:
         advice = "pip install 'ira[tensorboard]'; metrics.jsonl is written anyway"
         return Finding("--tensorboard", "missing", "not installed", advice)
@@ -193,7 +193,7 @@ def tensorboard() -> Finding:
 
 
 def data_sets() -> Finding:
-    """Which are in the data folder; one is drawn and needs none."""
+    """The data sets in the data folder; beetles are drawn and need no files."""
     folder = Path(os.environ.get("IRA_DATA") or "data")
     found, absent = [f"{DRAWN} (drawn)"], []
     for name in DATASETS:
@@ -217,7 +217,7 @@ PROBES: tuple[Callable[[], Finding], ...] = (
 
 
 def examine(probe: Callable[[], Finding]) -> Finding:
-    """The finding of a probe, whatever happens to it."""
+    """Run a probe; an exception becomes a finding."""
     try:
         return probe()
     except Exception as error:

@@ -48,7 +48,7 @@ from irvision.training.setup import set_up
 
 
 def train_command(given: Mapping[str, Any]) -> int:
-    """Train, or go on training; the exit code is 0, or 128 + signal.
+    """Train, or go on with a run; the exit code is 0, or 128 + signal.
 
     Args:
         given: options of the command line, by the names of `TrainSettings` and `TrainRequest`.
@@ -75,7 +75,7 @@ def train_command(given: Mapping[str, Any]) -> int:
             if before is not None and not runtime.rank and read_settings(folder) != before:
                 raise InputError(f"{folder}: {CONFIG} changed while this began; run it again")
             code = _train(job)
-    # Of several processes the first one speaks.
+    # Of several processes, only the first prints.
     if request.as_json and not code and not runtime.rank:
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         print(json_text({"run": str(folder), **result}))
@@ -106,7 +106,7 @@ class Job:
 
 
 def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that were given, ready to be written down: folders as absolute paths."""
+    """The settings that were given, with absolute paths, as config.yaml holds them."""
     asked = {name: given[name] for name in declared(TrainSettings) if name in given}
     dataset, weights = asked.get("dataset"), asked.get("weights", "none")
     if dataset is not None and not is_known(dataset) and Path(dataset).is_dir():
@@ -142,7 +142,7 @@ def _new(
 
 
 def _usual_data(dataset: str) -> str | None:
-    """$IRA_DATA, else ./data if there is one."""
+    """$IRA_DATA, else ./data if it exists."""
     named = os.environ.get("IRA_DATA")
     usual = Path(named or "data")
     if named and is_known(dataset) and not usual.is_dir():
@@ -187,7 +187,7 @@ def _train(job: Job) -> int:
     for sentence in (*runtime.reason, *examples.notes):
         print_plain(console, f"· {sentence}")
     if request.resume is None:
-        # Weights that cannot be loaded are found before images are decoded, too.
+        # Weights that cannot be loaded are reported before images are decoded, too.
         make_backbone(settings, settings.weights)
     compile_kernels(partial(print_plain, console))
     cache_dir = request.cache_dir or cache_folder().parent
@@ -269,7 +269,7 @@ def _finish(session: Session) -> int:
 
 @contextmanager
 def _advice(job: Job) -> Iterator[None]:
-    """Turn what the machine may lack into an InputError that says what to do."""
+    """Report lacking memory or disk space as an InputError that says what to do."""
     settings, folder = job.settings, job.folder
     try:
         with report_out_of_memory(training_advice(settings, job.runtime)):
@@ -287,7 +287,7 @@ def _advice(job: Job) -> Iterator[None]:
 
 
 def _begun(folder: Path, settings: TrainSettings) -> bool:
-    """Whether the folder is already that of this run, not empty or of an earlier one."""
+    """Whether the folder already holds this run, and not an earlier one."""
     try:
         return read_settings(folder) == settings and not (folder / RESULT).is_file()
     except InputError:

@@ -16,7 +16,7 @@ from irvision.models.backbones.registry import BACKBONES
 from irvision.settings.train import FROZEN, Recipe, TrainSettings, defaults_under, option
 
 BEETLES = "beetles"
-# What a processor can train on in minutes, and what a GPU can.
+# Sizes that train in minutes on a CPU, and on a GPU.
 ON_CPU = {"resize": 144, "crop": 128, "padding": 0}
 ON_GPU = {"resize": 512, "crop": 448, "padding": 0}
 # PMG's published input: squares of 550 pixels, zeros around them, crops of 448.
@@ -62,16 +62,16 @@ def resolve(given: Mapping[str, Any], on_gpu: bool, classes: int) -> TrainSettin
 
 
 def _fixed_defaults() -> dict[str, Any]:
-    """The defaults that depend on nothing."""
+    """The defaults that do not depend on other settings."""
     options = declared(TrainSettings).items()
     return {name: found.default for name, found in options if found.default is not MISSING}
 
 
 def _fitting(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe without what cannot go with the options that were given."""
+    """The recipe's defaults, less those that the given options exclude."""
     values = defaults_under(f"--recipe {recipe}")
     if given.get("freeze_backbone"):
-        # A frozen backbone wants the input that it was trained on.
+        # A frozen backbone needs the kind of input that it was trained on.
         values |= {"features": "plain", "normalise": "backbone"}
     if given.get("features", values["features"]) == "plain":
         values["progressive"] = False
@@ -81,7 +81,7 @@ def _fitting(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_idle(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """InputError for an option that was given and would do nothing."""
+    """InputError for a given option that would have no effect."""
     frozen = values["freeze_backbone"]
     idle = {
         "hidden": None if frozen else "--freeze-backbone",
