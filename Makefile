@@ -5,12 +5,13 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test full lint docs bench clean
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$python" && break; done)
 VENV_PYTHON := .venv/bin/python
+PYTEST := OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile
 PIP_INSTALL := $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 help:  ## show this list
@@ -23,8 +24,11 @@ demo: .venv/.installed-core  ## install, then run Proposition 1, train on drawn 
 	@$(VENV_PYTHON) cli.py plot runs/demo-beetles
 	@echo "Figures:"; find runs/demo runs/demo-beetles -name '*.svg' -o -name '*.png' | sort
 
-test: lint  ## lint, type check and run every test
-	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile --durations=10
+test: lint  ## lint, type check and run the tests, but for the slow ones
+	@$(PYTEST) -m "not slow" --durations=10
+
+full: test  ## the same, then the slow tests: several processes, interruptions, crashes
+	@$(PYTEST) -m slow --durations=5
 
 lint: .venv/.installed-dev  ## ruff and pyright only
 	@$(VENV_PYTHON) -m ruff check .

@@ -59,6 +59,7 @@ def test_products_with_the_jacobian_are_derivatives_and_adjoint() -> None:
     np.testing.assert_allclose(line.jvp(delta), slope, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ridge", [0.0, 0.2])
 @pytest.mark.parametrize("order", ["gauss-seidel", "jacobi"])
 def test_weight_space_and_function_space_take_the_same_steps(ridge: float, order) -> None:

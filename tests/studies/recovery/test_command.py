@@ -265,6 +265,7 @@ def test_the_help_imports_nothing_heavy(tmp_path):
     assert "--sweep" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_signal_ends_the_processes_too(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, str(ROOT / "cli.py"), "recover", "--seeds", "9", "--samples", "300",

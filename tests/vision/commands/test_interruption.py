@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = [
     "--dataset", "beetles", "--beetles", "150", "--resize", "32", "--epochs", "3", "--dim", "16",

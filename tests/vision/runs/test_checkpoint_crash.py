@@ -17,6 +17,7 @@ import torch
 from irtheory.runs.files import InputError
 from irvision.runs.checkpoint import load_checkpoint, save_checkpoint
 
+pytestmark = pytest.mark.slow
 WRITER = """
 import sys
 from pathlib import Path

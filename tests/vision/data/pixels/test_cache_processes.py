@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from irvision.data.examples import Examples
 from irvision.data.pixels.cache import prepare
 from irvision.data.pixels.cache_folder import sweep
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[4]
 # A source as a file of its own, so that other processes can import it.
 SOURCE = """
