@@ -130,13 +130,12 @@ def fit_arrays(
         raise ValueError(f"y: expected two classes or more, found only class {y[0]}")
     if len(x) < classes:
         raise ValueError(f"x: expected at least {classes} samples, one per class, found {len(x)}")
-    if validation is not None:
-        _check_inputs(validation[0], x.shape[1])
-        _check_labels(validation[1], len(validation[0]), classes)
     device = torch.device(settings.device)
     inputs, labels = _inputs(x, device), _labels(y, device)
     validation_batches = None
     if validation is not None:
+        _check_inputs(validation[0], x.shape[1])
+        _check_labels(validation[1], len(validation[0]), classes)
         validation_batches = in_order(
             _inputs(validation[0], device), _labels(validation[1], device)
         )
