@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from irtheory.trees.export import merge_same_class, to_dot, to_key, to_text
     from irtheory.trees.refine.fit import refine_tree
     from irtheory.trees.routing import Routing
+    from irtheory.trees.short_tree import ShortTree, class_counts, shorten
     from irtheory.trees.tree import Tree
 
 __all__ = [
     "CodeTreeRegressor", "ExactFit", "ExactTreeSolver", "OptimalTreeRegressor", "Pruning",
-    "Routing", "Tree", "fit_cart", "fit_exact_tree", "fit_greedy_tree", "kernels_compiled",
-    "merge_same_class", "refine_tree", "to_dot", "to_key", "to_text", "warm_up",
+    "Routing", "ShortTree", "Tree", "class_counts", "fit_cart", "fit_exact_tree",
+    "fit_greedy_tree", "kernels_compiled", "merge_same_class", "refine_tree", "shorten", "to_dot",
+    "to_key", "to_text", "warm_up",
 ]  # fmt: skip
 __getattr__ = lazy_names(
     __name__,
@@ -38,6 +40,7 @@ __getattr__ = lazy_names(
         "irtheory.trees.export": ["merge_same_class", "to_dot", "to_key", "to_text"],
         "irtheory.trees.refine.fit": ["refine_tree"],
         "irtheory.trees.routing": ["Routing"],
+        "irtheory.trees.short_tree": ["ShortTree", "class_counts", "shorten"],
         "irtheory.trees.tree": ["Tree"],
     },
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from irtheory.trees.serialise import check_names
+from irtheory.trees.short_tree import shorten
 from irtheory.trees.tree import Tree
 
 _DOT_ESCAPES = {"\\": "\\\\", '"': '\\"', "&": "&amp;", "\r\n": "\\n", "\n": "\\n", "\r": "\\n"}
@@ -76,6 +77,8 @@ def to_key(
     output_names: Iterable[str] | None = None,
     leaf_names: Iterable[str] | None = None,
     binary: bool = True,
+    leaf_texts: Iterable[str] | None = None,
+    test_names: Mapping[int, tuple[str, str]] | None = None,
 ) -> str:
     """The tree as a dichotomous key: a couplet of lines for every inner node.
 
@@ -89,17 +92,23 @@ def to_key(
         feature_names: n_features names; ``x0``, ``x1``, ... without.
         output_names: k names; ``class 0``, ``class 1``, ... without.
         leaf_names: one name a leaf, in the order of ``tree.leaves``, in place of predictions.
+        leaf_texts: the same in place of prediction and count.
+        test_names: the wording of (left, right) for some inner nodes, in place of the feature.
         binary: codes are {0, 1}: a feature that is only ever cut at 0.5 is present or absent.
 
     Raises:
         ValueError: a wrong number of names.
     """
-    branches = _branches(tree, _feature_names(tree, feature_names), binary)
+    features = _feature_names(tree, feature_names)
+    branches = _branches(tree, features, binary) | dict(test_names or {})
     predictions = _predictions(tree, output_names)
     if leaf_names is not None:
         names = check_names("leaf_names", leaf_names, tree.n_leaves)
         predictions = dict(zip(tree.leaves.tolist(), names, strict=True))
     goal = _leaf_labels(tree, predictions)
+    if leaf_texts is not None:
+        texts = map(_one_line, check_names("leaf_texts", leaf_texts, tree.n_leaves))
+        goal = dict(zip(tree.leaves.tolist(), texts, strict=True))
     if tree.n_nodes == 1:
         return f"→ {goal[0]}"
     order = _greater_branch_first(tree)
@@ -204,18 +213,4 @@ def merge_same_class(tree: Tree) -> Tree:
 
     It names the same class for every input, but loses the class shares of the merged leaves.
     """
-    return _merged(tree, 0)
-
-
-def _merged(tree: Tree, node: int) -> Tree:
-    value, count = tree.value[node], float(tree.count[node])
-    leaf = Tree.leaf(value, count, tree.n_features)
-    if tree.feature[node] < 0:
-        return leaf
-    left, right = (_merged(tree, int(child[node])) for child in (tree.left, tree.right))
-    named = {int(part.value[0].argmax()) for part in (left, right, leaf)}
-    if left.n_nodes == right.n_nodes == len(named) == 1:
-        return leaf
-    return Tree.grow(
-        int(tree.feature[node]), float(tree.threshold[node]), left, right, value, count
-    )
+    return shorten(tree).tree

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.console import Console
 from torch import nn
 
@@ -19,15 +18,17 @@ from irtheory.runs.files import InputError
 from irtheory.runs.options import take
 from irvision.data.batches.loader import evaluation_batches
 from irvision.data.batches.material import Material, gather_material
-from irvision.data.examples import Attributes, Part, check_samples, samples_digest
+from irvision.data.examples import PARTS, Attributes, Part, check_samples, samples_digest
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import load_attributes, load_examples
 from irvision.evaluation.epoch_fidelity import EpochFidelity, fidelity_by_epoch
-from irvision.evaluation.report import EVALUATION, print_evaluation, write_evaluation
-from irvision.evaluation.results import Evaluation
-from irvision.evaluation.scores import Predictions, evaluate
+from irvision.evaluation.files import write_evaluation
+from irvision.evaluation.report import print_evaluation
+from irvision.evaluation.scores import evaluate
+from irvision.evaluation.subject import Predictions, Subject
 from irvision.models.frozen import features_in_order, features_of
 from irvision.models.network import view_of
+from irvision.runs.names import EVALUATION
 from irvision.runs.trained import Trained, load_trained, with_data_dir
 from irvision.runtime.device import autocast, start_runtime
 from irvision.runtime.memory import report_out_of_memory
@@ -60,7 +61,6 @@ def _evaluate(request: EvaluateRequest, console: Console) -> None:
     cache_dir = request.cache_dir or cache_folder().parent
     examples = load_examples(settings.dataset, settings.data)
     check_samples(samples_digest(examples), trained.samples, settings.dataset)
-    parts: tuple[Part, ...] = ("test", "train")
     advice = ": pass --device cpu" if runtime.device.type == "cuda" else ""
     with report_out_of_memory(f"out of memory on {runtime.device}{advice}"):
         material = gather_material(examples, settings, runtime, cache_dir, console)
@@ -68,18 +68,17 @@ def _evaluate(request: EvaluateRequest, console: Console) -> None:
             raise InputError(f"{settings.dataset}: expected test images, found none")
         print_plain(console, f"scoring {count} test images on {runtime.device}")
         trained.network.to(runtime.device)
-        test, train = predict(trained, material, parts, cache_dir, console)
+        predictions = predict(trained, material, cache_dir, console)
     attributes, note = load_attributes(settings.dataset, settings.data, examples), ""
+    subject = _subject(trained, material, predictions, attributes)
     with console.status("scoring codes against attributes …"):
-        evaluation = _scored(
-            trained, test, train, attributes, material, null_draws, request.bootstrap, seed
-        )
+        evaluation = evaluate(subject, null_draws, request.bootstrap, seed)
         held = _of(attributes, material.rows("validation"))
         if held is not None:
             epochs, note = _by_epoch(run, trained, held, null_draws, seed)
             evaluation = replace(evaluation, epochs=epochs)
     # Written before it is printed: a closed pipe then loses nothing.
-    written = write_evaluation(run, evaluation)
+    written = write_evaluation(run, evaluation, subject, _names(material))
     print_evaluation(console, evaluation)
     if note:
         print_plain(console, f"· {note}")
@@ -98,39 +97,40 @@ def _by_epoch(
     return epochs, ""
 
 
-def _scored(
+def _subject(
     trained: Trained,
-    test: Predictions,
-    train: Predictions,
-    attributes: Attributes | None,
     material: Material,
-    null_draws: int,
-    bootstrap: int,
-    seed: int,
-) -> Evaluation:
-    return evaluate(
-        test,
+    predictions: dict[Part, Predictions],
+    attributes: Attributes | None,
+) -> Subject:
+    annotated: dict[Part, Attributes] = {}
+    for part in predictions:
+        if (found := _of(attributes, material.rows(part))) is not None:
+            annotated[part] = found
+    return Subject(
         trained.tree,
+        trained.kept,
         trained.settings.bits,
-        _of(attributes, material.rows("test")),
-        train,
-        _of(attributes, material.rows("train")),
-        null_draws=null_draws,
-        bootstrap=bootstrap,
-        seed=seed,
-        classes=trained.classes,
-        kept=trained.kept.tolist(),
+        trained.classes,
+        predictions,
+        annotated,
     )
+
+
+def _names(material: Material) -> dict[Part, list[str]]:
+    """Names of the images of each part."""
+    pixels = material.examples.pixels
+    return {part: [pixels.name(row) for row in material.rows(part).tolist()] for part in PARTS}
 
 
 def predict(
     trained: Trained,
     material: Material,
-    parts: tuple[Part, ...],
     cache_dir: Path,
     console: Console,
-) -> list[Predictions]:
-    """Kept codes, probabilities of G, and labels of the samples of each part."""
+) -> dict[Part, Predictions]:
+    """Codes, probabilities of G, and labels of the samples of each part that has some."""
+    parts: list[Part] = [part for part in PARTS if len(material.rows(part))]
     runtime, settings = material.pictures.runtime, trained.settings
     network, labels = trained.network, material.pictures.labels
     if settings.freeze_backbone:
@@ -150,12 +150,11 @@ def predict(
             )
             for part in parts
         ]
-    found = []
-    for made in batches:
+    found: dict[Part, Predictions] = {}
+    for part, made in zip(parts, batches, strict=True):
         seen = collect(network, made(0), autocast(runtime))
-        codes = seen.codes[:, torch.from_numpy(trained.kept).to(runtime.device)]
-        arrays = (t.cpu().numpy() for t in (codes, seen.outputs, seen.labels))
-        found.append(Predictions(*arrays))
+        arrays = (t.cpu().numpy() for t in (seen.codes, seen.outputs, seen.labels))
+        found[part] = Predictions(*arrays)
     return found
 
 

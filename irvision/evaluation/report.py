@@ -1,63 +1,54 @@
-"""Prints an evaluation, and writes it to the run folder."""
+"""Prints an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from irtheory.runs.console import print_plain
-from irtheory.runs.files import write_json
-from irvision.evaluation.results import Evaluation, FidelityRow, Interval
-from irvision.runs.attribute_table import AttributeRow, write_attribute_table
-from irvision.runs.names import ATTRIBUTES, EVALUATION
+from irvision.evaluation.node_names import LEVEL, NodeName
+from irvision.evaluation.results import Confused, Evaluation, FidelityRow, Interval
+from irvision.runs.attribute_table import AttributeRow
+from irvision.runs.key import code_test
 
 # Tables with more rows than MOST_ROWS are shortened to the first and last ENDS.
 MOST_ROWS, ENDS = 30, 8
+# Characters in a line of a table, at most.
+WIDEST = 400
 Row = TypeVar("Row")
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation) -> list[Path]:
-    """Write evaluation.json, and attributes.csv if there are attributes.
-
-    Without attributes, the table of an earlier evaluation and its figures are removed.
-    """
-    content = asdict(evaluation)
-    del content["attributes"]
-    written = [folder / EVALUATION]
-    table = folder / ATTRIBUTES
-    if evaluation.attributes:
-        write_attribute_table(table, evaluation.attributes)
-        written.append(table)
-    else:
-        for stale in (table, *(folder / f"attributes.{kind}" for kind in ("svg", "png"))):
-            stale.unlink(missing_ok=True)
-    write_json(folder / EVALUATION, content)
-    return written
-
-
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
-    """Print accuracies and, if there are attributes, the tables of fidelity and of attributes."""
+    """Print accuracies, errors and, if there are attributes, how well codes match them."""
     _show(console, _accuracies(evaluation))
     _show(console, _classes(evaluation))
+    if evaluation.confused:
+        _show(console, _confused(evaluation.confused))
+    for sentence in evaluation.warnings:
+        print_plain(console, f"! {sentence}")
     if not evaluation.fidelity:
-        print_plain(console, "no attributes: accuracy and tree only")
+        print_plain(console, evaluation.fidelity_note)
         return
     _show(console, _fidelity(evaluation.fidelity))
     print_plain(console, _within(evaluation) + "\n")
+    if evaluation.inner:
+        _show(console, _tests(evaluation))
     _show(console, _attributes(evaluation.attributes))
 
 
 def _show(console: Console, table: Table) -> None:
     """Print title and table; rich itself would wrap the title to the width of the table."""
     title, table.title = table.title, None
-    console.print(f"[bold]{title}[/]")
-    console.print(table)
+    console.print(f"[bold]{title}[/]", soft_wrap=True)
+    # On a narrow terminal whole lines that wrap are easier to read than folded numbers.
+    wide = console.options.update(max_width=WIDEST)
+    table.width = Measurement.get(console, wide, table).maximum
+    console.print(table, crop=False)
     console.print()
 
 
@@ -83,6 +74,11 @@ def _accuracies(evaluation: Evaluation) -> Table:
     )
     for name, share in named:
         table.add_row(name, _number(share.value), _interval(share.interval))
+    table.add_row("balanced accuracy of G", _number(evaluation.balanced_g), "")
+    table.add_row("balanced accuracy of T", _number(evaluation.balanced_t), "")
+    majority = evaluation.majority
+    always = f"always {escape(majority.name)}"
+    table.add_row(always, _number(majority.accuracy), "")
     return table
 
 
@@ -94,10 +90,19 @@ def _classes(evaluation: Evaluation) -> Table:
     return table
 
 
+def _confused(rows: Sequence[Confused]) -> Table:
+    table = _table("Most frequent errors, in images", "class", "named", "by G", "by T")
+    table.columns[1].justify = "left"
+    for row in rows:
+        table.add_row(escape(row.name), escape(row.named), str(row.by_g), str(row.by_t))
+    return table
+
+
 def _fidelity(rows: Sequence[FidelityRow]) -> Table:
     table = _table(
-        "Feature fidelity", "features", "d(f;g)", "95%", "d(f‖g)", "d(g‖f)", "null", "adjusted"
-    )
+        "Feature fidelity without codes that are constant in training, and d(f;g) with them",
+        "features", "d(f;g)", "95%", "d(f‖g)", "d(g‖f)", "null", "adjusted", "constant", "with",
+    )  # fmt: skip
     for row in rows:
         table.add_row(
             row.name,
@@ -107,8 +112,37 @@ def _fidelity(rows: Sequence[FidelityRow]) -> Table:
             _number(row.features_by_attributes),
             _number(row.null_mean),
             _number(row.adjusted),
+            str(row.constant) if row.constant else "",
+            _number(row.score_with_constant),
         )
     return table
+
+
+def _tests(evaluation: Evaluation) -> Table:
+    """Named tests of T, in the order of its nodes."""
+    named, total = evaluation.tests, evaluation.inner
+    table = _table(
+        f"{len(named)} of {total} tests of T have a name, found among the images at the test "
+        f"(chance of any false one at most {LEVEL:g})",
+        "test", "attribute", "images", "F1", "chance", "passed", "failed", "of test images",
+    )  # fmt: skip
+    table.columns[1].justify = "left"
+    for row in _ends(table, named):
+        table.add_row(*_test_cells(row, evaluation.bits == 1))
+    return table
+
+
+def _test_cells(row: NodeName, binary: bool) -> list[str]:
+    """Shares of images with the attribute where the test is passed and failed, also on test."""
+    attribute = escape(row.attribute) + ("" if row.present else ", absent")
+    on_test = ""
+    if row.test_images is not None:
+        sides = (_number(side) or "–" for side in (row.test_passed, row.test_failed))
+        on_test = f"{' '.join(sides)} ({row.test_images})"
+    scores = map(_number, (row.f1, row.chance, row.passed, row.failed))
+    found_on = f"{row.images} {row.part.replace('validation', 'val.').replace(' and ', ' + ')}"
+    words = code_test(row.code, row.threshold, binary)
+    return [words, attribute, found_on, *scores, on_test]
 
 
 def _within(evaluation: Evaluation) -> str:

@@ -41,8 +41,37 @@ class ClassAccuracy:
 
 
 @dataclass(frozen=True)
+class Majority:
+    """What naming one class for every image would score: the most frequent one of training."""
+
+    name: str
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Confused:
+    """How often G and T name another class for images of a class."""
+
+    name: str
+    named: str
+    by_g: int
+    by_t: int
+
+
+@dataclass(frozen=True)
 class FidelityRow:
-    """Feature fidelity of one set of binary features, named as in `FeatureFidelity`."""
+    """Feature fidelity of one set of binary features, named as in `FeatureFidelity`.
+
+    Every method is scored twice, so that no method gains by dropping what another one keeps: here
+    without the codes that are constant over the training images, and in the last three fields
+    with them. A code that is always 0 matches nothing, which lowers d(g‖f); one that is never 0
+    matches every frequent attribute.
+
+    Attributes:
+        constant: number of constant codes (for predicted classes: of classes never predicted).
+        score_with_constant, features_by_attributes_with_constant, adjusted_with_constant: d(f;g),
+            d(g‖f) and the adjusted score with these.
+    """
 
     name: str
     features: int
@@ -54,6 +83,10 @@ class FidelityRow:
     null_sd: float | None = None
     adjusted: float | None = None
     dead_features: int | None = None
+    constant: int | None = None
+    score_with_constant: float | None = None
+    features_by_attributes_with_constant: float | None = None
+    adjusted_with_constant: float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,15 +115,22 @@ class Evaluation:
 
     Attributes:
         accuracy_g, accuracy_t: accuracy of G and of the tree.
+        balanced_g, balanced_t: mean of the accuracies of the classes that have images.
+        majority: accuracy of the most frequent class of training.
         agreement: share of images for which both predict the same class.
         codes: number of kept codes.
         bits: bits of a code.
         codes_tested, leaves: number of codes that the tree tests, and of its leaves.
         classes: accuracies for every class.
+        confused: the most frequent errors of T, then of G.
+        classes_named: number of classes that some leaf of T names.
+        warnings: sentences on what looks wrong with the model.
         fidelity: rows for all codes, for those that the tree tests, and for the predicted and the
             true class as references.
         within: None if it cannot be computed; `within_note` then says why.
+        fidelity_note: why there are no attributes to score; empty if there are.
         tests: attributes that tests of the tree match.
+        inner: number of tests of the tree as readers see it, of which `tests` are named.
         attributes: a row for every attribute; empty if the data set has no attributes.
         epochs: fidelity on the validation images after every epoch whose codes were kept.
     """
@@ -98,15 +138,23 @@ class Evaluation:
     accuracy_g: Share
     accuracy_t: Share
     agreement: Share
+    balanced_g: float
+    balanced_t: float
+    majority: Majority
     codes: int
     bits: int
     codes_tested: int
     leaves: int
     classes: tuple[ClassAccuracy, ...]
+    confused: tuple[Confused, ...] = ()
+    classes_named: int = 0
+    warnings: tuple[str, ...] = ()
+    fidelity_note: str = "no attributes: accuracy and tree only"
     fidelity: tuple[FidelityRow, ...] = ()
     within: WithinClass | None = None
     within_note: str = "no attributes"
     tests: tuple[NodeName, ...] = ()
+    inner: int = 0
     attributes: tuple[AttributeRow, ...] = ()
     epochs: tuple[EpochFidelity, ...] = ()
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from irtheory.runs.figures import save
 from irtheory.runs.files import InputError
+from irtheory.trees.short_tree import ShortTree
 from irtheory.trees.tree import Tree
 from irvision.figures.attributes import attributes_figure, comparison_figure
 from irvision.figures.training import dynamics_figure
-from irvision.figures.tree import NodeText, code_test, tree_figure
+from irvision.figures.tree import NodeText, tree_figure
+from irvision.runs.key import code_test
+from irvision.runs.leaf_counts import read_leaf_counts, readers_tree
 from irvision.runs.names import ATTRIBUTES, CLASSES, EVALUATION, METRICS, RESULT, TREE
 from irvision.runs.reader import (
     read_attributes,
@@ -22,6 +28,9 @@ from irvision.runs.reader import (
     read_result,
     read_tree,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def plot_run(run: Path, other: Path | None = None) -> list[Path]:
@@ -45,11 +54,7 @@ def plot_run(run: Path, other: Path | None = None) -> list[Path]:
         figure = dynamics_figure(rows, f"training of {_name(run)}", _restored_epoch(run))
         written += save(figure, run / "training")
     if (run / TREE).is_file():
-        tree = read_tree(run)
-        figure = tree_figure(
-            tree, _test_names(run, tree), _classes(run, tree), f"T of {_name(run)}"
-        )
-        written += save(figure, run / "tree")
+        written += save(_drawn_tree(run), run / "tree")
     if (run / ATTRIBUTES).is_file():
         figure = attributes_figure(read_attributes(run), f"attributes of {_name(run)}")
         written += save(figure, run / "attributes")
@@ -111,20 +116,43 @@ def _classes(run: Path, tree: Tree) -> tuple[str, ...]:
     return tuple(f"class {index}" for index in range(tree.n_outputs))
 
 
-def _test_names(run: Path, tree: Tree) -> dict[tuple[int, float], NodeText]:
-    """Every test by the number of its code, and by an attribute if the evaluation found one."""
-    size = tree.n_features
-    kept = read_kept(run, size) if (run / RESULT).is_file() else range(size)
-    inner = tree.feature >= 0
-    tests = zip(tree.feature[inner].tolist(), tree.threshold[inner].tolist(), strict=True)
-    names = {(f, t): NodeText(code_test(kept[f], t)) for f, t in tests}
+def _drawn_tree(run: Path) -> Figure:
+    """The figure of T: with the numbers of images of leaves.csv, and the names of tests."""
+    tree = read_tree(run)
+    classes = _classes(run, tree)
+    counts = read_leaf_counts(run, tree, classes)
+    short = readers_tree(tree, counts)
+    kept = read_kept(run, tree.n_features) if (run / RESULT).is_file() else range(tree.n_features)
+    names, remarks = _test_names(run, short, kept)
+    if short.tree.n_leaves < tree.n_leaves:
+        remarks = [
+            f"of the {tree.n_leaves} leaves of T, those without images are left out, and those "
+            "that name one class throughout are merged",
+            *remarks,
+        ]
+    return tree_figure(short, counts, names, classes, f"T of {_name(run)}", remarks)
+
+
+def _test_names(
+    run: Path, short: ShortTree, kept: Sequence[int]
+) -> tuple[dict[int, NodeText], list[str]]:
+    """By node of T: every test by the number of its code, or its attribute; and remarks."""
+    names, codes = {}, {}
+    # A run of version 0.1 does not say how many bits its codes have.
+    binary = _result(run).get("bits") == 1
+    for node in np.flatnonzero(short.tree.feature >= 0).tolist():
+        code, threshold = kept[short.tree.feature[node]], float(short.tree.threshold[node])
+        codes[int(short.nodes[node])] = code, threshold, binary
+        names[int(short.nodes[node])] = NodeText(code_test(code, threshold, binary))
     if not (run / EVALUATION).is_file():
-        return names
-    for test in read_named_tests(run):
-        at = test["feature"], test["threshold"]
-        if at in names:
+        return names, []
+    tests = read_named_tests(run)
+    if tests is None:
+        return names, [f"no names: those of an earlier version; run `ira evaluate {run}` again"]
+    for test in tests:
+        if test["node"] in names:
             absent = not test["present"]
-            words = code_test(kept[at[0]], at[1], fails=absent)
+            words = code_test(*codes[test["node"]], passed=not absent)
             below = f"{words}, F1 {test['f1']:.2f} ({test['chance']:.2f})"
-            names[at] = NodeText(test["attribute"], below, absent)
-    return names
+            names[test["node"]] = NodeText(test["attribute"], below, absent)
+    return names, []

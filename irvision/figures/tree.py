@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from irtheory.runs.figures import BLUE, GREY
-from irtheory.trees.export import merge_same_class
+from irtheory.trees.short_tree import ShortTree
 from irtheory.trees.tree import Tree
+from irvision.data.examples import Part
 from irvision.figures.page import page, shortened
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ MOST_LEAVES, MOST_DEPTH = 96, 7
 NARROWEST = 5.6
 # Colours of the largest, second and third class of a leaf, and of all others.
 SHADES = (BLUE, "#56B4E9", "#CC79A7", "#DDDDDD")
-RANKS = ("largest class of a leaf", "second", "third", "all others")
-# The second class of a leaf is named if its share is at least this.
+RANKS = ("class that T names", "largest other", "next", "all others")
+# The largest other class of a leaf is named if its share is at least this.
 LEAST_NAMED = 0.05
 
 
@@ -58,26 +59,51 @@ class _Shape:
     step: float
 
 
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """What the images at every node of a tree are.
+
+    Attributes:
+        weights: images of each class at each node, [nodes, k]; without counts of images, the mean
+            outputs of G.
+        counted: whether the weights are numbers of training images.
+        test: the same of test images, or None.
+    """
+
+    weights: Float[np.ndarray, "nodes k"]
+    counted: bool
+    test: Int[np.ndarray, "nodes k"] | None = None
+
+
 def tree_figure(
-    tree: Tree,
-    names: Mapping[tuple[int, float], NodeText],
+    short: ShortTree,
+    counts: Mapping[Part, Int[np.ndarray, "nodes k"]],
+    names: Mapping[int, NodeText],
     classes: Sequence[str],
     title: str,
+    remarks: Sequence[str] = (),
 ) -> Figure:
-    """The tree from left to right, with subtrees that predict one class merged.
+    """The tree from left to right, as readers see it.
 
     Args:
-        tree: its values are shown as class mixes; for T these are mean outputs of G.
-        names: labels of tests, by feature and threshold.
+        short: T without what no image reaches and what changes no class.
+        counts: images of each class at each node of T, by part. Without any, the class mixes are
+            the values of T, mean outputs of G.
+        names: labels of tests, by node of T.
         classes: names of the k classes.
         title: first line of the title; further lines say what was merged or cut.
+        remarks: further lines below these.
     """
-    merged = merge_same_class(tree)
-    shape = _shape(merged, names)
+    tree = short.tree
+    labels_of = {
+        node: names[int(short.nodes[node])] for node in np.flatnonzero(tree.feature >= 0).tolist()
+    }
+    mix = _mix_of(short, counts)
+    shape = _shape(tree, labels_of)
     ends = [node for node in shape.row if node in shape.ends]
-    labels = [_largest(merged, node, classes) for node in ends]
-    named = any(name.below for name in names.values())
-    lines = [title, *_notes(tree, merged, len(ends), named)]
+    labels = [_largest(tree, mix, node, classes) for node in ends]
+    named = any(name.below for name in labels_of.values())
+    lines = [title, *_notes(tree, len(ends), named), *remarks]
     top = HEAD + 0.16 * len(lines)
     leaf_at = MARGIN + max(1, *shape.level.values()) * shape.step
     width = leaf_at + COUNT + BAR + 0.1 + LETTER * max(map(len, labels)) + MARGIN
@@ -86,27 +112,32 @@ def tree_figure(
         axes.text(MARGIN, 0.32, "\n".join(lines[1:]), va="top", color=GREY, linespacing=1.3)
         _legend(axes, top - 0.42)
         for node in shape.row:
-            _node(axes, shape, node, names, (leaf_at, top))
-        _leaves(axes, merged, ends, labels, (leaf_at, top))
+            _node(axes, shape, node, labels_of, (leaf_at, top))
+        _leaves(axes, tree, mix, ends, labels, (leaf_at, top))
     return figure
 
 
-def _notes(tree: Tree, merged: Tree, rows: int, named: bool) -> list[str]:
-    codes = len(merged.used_features)
-    notes = [f"depth {merged.depth}, {merged.n_leaves} leaves, {codes} codes tested"]
-    if merged.n_leaves < tree.n_leaves:
-        notes[0] += f"; of {tree.n_leaves} leaves those that name one class throughout are merged"
+def _mix_of(short: ShortTree, counts: Mapping[Part, Int[np.ndarray, "nodes k"]]) -> Mix:
+    test = counts["test"][short.nodes] if "test" in counts else None
+    if "train" in counts:
+        return Mix(counts["train"][short.nodes].astype(np.float64), True, test)
+    return Mix(np.clip(short.tree.value, 0, None), False, test)
+
+
+def _notes(tree: Tree, rows: int, named: bool) -> list[str]:
+    codes = len(tree.used_features)
+    notes = [f"depth {tree.depth}, {tree.n_leaves} leaves, {codes} codes tested"]
     if named:
-        notes.append("F1 of a test with its attribute (in brackets: by chance)")
-    if rows < merged.n_leaves:
+        notes.append("F1 of a test with its attribute among the images there (in brackets: chance)")
+    if rows < tree.n_leaves:
         notes.append(
-            f"cut: {merged.n_leaves - rows} more leaves lie below leaves marked with *, "
+            f"cut: {tree.n_leaves - rows} more leaves lie below leaves marked with *, "
             f"see tree.json and key.txt"
         )
     return notes
 
 
-def _shape(tree: Tree, names: Mapping[tuple[int, float], NodeText]) -> _Shape:
+def _shape(tree: Tree, names: Mapping[int, NodeText]) -> _Shape:
     """Cut nodes below MOST_DEPTH, then the smallest branches, until the tree fits a page."""
     level = {0: 0}
     for node in np.flatnonzero(tree.feature >= 0).tolist():
@@ -125,20 +156,14 @@ def _shape(tree: Tree, names: Mapping[tuple[int, float], NodeText]) -> _Shape:
         if node not in ends:
             row[node] = (row[int(tree.left[node])] + row[int(tree.right[node])]) / 2
     inner = [n for n in drawn if n not in ends]
-    labels = [_label(tree, node, names) for node in inner]
+    labels = [_label(names[node]) for node in inner]
     widest = max((max(BOLD * len(a), SMALL * len(b)) for a, b in labels), default=0.5)
     return _Shape(tree, frozenset(ends), row, {n: level[n] for n in drawn}, widest + 0.22)
 
 
-def _label(tree: Tree, node: int, names: Mapping[tuple[int, float], NodeText]) -> tuple[str, str]:
+def _label(name: NodeText) -> tuple[str, str]:
     """Both lines of the label of a test, shortened."""
-    name = _name_of(tree, node, names)
     return shortened(name.head, LONGEST_TEST), shortened(name.below, LONGEST_BELOW)
-
-
-def _name_of(tree: Tree, node: int, names: Mapping[tuple[int, float], NodeText]) -> NodeText:
-    feature, threshold = int(tree.feature[node]), float(tree.threshold[node])
-    return names.get((feature, threshold)) or NodeText(code_test(feature, threshold))
 
 
 def _preorder(tree: Tree, ends: set[int]) -> list[int]:
@@ -167,7 +192,7 @@ def _node(
     axes: Axes,
     shape: _Shape,
     node: int,
-    names: Mapping[tuple[int, float], NodeText],
+    names: Mapping[int, NodeText],
     corner: tuple[float, float],
 ) -> None:
     """Draw a test with the lines to both branches, or the line from a leaf to its row."""
@@ -178,8 +203,8 @@ def _node(
     if node in shape.ends:
         axes.plot([x, leaf_at], [y, y], color="#CCCCCC", lw=0.6, zorder=0)
         return
-    (head, below), yes = _label(tree, node, names), tree.right
-    if _name_of(tree, node, names).swapped:
+    (head, below), yes = _label(names[node]), tree.right
+    if names[node].swapped:
         yes = tree.left
     if below:
         axes.text(x, y - 0.005, head, va="bottom", weight="bold", fontsize=6.5, parse_math=False)
@@ -193,48 +218,62 @@ def _node(
         axes.plot([turn, turn, end - 0.03], [y, child_y, child_y], color=colour, ls=dash, lw=1.2)
 
 
-def code_test(code: int, threshold: float, fails: bool = False) -> str:
-    """Words for the test code > threshold of whole-numbered codes, or for its failure."""
-    return f"code {code} {'<' if fails else '≥'} {math.floor(threshold) + 1}"
-
-
 def _leaves(
     axes: Axes,
     tree: Tree,
+    mix: Mix,
     ends: Sequence[int],
     labels: Sequence[str],
     corner: tuple[float, float],
 ) -> None:
     """Draw number of samples, class mix and largest classes of every leaf, a row each."""
     left = corner[0] + COUNT
+    heads = ("class mix", "classes, in training images") if mix.counted else (
+        "class mix, by G", "largest classes, by G"
+    )  # fmt: skip
+    if mix.test is not None:
+        heads = heads[0], f"{heads[1]}; T right on test images"
     for text, x, side in (
         ("images", left - 0.06, "right"),
-        ("class mix, by G", left, "left"),
-        ("largest classes", left + BAR + 0.08, "left"),
+        (heads[0], left, "left"),
+        (heads[1], left + BAR + 0.08, "left"),
     ):
         axes.text(x, corner[1] - 0.06, text, ha=side, va="bottom", color=GREY, fontsize=6.5)
     for row, (node, words) in enumerate(zip(ends, labels, strict=True)):
         y = corner[1] + (row + 0.5) * ROW
-        mix, order = _mix(tree, node)
-        parts = [*mix[order], max(0.0, 1 - mix[order].sum())]
+        shares, order = _shares(tree, mix, node)
+        parts = [*shares[order], max(0.0, shares.sum() - shares[order].sum())]
         start = left
         for part, shade in zip(parts, (*SHADES[: len(order)], SHADES[3]), strict=True):
             axes.barh(y, part * BAR, left=start, height=0.15, color=shade)
             start += part * BAR
-        axes.text(left - 0.06, y, f"{tree.count[node]:g}", ha="right", va="center_baseline")
+        images = mix.weights[node].sum() if mix.counted else tree.count[node]
+        axes.text(left - 0.06, y, f"{images:g}", ha="right", va="center_baseline")
         axes.text(left + BAR + 0.08, y, words, va="center_baseline", parse_math=False)
 
 
-def _mix(tree: Tree, node: int) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of all classes at a node, and the indices of the three largest."""
-    mix = np.clip(tree.value[node], 0, None)
-    mix = mix / max(mix.sum(), 1e-12)
-    return mix, np.argsort(-mix, kind="stable")[:3]
+def _shares(tree: Tree, mix: Mix, node: int) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of all classes at a node; the class that T names there and the two largest others."""
+    weights = mix.weights[node]
+    shares = weights / max(weights.sum(), 1e-12)
+    named = int(tree.value[node].argmax())
+    others = np.argsort(-shares, kind="stable")
+    return shares, np.array([named, *others[others != named][:2]])
 
 
-def _largest(tree: Tree, node: int, classes: Sequence[str]) -> str:
-    """The largest class of a leaf with its share, and the second unless it is small."""
-    mix, order = _mix(tree, node)
-    named = [c for i, c in enumerate(order[:2].tolist()) if i == 0 or mix[c] >= LEAST_NAMED]
-    words = ", ".join(f"{shortened(classes[int(c)], LONGEST_CLASS)} {mix[c]:.0%}" for c in named)
+def _largest(tree: Tree, mix: Mix, node: int, classes: Sequence[str]) -> str:
+    """The class that T names at a leaf with its images, and the largest other unless it is rare."""
+    shares, order = _shares(tree, mix, node)
+    named = [c for i, c in enumerate(order[:2].tolist()) if i == 0 or shares[c] >= LEAST_NAMED]
+    words = ", ".join(
+        f"{shortened(classes[int(c)], LONGEST_CLASS)} {_amount(mix, node, int(c), shares)}"
+        for c in named
+    )
+    if mix.test is not None:
+        here = mix.test[node]
+        words += f"; {here[order[0]]} of {here.sum()}" if here.sum() else "; no test images"
     return words + (" *" if tree.feature[node] >= 0 else "")
+
+
+def _amount(mix: Mix, node: int, label: int, shares: np.ndarray) -> str:
+    return f"{mix.weights[node, label]:g}" if mix.counted else f"{shares[label]:.0%}"

@@ -97,14 +97,17 @@ def read_epoch_fidelity(run: Path) -> dict[int, dict[str, Any]]:
         raise _bad_evaluation(run, error) from None
 
 
-def read_named_tests(run: Path) -> list[dict[str, Any]]:
-    """Feature, threshold, attribute, present, f1 and chance of every test of T with a name.
+def read_named_tests(run: Path) -> list[dict[str, Any]] | None:
+    """Node, attribute, present, f1 and chance of every test of T with a name.
 
-    From evaluation.json; see `irvision.evaluation.node_names.NodeName`.
+    From evaluation.json; see `irvision.evaluation.node_names.NodeName`. None for an evaluation of
+    version 0.1, which named tests without regard to the images that reach them.
     """
-    kinds = {"feature": int, "threshold": float, "present": bool, "f1": float, "chance": float}
+    kinds = {"node": int, "present": bool, "f1": float, "chance": float}
     content = _object(run / EVALUATION)
     try:
+        if any("node" not in test for test in content["tests"]):
+            return None
         return [
             {
                 "attribute": test["attribute"],

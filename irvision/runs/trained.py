@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,19 @@ from irtheory.intersection.network import Network
 from irtheory.runs.files import InputError, write_bytes, write_json, write_text
 from irtheory.runs.folder import CONFIG
 from irtheory.runs.options import from_content
-from irtheory.trees.export import merge_same_class, to_key
 from irtheory.trees.tree import Tree
+from irvision.data.examples import Part
 from irvision.data.registry import is_known
 from irvision.methods.contract import image_methods, make_network
 from irvision.models.backbones.registry import BACKBONES
 from irvision.runs.checkpoint import check_shapes
-from irvision.runs.names import CLASSES, KEY, RESULT, TREE, WEIGHTS
+from irvision.runs.key import key_text
+from irvision.runs.leaf_counts import Counts, readers_tree, write_leaf_counts
+from irvision.runs.names import CLASSES, KEY, LEAVES, RESULT, TREE, WEIGHTS
 from irvision.runs.reader import read_classes, read_kept, read_result, read_tree
 from irvision.settings.train import TrainSettings
 
-FILES = (WEIGHTS, TREE, KEY, CLASSES, RESULT)
+FILES = (WEIGHTS, TREE, KEY, LEAVES, CLASSES, RESULT)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Result:
 
     Attributes:
         kept: numbers of the kept codes, ascending.
+        bits: r of the codes.
         samples: digest of the data set, see `irvision.data.examples`.
         epochs: number of epochs.
         stopped: whether the stopping rule (--drops) ended the run.
@@ -49,6 +52,7 @@ class Result:
     """
 
     kept: tuple[int, ...]
+    bits: int
     samples: str
     epochs: int
     stopped: bool
@@ -158,17 +162,18 @@ def save_trained(
     classes: Sequence[str],
     result: Result,
     binary: bool,
+    counts: Mapping[Part, Counts],
 ) -> None:
-    """Write weights, tree, key, names of classes and result.
+    """Write weights, tree, key, numbers of images at leaves, names of classes, and result.
 
     The result comes last: a run with a result.json is finished. `binary` writes the key for codes
-    of one bit, which are present or absent.
+    of one bit, which are present or absent; `counts` are images of each class at each node.
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in _state(network)}
     write_bytes(run / WEIGHTS, save(tensors))
     write_text(run / TREE, tree.to_json())
-    names = [f"code {code}" for code in result.kept]
-    key = to_key(merge_same_class(tree), names, classes, binary=binary)
+    write_leaf_counts(run, tree, classes, counts)
+    key = key_text(readers_tree(tree, counts), counts, classes, result.kept, binary)
     write_text(run / KEY, key + "\n")
     write_json(run / CLASSES, list(classes))
     write_json(run / RESULT, asdict(result))

@@ -20,11 +20,13 @@ from irtheory.runs.files import InputError, json_line, write_text
 from irtheory.runs.folder import CONFIG
 from irtheory.runs.options import declared
 from irtheory.trees.export import merge_same_class
+from irtheory.trees.short_tree import class_counts
 from irtheory.trees.tree import Tree
-from irvision.data.examples import check_samples
+from irvision.data.examples import Part, check_samples
 from irvision.methods.contract import image_method
 from irvision.runs.checkpoint import Misfit, check_moments, check_shapes
 from irvision.runs.epoch_codes import write_epoch_codes
+from irvision.runs.leaf_counts import Counts
 from irvision.runs.names import CHECKPOINTS, METRICS
 from irvision.runs.tensorboard import TensorBoardLog
 from irvision.runs.trained import Result, save_trained
@@ -175,14 +177,23 @@ class Session:
         result = self._result(scored, tree, kept)
         if self.writes:
             binary = self.settings.bits == 1
-            save_trained(self.folder, setup.network, tree, self.classes, result, binary)
+            counts: dict[Part, Counts] = {"train": self._counts(tree, kept, seen)}
+            if setup.validation:
+                counts["validation"] = self._counts(tree, kept, scored)
+            save_trained(self.folder, setup.network, tree, self.classes, result, binary, counts)
         return result
+
+    def _counts(self, tree: Tree, kept: np.ndarray, seen: Collected) -> Counts:
+        """Images of each class at each node of T."""
+        codes = seen.codes[:, kept].cpu().numpy()
+        return class_counts(tree, codes, seen.labels.cpu().numpy(), len(self.classes))
 
     def _result(self, scored: Collected, tree: Tree, kept: np.ndarray) -> Result:
         over_kept = Collected(scored.codes[:, kept], scored.outputs, scored.labels)
         g, t, both = over_kept.accuracies(tree)
         return Result(
             kept=tuple(kept.tolist()),
+            bits=self.settings.bits,
             samples=self.samples,
             epochs=self.setup.engine.epoch,
             stopped=self.setup.engine.stopped,

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +11,16 @@ from rich.console import Console
 
 from irtheory.runs.files import InputError
 from irvision.evaluation.node_names import NodeName
-from irvision.evaluation.report import print_evaluation, write_evaluation
-from irvision.evaluation.results import ClassAccuracy, Evaluation, FidelityRow, Share, WithinClass
+from irvision.evaluation.report import print_evaluation
+from irvision.evaluation.results import (
+    ClassAccuracy,
+    Confused,
+    Evaluation,
+    FidelityRow,
+    Majority,
+    Share,
+    WithinClass,
+)
 from irvision.runs.attribute_table import (
     COLUMNS,
     AttributeRow,
@@ -30,27 +37,53 @@ BARE = Evaluation(
     Share.of(np.array([True, True, False, True])),
     Share.of(np.array([True, False, False, True])),
     Share.of(np.array([True, False, True, True])),
+    balanced_g=0.8,
+    balanced_t=0.625,
+    majority=Majority("ant [x]", 0.5),
     codes=12,
     bits=2,
     codes_tested=5,
     leaves=6,
     classes=(ClassAccuracy("ant [x]", 3, 1.0, 0.5), ClassAccuracy("bee", 0, None, None)),
+    confused=(Confused("ant [x]", "bee", 0, 17),),
+    classes_named=1,
+    warnings=("T can name 1 of 2 classes",),
 )
 FULL = replace(
     BARE,
     fidelity=(
-        FidelityRow("all codes", 96, 0.6, 0.5, 0.545, (0.52, 0.57), 0.4, 0.01, 0.241, 3),
+        FidelityRow("all codes", 96, 0.6, 0.5, 0.545, (0.52, 0.57), 0.4, 0.01, 0.241, 3, 11, 0.432),
         FidelityRow("class oracle", 2, 0.7),
     ),
     within=WithinClass(40, 2, 30, 0.61, (0.58, 0.64), 0.033, None),
-    tests=(NodeName(1, 0.0, 3, "wings", True, 0.9, 0.5),),
+    tests=(
+        NodeName(
+            0,
+            1,
+            0.0,
+            3,
+            "wings [w]",
+            False,
+            "validation and train",
+            70,
+            0.876,
+            0.3,
+            1e-3,
+            0.111,
+            0.922,
+            51,
+            0.212,
+            None,
+        ),
+    ),
+    inner=5,
     attributes=ROWS,
 )
 
 
-def printed(evaluation: Evaluation) -> str:
+def printed(evaluation: Evaluation, width: int = 160) -> str:
     stream = io.StringIO()
-    print_evaluation(Console(file=stream, width=160), evaluation)
+    print_evaluation(Console(file=stream, width=width), evaluation)
     return stream.getvalue()
 
 
@@ -93,23 +126,6 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         read_attribute_table(tmp_path / "a.csv")
 
 
-def test_an_evaluation_is_written_whole(tmp_path: Path) -> None:
-    written = write_evaluation(tmp_path, FULL)
-    assert [path.name for path in written] == ["evaluation.json", "attributes.csv"]
-    found = json.loads(written[0].read_text(encoding="utf-8"))
-    assert found["accuracy_g"]["value"] == 0.75
-    assert found["fidelity"][0]["interval"] == [0.52, 0.57]
-    assert found["within"]["f1_excess_interval"] is None
-    assert found["tests"][0]["attribute"] == "wings"
-    assert read_attribute_table(written[1]) == ROWS
-
-
-def test_without_attributes_an_old_table_goes(tmp_path: Path) -> None:
-    write_evaluation(tmp_path, FULL)
-    assert write_evaluation(tmp_path, BARE) == [tmp_path / "evaluation.json"]
-    assert [path.name for path in tmp_path.iterdir()] == ["evaluation.json"]
-
-
 def test_what_is_printed_says_every_number_and_no_markup_is_read() -> None:
     text = printed(FULL)
     for part in (
@@ -117,6 +133,9 @@ def test_what_is_printed_says_every_number_and_no_markup_is_read() -> None:
         "0.750", "0.301–0.954", "ant [x]", "has, a comma [red]", "0.520–0.570", "0.241",
         "AUC 0.610 (0.580–0.640), F1 above chance +0.033 over 40 pairs",
         "1 without annotation left out", "code 3 ≠ 1", "class oracle",
+        "balanced accuracy of T  0.625", "always ant [x]", "17", "! T can name 1 of 2 classes",
+        "1 of 5 tests of T have a name", "code 3 ≥ 1", "wings [w], absent", "70 val. + train",
+        "0.212 – (51)", "0.432",
     ):  # fmt: skip
         assert part in text
 
@@ -133,3 +152,8 @@ def test_of_many_attributes_both_ends_are_printed() -> None:
     text = printed(replace(FULL, attributes=rows))
     assert "Attributes: the first and last 8 of 312" in text
     assert "attribute-311 " in text and "attribute-0 " in text and "attribute-150 " not in text
+
+
+def test_a_narrow_terminal_cuts_no_number() -> None:
+    wide, narrow = (printed(FULL, width).split() for width in (160, 60))
+    assert wide == narrow

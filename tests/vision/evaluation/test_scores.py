@@ -5,16 +5,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from sklearn.metrics import accuracy_score, f1_score, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    recall_score,
+)
 
 from irtheory.fidelity import feature_fidelity, within_class_recovery
 from irtheory.intersection.quantize import binarize
 from irtheory.trees.tree import Tree
 from irvision.data.examples import Attributes
+from irvision.evaluation.accuracy import confusion
+from irvision.evaluation.fidelity import column_words
 from irvision.evaluation.results import wilson_interval
-from irvision.evaluation.scores import Predictions, column_words, evaluate
+from irvision.evaluation.scores import evaluate
+from irvision.evaluation.subject import Predictions, Subject
 
-KEPT = (4, 7, 9, 30)
+# The four codes that are kept, among 32; all others are constant.
+KEPT, D = np.array([4, 7, 9, 30]), 32
 CLASSES = ("ant", "bee", "fly")
 NAMES = ("wings", "stripes", "never seen", "constant", "sting")
 
@@ -26,7 +36,7 @@ def a_tree() -> Tree:
     return Tree.grow(1, 0.0, one, right, [1 / 3] * 3, 30)
 
 
-def a_part(seed: int, m: int = 240) -> tuple[Predictions, Attributes]:
+def a_part(seed: int, m: int = 240) -> tuple[Predictions, np.ndarray, Attributes]:
     """Codes of 2 bits; stripes follow code 0 also inside classes, wings follow the class."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, m)
@@ -42,25 +52,19 @@ def a_part(seed: int, m: int = 240) -> tuple[Predictions, Attributes]:
     values[:, 2] = np.nan
     values[:, 3] = 1.0
     values[rng.random(m) < 0.3, 4] = np.nan
-    part = Predictions(codes, outputs.astype(np.float32), labels.astype(np.int64))
-    return part, Attributes(NAMES, values)
+    every = np.full((m, D), 3, np.uint8)
+    every[:, KEPT] = codes
+    part = Predictions(every, outputs.astype(np.float32), labels.astype(np.int64))
+    return part, codes, Attributes(NAMES, values)
 
 
-TEST, ATTRIBUTES = a_part(0)
-FIT, FIT_ATTRIBUTES = a_part(1)
-FULL = evaluate(
-    TEST,
-    a_tree(),
-    2,
-    ATTRIBUTES,
-    FIT,
-    FIT_ATTRIBUTES,
-    5,
-    30,
-    3,
-    classes=CLASSES,
-    kept=np.array(KEPT),
-)
+TEST, CODES, ATTRIBUTES = a_part(0)
+FIT, FIT_CODES, FIT_ATTRIBUTES = a_part(1)
+SUBJECT = Subject(
+    a_tree(), KEPT, 2, CLASSES,
+    {"test": TEST, "train": FIT}, {"test": ATTRIBUTES, "train": FIT_ATTRIBUTES},
+)  # fmt: skip
+FULL = evaluate(SUBJECT, 5, 30, 3)
 
 
 def best_f1(attribute: np.ndarray, columns: np.ndarray) -> float:
@@ -74,7 +78,7 @@ def recalls_of(named: np.ndarray) -> list[float]:
 
 def test_accuracies_are_those_of_scikit_learn() -> None:
     by_g = TEST.outputs.argmax(1)
-    by_t = np.where(TEST.codes[:, 1] <= 0, 0, np.where(TEST.codes[:, 3] <= 1, 1, 2))
+    by_t = np.where(CODES[:, 1] <= 0, 0, np.where(CODES[:, 3] <= 1, 1, 2))
     assert FULL.accuracy_g.value == pytest.approx(accuracy_score(TEST.labels, by_g))
     assert FULL.accuracy_t.value == pytest.approx(accuracy_score(TEST.labels, by_t))
     assert FULL.agreement.value == pytest.approx(accuracy_score(by_g, by_t))
@@ -96,8 +100,8 @@ def test_fidelity_rows_are_those_of_direct_calls() -> None:
     draws = {"null_draws": 5, "bootstrap": 30, "seed": 3}
     one_hot = np.eye(3)[TEST.outputs.argmax(1)]
     features = {
-        "all codes": binarize(TEST.codes, 2),
-        "codes T tests": binarize(TEST.codes[:, [1, 3]], 2),
+        "all codes": binarize(CODES, 2),
+        "codes T tests": binarize(CODES[:, [1, 3]], 2),
         "predicted class": np.hstack([one_hot, 1 - one_hot]),
         "predicted class, one-hot": one_hot,
     }
@@ -108,6 +112,43 @@ def test_fidelity_rows_are_those_of_direct_calls() -> None:
         assert (row.features, row.score) == (columns.shape[1], found.score)
         assert row.interval == found.interval and row.adjusted == found.adjusted
         assert (row.null_mean, row.null_sd) == (found.null_mean, found.null_sd)
+    every = feature_fidelity(ATTRIBUTES.values, binarize(TEST.codes, 2), null_draws=5, seed=3)
+    row = rows["all codes"]
+    assert (row.constant, row.score_with_constant) == (D - 4, every.score)
+    assert row.features_by_attributes_with_constant == every.features_by_attributes
+    assert row.adjusted_with_constant == every.adjusted and every.score < row.score
+    assert rows["codes T tests"].score_with_constant == rows["codes T tests"].score
+
+
+def test_dropping_constant_codes_changes_no_score() -> None:
+    """A method that drops codes and one that keeps them are scored alike."""
+    tree = replace(a_tree(), feature=KEPT[a_tree().feature] * (a_tree().feature >= 0) - (
+        a_tree().feature < 0), n_features=D)  # fmt: skip
+    keeping = replace(SUBJECT, tree=tree, kept=np.arange(D))
+    assert evaluate(keeping, 5, 30, 3).fidelity == FULL.fidelity
+
+
+def test_classes_without_test_images_are_no_columns() -> None:
+    """Classes 3 and 4 have no test images; G names 4 in training only."""
+    parts = {
+        part: replace(each, outputs=np.pad(each.outputs, ((0, 0), (0, 2))))
+        for part, each in SUBJECT.parts.items()
+    }
+    parts["train"].outputs[:5] = np.eye(5)[4]
+    tree = replace(a_tree(), value=np.pad(a_tree().value, ((0, 0), (0, 2))))
+    more = replace(SUBJECT, tree=tree, parts=parts, classes=(*CLASSES, "gnat", "wasp"))
+    rows = {row.name: row for row in evaluate(more, 5, 30, 3).fidelity}
+    for row in FULL.fidelity:
+        assert rows[row.name] == row
+    # Class 2 has test images, but G never names it.
+    for each in parts.values():
+        each.outputs[:, 2] = 0
+    rows = {row.name: row for row in evaluate(more, 5, 0, 3).fidelity}
+    assert (rows["predicted class"].features, rows["predicted class"].constant) == (4, 1)
+    row = rows["predicted class, one-hot"]
+    assert row.features_by_attributes is not None
+    # The third column matches nothing.
+    assert row.features_by_attributes_with_constant == row.features_by_attributes * 2 / 3
 
 
 def test_the_oracle_is_the_best_union_of_classes() -> None:
@@ -124,7 +165,7 @@ def test_the_oracle_is_the_best_union_of_classes() -> None:
 
 
 def test_rows_of_attributes_are_those_of_scikit_learn() -> None:
-    columns = binarize(TEST.codes, 2).astype(int)
+    columns = binarize(CODES, 2).astype(int)
     predicted = np.eye(3, dtype=int)[TEST.outputs.argmax(1)]
     for index in (0, 1, 4):
         row, values = FULL.attributes[index], ATTRIBUTES.values[:, index]
@@ -136,7 +177,7 @@ def test_rows_of_attributes_are_those_of_scikit_learn() -> None:
 
 
 def test_the_null_of_an_attribute_is_its_mean_over_shuffles() -> None:
-    columns, rng = binarize(TEST.codes, 2).astype(int), np.random.default_rng(7)
+    columns, rng = binarize(CODES, 2).astype(int), np.random.default_rng(7)
     values = ATTRIBUTES.values[:, 1]
     drawn = [best_f1(rng.permutation(values), columns) for _ in range(12)]
     assert FULL.attributes[1].null == pytest.approx(np.mean(drawn), abs=0.02)
@@ -148,7 +189,7 @@ def test_the_best_column_is_in_words_that_hold() -> None:
     wings = FULL.attributes[0]
     assert wings.code == 7 and wings.tested
     words = (wings.column or "").split()
-    equal = TEST.codes[:, 1] == int(words[3])
+    equal = CODES[:, 1] == int(words[3])
     on = equal if words[2] == "=" else ~equal
     assert f1_score(ATTRIBUTES.values[:, 0], on) == pytest.approx(wings.f1)
 
@@ -185,8 +226,8 @@ def test_attributes_never_annotated_are_kept_without_numbers() -> None:
 
 def test_within_classes_is_that_of_a_direct_call() -> None:
     found = within_class_recovery(
-        FIT_ATTRIBUTES.values, FIT.labels, FIT.codes,
-        ATTRIBUTES.values, TEST.labels, TEST.codes, bits=2, bootstrap=30, seed=3,
+        FIT_ATTRIBUTES.values, FIT.labels, FIT_CODES,
+        ATTRIBUTES.values, TEST.labels, CODES, bits=2, bootstrap=30, seed=3,
     )  # fmt: skip
     assert FULL.within is not None
     assert FULL.within_note == ""
@@ -196,58 +237,103 @@ def test_within_classes_is_that_of_a_direct_call() -> None:
 
 
 def test_within_classes_says_why_it_is_not_there() -> None:
-    def note(attributes: Attributes, fit: Predictions | None, other: Attributes | None) -> str:
-        found = evaluate(TEST, a_tree(), 2, attributes, fit, other, 0, 0)
+    def note(attributes: Attributes, fit: Attributes | None) -> str:
+        known = {"test": attributes} if fit is None else {"test": attributes, "train": fit}
+        found = evaluate(replace(SUBJECT, attributes=known), 0, 0)
         assert found.within is None and found.fidelity
         return found.within_note
 
     by_class = replace(ATTRIBUTES, level="class")
     flat = replace(ATTRIBUTES, values=np.repeat((TEST.labels > 0)[:, None], 5, 1).astype(float))
-    assert "by class" in note(by_class, FIT, FIT_ATTRIBUTES)
-    assert "training images" in note(ATTRIBUTES, None, None)
-    assert "varies inside a class" in note(flat, FIT, FIT_ATTRIBUTES)
+    assert "by class" in note(by_class, FIT_ATTRIBUTES)
+    assert "training images" in note(ATTRIBUTES, None)
+    assert "varies inside a class" in note(flat, FIT_ATTRIBUTES)
 
 
 def test_tests_of_the_tree_are_named_by_what_they_match() -> None:
+    """Without validation images, on test images."""
     named = {each.code: each for each in FULL.tests}
     wings = named[7]
     assert (wings.attribute, wings.present, wings.feature, wings.threshold) == ("wings", True, 1, 0)
-    passed = TEST.codes[:, 1] > 0
-    assert wings.f1 == pytest.approx(f1_score(ATTRIBUTES.values[:, 0], passed))
-    rng = np.random.default_rng(0)
-    drawn = [f1_score(ATTRIBUTES.values[:, 0], rng.permutation(passed)) for _ in range(200)]
-    assert wings.chance == pytest.approx(np.mean(drawn), abs=0.01)
+    assert (wings.part, wings.node) == ("test", 0) and FULL.inner == 2
+    assert wings.f1 == pytest.approx(f1_score(ATTRIBUTES.values[:, 0], CODES[:, 1] > 0))
     lacking = replace(ATTRIBUTES, values=1 - ATTRIBUTES.values)
-    negated = {t.code: t for t in evaluate(TEST, a_tree(), 2, lacking, None, None, 0, 0).tests}
-    assert (negated[1].attribute, negated[1].present) == ("wings", False)
+    found = evaluate(replace(SUBJECT, attributes={"test": lacking}), 0, 0).tests
+    assert (found[0].code, found[0].attribute, found[0].present) == (7, "wings", False)
+    images = {"validation": FIT, **SUBJECT.parts}
+    known = {"validation": FIT_ATTRIBUTES, **SUBJECT.attributes}
+    found = evaluate(replace(SUBJECT, parts=images, attributes=known), 0, 0).tests
+    assert (found[0].part, found[0].test_images) == ("validation", len(TEST.labels))
 
 
-@pytest.mark.parametrize("empty", [True, False])
-def test_without_attributes_there_are_accuracy_and_tree_only(empty: bool) -> None:
-    none = Attributes(NAMES, np.full((len(TEST.labels), 5), np.nan)) if empty else None
-    found = evaluate(TEST, a_tree(), 2, none, FIT, none)
-    assert found.accuracy_t == FULL.accuracy_t
-    assert (found.fidelity, found.within, found.attributes, found.tests) == ((), None, (), ())
+def test_without_attributes_there_are_accuracy_and_tree_only() -> None:
+    none = Attributes(NAMES, np.full((len(TEST.labels), 5), np.nan))
+    for attributes, note in (
+        ({}, "no attributes: accuracy and tree only"),
+        ({"train": FIT_ATTRIBUTES}, "no annotation of the test images (only of train images)"),
+        ({"test": none, "train": none}, "no annotation of the test images: accuracy"),
+    ):
+        found = evaluate(replace(SUBJECT, attributes=attributes))
+        assert found.accuracy_t == FULL.accuracy_t and found.fidelity_note.startswith(note)
+        assert (found.fidelity, found.within, found.attributes, found.tests) == ((), None, (), ())
 
 
 def test_a_tree_of_one_leaf_has_no_row_of_its_own() -> None:
-    found = evaluate(TEST, Tree.leaf([1.0, 0, 0], 10, 4), 2, ATTRIBUTES, null_draws=0, bootstrap=0)
+    found = evaluate(replace(SUBJECT, tree=Tree.leaf([1.0, 0, 0], 10, 4)), 0, 0)
     assert [row.name for row in found.fidelity][:2] == ["all codes", "predicted class"]
-    assert found.tests == ()
+    assert found.tests == () and found.inner == 0
     assert found.fidelity[0].interval is None and found.attributes[0].null is None
+    assert "T can name 1 of 3 classes" in " ".join(found.warnings)
 
 
 def test_a_class_without_test_images_has_no_accuracy() -> None:
     rows = TEST.labels != 1
     few = Predictions(TEST.codes[rows], TEST.outputs[rows], TEST.labels[rows])
-    found = evaluate(few, a_tree(), 2)
+    found = evaluate(replace(SUBJECT, parts={"test": few}, attributes={}))
     assert (found.classes[1].images, found.classes[1].g, found.classes[1].t) == (0, None, None)
+    by_t = SUBJECT.by_t("test")[rows]
+    assert found.balanced_t == pytest.approx(
+        np.mean([(by_t[few.labels == c] == c).mean() for c in (0, 2)])
+    )
+
+
+def test_balanced_accuracy_and_confusion_are_those_of_scikit_learn() -> None:
+    by_g, by_t = SUBJECT.by_g("test"), SUBJECT.by_t("test")
+    assert FULL.balanced_g == pytest.approx(balanced_accuracy_score(TEST.labels, by_g))
+    assert FULL.balanced_t == pytest.approx(balanced_accuracy_score(TEST.labels, by_t))
+    tables = confusion(SUBJECT)
+    for table, named in zip(tables, (by_g, by_t), strict=True):
+        np.testing.assert_array_equal(table, confusion_matrix(TEST.labels, named))
+    for each in FULL.confused:
+        true, named = CLASSES.index(each.name), CLASSES.index(each.named)
+        assert true != named
+        assert (each.by_g, each.by_t) == (tables[0][true, named], tables[1][true, named])
+    most = tables[1] - np.diag(np.diag(tables[1]))
+    assert FULL.confused[0].by_t == most.max()
+
+
+def test_the_majority_is_that_of_training() -> None:
+    labels = np.where(np.arange(len(FIT.labels)) < 200, 2, FIT.labels)
+    parts = {"test": TEST, "train": replace(FIT, labels=labels)}
+    found = evaluate(replace(SUBJECT, parts=parts, attributes={}))
+    assert (found.majority.name, found.majority.accuracy) == ("fly", (TEST.labels == 2).mean())
+
+
+def test_a_useless_model_is_called_one() -> None:
+    flat = {p: replace(q, outputs=np.tile([0.4, 0.3, 0.3], (len(q.labels), 1)))
+            for p, q in SUBJECT.parts.items()}  # fmt: skip
+    warnings = evaluate(replace(SUBJECT, parts=flat, attributes={})).warnings
+    assert any(w.startswith("28 of 32 codes are the same for all training") for w in warnings)
+    assert any(w.startswith("accuracy of G") and "no better than naming" in w for w in warnings)
+    assert not any(w.startswith("accuracy of T") for w in warnings)
 
 
 def test_axes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="tree: expected 4 entries, found 5"):
-        evaluate(TEST, Tree.leaf([1.0, 0, 0], 10, 5), 2)
-    with pytest.raises(ValueError, match="kept: expected 4 entries, found 1"):
-        evaluate(TEST, a_tree(), 2, kept=[1])
+        replace(SUBJECT, tree=Tree.leaf([1.0, 0, 0], 10, 5))
+    with pytest.raises(ValueError, match="kept: expected codes 0 … 31, found 32"):
+        replace(SUBJECT, kept=np.array([1, 2, 3, 32]))
     with pytest.raises(ValueError, match="classes: expected 3 entries, found 2"):
-        evaluate(TEST, a_tree(), 2, classes=["a", "b"])
+        replace(SUBJECT, classes=("a", "b"))
+    with pytest.raises(ValueError, match="test: attributes: expected 240 entries, found 2"):
+        replace(SUBJECT, attributes={"test": Attributes(NAMES, np.zeros((2, 5)))})

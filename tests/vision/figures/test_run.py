@@ -23,6 +23,7 @@ from irvision.figures.attributes import attributes_figure, comparison_figure
 from irvision.figures.page import shortened
 from irvision.figures.run import plot_run
 from irvision.runs.attribute_table import AttributeRow, write_attribute_table
+from irvision.runs.leaf_counts import write_leaf_counts
 from irvision.runs.reader import read_metrics
 
 CLASSES = ["wood ant", "bee", "$fly$"]
@@ -70,7 +71,10 @@ def run(tmp_path: Path) -> Path:
     (folder / "tree.json").write_text(a_tree().to_json())
     (folder / "classes.json").write_text(json.dumps(CLASSES))
     (folder / "result.json").write_text(json.dumps({"kept": [5, 12, 40, 41]}))
-    tests = [asdict(NodeName(1, 0.5, 12, "wings", False, 0.876, 0.3))]
+    name = NodeName(
+        0, 1, 0.5, 12, "wings", False, "validation", 70, 0.876, 0.3, 1e-3, 0.1, 0.9, 50, 0.2, 0.8
+    )
+    tests = [asdict(name)]
     (folder / "evaluation.json").write_text(json.dumps({"tests": tests}))
     write_attribute_table(folder / "attributes.csv", [*rows_of(4), AttributeRow("unseen", 0)])
     return folder
@@ -129,7 +133,31 @@ def test_the_tree_names_tests_classes_and_sizes(run: Path) -> None:
         assert part in found
     # Both flies are one leaf now.
     assert "code 41 ≥ 1" not in found
-    assert any(t.startswith("depth 2, 3 leaves, 2 codes tested; of 4 leaves") for t in found)
+    assert "depth 2, 3 leaves, 2 codes tested" in found
+    assert any(t.startswith("of the 4 leaves of T") for t in found)
+
+
+def test_leaves_say_numbers_of_images(run: Path) -> None:
+    tree = a_tree()
+    train = np.zeros((tree.n_nodes, 3), int)
+    test = np.zeros_like(train)
+    # Nodes: 0 root, 1 ant, 2 right, 3 bee, 4 flies, 5 fly, 6 same; nothing reaches the bee.
+    train[1], train[5], train[6], test[5] = (40, 10, 0), (2, 0, 28), (0, 0, 20), (1, 0, 3)
+    write_leaf_counts(run, tree, CLASSES, {"train": train, "test": test})
+    (run / "result.json").write_text(json.dumps({"kept": [5, 12, 40, 41], "bits": 1}))
+    plot_run(run)
+    found = texts(run / "tree.svg")
+    assert "wood ant 40, bee 10; no test images" in found and "$fly$ 48; 3 of 4" in found
+    assert "code 12 absent, F1 0.88 (0.30)" in found
+    assert not any(text.startswith("bee") for text in found)
+
+
+def test_names_of_an_earlier_version_are_not_drawn(run: Path) -> None:
+    old = [{"feature": 1, "threshold": 0.5, "attribute": "wings", "present": True}]
+    (run / "evaluation.json").write_text(json.dumps({"tests": old}))
+    plot_run(run)
+    found = texts(run / "tree.svg")
+    assert "wings" not in found and any("earlier version" in text for text in found)
 
 
 def test_the_epoch_that_was_kept_is_marked(run: Path) -> None:

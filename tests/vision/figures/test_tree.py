@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from irtheory.trees.short_tree import shorten
 from irtheory.trees.tree import Tree
+from irvision.data.examples import Part
 from irvision.figures.run import plot_run
 from irvision.figures.tree import NodeText, tree_figure
 
@@ -20,6 +22,12 @@ def deep_tree(depth: int, rng: np.random.Generator, d: int = 64) -> Tree:
     left, right = deep_tree(depth - 1, rng), deep_tree(depth - 1, rng)
     value, count = rng.dirichlet(np.ones(9)), float(left.count[0] + right.count[0])
     return Tree.grow(int(rng.integers(d)), 0.5, left, right, value, count)
+
+
+def counts_of(tree: Tree) -> dict[Part, np.ndarray]:
+    """Numbers of images near the values of the tree."""
+    train = (tree.value * tree.count[:, None] + 100).astype(np.int64)
+    return {"train": train, "test": train // 2}
 
 
 def texts(path: Path) -> list[str]:
@@ -46,15 +54,17 @@ def test_no_texts_overlap_in_a_large_tree_of_long_names(
 ) -> None:
     tree = deep_tree(7, np.random.default_rng(1))
     below = "code 123 ≥ 1, F1 0.88"
-    names = {(f, 0.5): NodeText(f"has_crown_color::{f}", below) for f in range(64)}
-    check_apart(tree_figure(tree, names, [f"{i}.Mourning_Warbler" for i in range(9)], "title"))
+    names = {n: NodeText(f"has_crown_color::{n}", below) for n in range(tree.n_nodes)}
+    classes = [f"{i}.Mourning_Warbler" for i in range(9)]
+    for counts in ({}, counts_of(tree)):
+        check_apart(tree_figure(shorten(tree), counts, names, classes, "title", ["remark"]))
 
 
 def branches(name: NodeText) -> dict[str, float]:
     """How far down the lines "yes" and "no" of a tree of one test lead."""
     ant, bee = Tree.leaf([1.0, 0.0], 5, 1), Tree.leaf([0.0, 1.0], 5, 1)
     tree = Tree.grow(0, 0.5, ant, bee, [0.5, 0.5], 10)
-    figure = tree_figure(tree, {(0, 0.5): name}, ["ant", "bee"], "title")
+    figure = tree_figure(shorten(tree), {}, {0: name}, ["ant", "bee"], "title")
     lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
     styles = {"-": "yes", "--": "no"}
     return {styles[str(line.get_linestyle())]: float(line.get_ydata()[1]) for line in lines}

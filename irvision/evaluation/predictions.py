@@ -1,0 +1,104 @@
+"""Files with what G and T name for every image, and how often which class is taken for which."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from safetensors.torch import save
+
+from irtheory.runs.files import write_bytes, write_text
+from irvision.data.examples import PARTS, Part
+from irvision.evaluation.accuracy import confusion
+from irvision.evaluation.subject import Subject
+from irvision.runs.names import CONFUSION_G, CONFUSION_T, PREDICTIONS, PREDICTIONS_CODES
+
+COLUMNS = ("image", "part", "class", "G", "T", "leaf")
+
+
+def write_predictions(
+    folder: Path, subject: Subject, images: Mapping[Part, Sequence[str]]
+) -> list[Path]:
+    """Write predictions.csv, predictions.safetensors and the two tables of confusion.
+
+    Both files of predictions have a row for each image in the same order: test images first, and
+    in each part those first that G or T gets wrong, most of all those where the class is least
+    probable to G.
+
+    Args:
+        folder: to write to.
+        subject: the predictions and the tree.
+        images: names of the images of each part.
+    """
+    order: dict[Part, Int[np.ndarray, " m"]] = {
+        part: _order(subject, part) for part in reversed(PARTS) if part in subject.parts
+    }
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow((*COLUMNS, *(f"p({name})" for name in subject.classes)))
+    for part, rows in order.items():
+        table.writerows(_rows(subject, part, rows, images[part]))
+    write_text(folder / PREDICTIONS, text.getvalue())
+    names = [images[part][row] for part, rows in order.items() for row in rows.tolist()]
+    about = {"images": json.dumps(names), "classes": json.dumps(subject.classes)}
+    about["parts"] = json.dumps(PARTS)
+    write_bytes(folder / PREDICTIONS_CODES, save(_tensors(subject, order), about))
+    written = [folder / PREDICTIONS, folder / PREDICTIONS_CODES]
+    for name, counts in zip((CONFUSION_G, CONFUSION_T), confusion(subject), strict=True):
+        _write_confusion(folder / name, subject.classes, counts)
+        written.append(folder / name)
+    return written
+
+
+def _order(subject: Subject, part: Part) -> Int[np.ndarray, " m"]:
+    """Rows of a part, wrong ones first."""
+    labels = subject.parts[part].labels
+    right = (subject.by_g(part) == labels).astype(int) + (subject.by_t(part) == labels)
+    of_class = subject.parts[part].outputs[np.arange(len(labels)), labels]
+    return np.lexsort((of_class, right))
+
+
+def _rows(
+    subject: Subject, part: Part, rows: Int[np.ndarray, " m"], images: Sequence[str]
+) -> Iterator[tuple]:
+    names, each = subject.classes, subject.parts[part]
+    by_g, by_t = subject.by_g(part), subject.by_t(part)
+    leaf = subject.tree.apply(subject.kept_codes(part))
+    for row in rows.tolist():
+        classes = (names[label[row]] for label in (each.labels, by_g, by_t))
+        probabilities = (f"{p:.4g}" for p in each.outputs[row].tolist())
+        yield images[row], part, *classes, leaf[row], *probabilities
+
+
+def _tensors(
+    subject: Subject, order: Mapping[Part, Int[np.ndarray, " m"]]
+) -> dict[str, torch.Tensor]:
+    """Codes, outputs, classes, leaves and parts (as an index into PARTS) of all rows."""
+    columns: dict[str, list[np.ndarray]] = {}
+    for part, rows in order.items():
+        each = subject.parts[part]
+        for name, values in (
+            ("codes", each.codes),
+            ("outputs", each.outputs),
+            ("labels", each.labels),
+            ("named_by_t", subject.by_t(part)),
+            ("leaf", subject.tree.apply(subject.kept_codes(part))),
+            ("part", np.full(len(rows), PARTS.index(part), np.uint8)),
+        ):
+            columns.setdefault(name, []).append(values[rows])
+    return {name: torch.from_numpy(np.concatenate(parts)) for name, parts in columns.items()}
+
+
+def _write_confusion(path: Path, classes: Sequence[str], counts: Int[np.ndarray, "k k"]) -> None:
+    """Test images by true class (rows) and class named (columns)."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("class", *classes))
+    table.writerows((name, *row) for name, row in zip(classes, counts.tolist(), strict=True))
+    write_text(path, text.getvalue())
