@@ -17,9 +17,10 @@ from scipy.stats import hypergeom
 from irtheory.trees.short_tree import ShortTree
 from irvision.data.examples import Part
 
-# The images that names are sought on, in this order: the first with enough of them at a node. Test
-# images are the last resort, so that elsewhere they can show whether a name holds.
-POOLS: tuple[tuple[Part, ...], ...] = (("validation",), ("validation", "train"), ("test",))
+# The images that names are sought on: those of the first pool with enough of them at a node. Test
+# images come second, so that elsewhere they can show whether a name holds. Training images are not
+# used: a code may have learned by heart which of them show something that it cannot see in others.
+POOLS: tuple[tuple[Part, ...], ...] = (("validation",), ("validation", "test"))
 # Enough: annotated images at the node, and on its rarer side.
 FEWEST, FEWEST_ASIDE = 60, 10
 # Probability that any of all tests of a tree is named by chance.
@@ -153,15 +154,15 @@ class _Match:
 def _best(here: Mapping[Part, _AtNode], tests: int) -> _Match | None:
     """The best attribute on the first pool with enough images; None if none is significant."""
     for pool in POOLS:
-        at = [here[part] for part in pool if part in here]
-        if len(at) < len(pool):
+        at = {part: here[part] for part in pool if part in here}
+        if not at:
             continue
         joined = _AtNode(
-            np.concatenate([each.passes for each in at]),
-            np.concatenate([each.values for each in at]),
+            np.concatenate([each.passes for each in at.values()]),
+            np.concatenate([each.values for each in at.values()]),
         )
         if (enough := joined.enough()).any():
-            return _match(" and ".join(pool), joined, enough, tests)
+            return _match(" and ".join(at), joined, enough, tests)
     return None
 
 
@@ -205,7 +206,7 @@ def _name(
 ) -> NodeName:
     images, passed, failed = best.at.shares(best.column)
     on_test: tuple[int | None, float | None, float | None] = (None, None, None)
-    if test is not None and best.part != "test":
+    if test is not None and "test" not in best.part:
         count, on, off = test.shares(best.column)
         on_test = count, _known(on), _known(off)
     return NodeName(

@@ -99,14 +99,20 @@ def test_the_first_images_that_suffice_are_used_and_test_images_confirm() -> Non
     test = planted(0, 200)
     test.values[:, 3] = np.nan
     test.values[:60, 3] = test.codes[:60, 0] ^ (np.arange(60) < 15)
-    large = only({"validation": planted(1, 100), "train": planted(2, 400), "test": test})
+    large = only({"validation": planted(1, 100), "test": test})
     assert (large.part, large.images, large.test_images) == ("validation", 100, 60)
     assert large.test_passed == pytest.approx(test.values[:60, 3][test.codes[:60, 0] == 1].mean())
-    small = only({"validation": planted(1, 30), "train": planted(2, 400), "test": test})
-    assert (small.part, small.images) == ("validation and train", 430)
+    small = only({"validation": planted(1, 30), "test": planted(2, 400)})
+    assert (small.part, small.images) == ("validation and test", 430)
+    assert small.test_images is None
     assert only({"test": planted(3, 90)}).part == "test"
     assert only({"test": planted(3, 90)}).test_images is None
     assert not named(chain(1), {"test": planted(3, 40)})
+
+
+def test_training_images_name_nothing() -> None:
+    """A code that knows training images by heart says nothing of others."""
+    assert not named(chain(1), {"train": planted(2, 400), "test": draw(3, 1)})
 
 
 def test_a_slight_difference_is_no_name() -> None:

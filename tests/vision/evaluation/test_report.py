@@ -64,7 +64,7 @@ FULL = replace(
             3,
             "wings [w]",
             False,
-            "validation and train",
+            "validation and test",
             70,
             0.876,
             0.3,
@@ -134,7 +134,7 @@ def test_what_is_printed_says_every_number_and_no_markup_is_read() -> None:
         "AUC 0.610 (0.580–0.640), F1 above chance +0.033 over 40 pairs",
         "1 without annotation left out", "code 3 ≠ 1", "class oracle",
         "balanced accuracy of T  0.625", "always ant [x]", "17", "! T can name 1 of 2 classes",
-        "1 of 5 tests of T have a name", "code 3 ≥ 1", "wings [w], absent", "70 val. + train",
+        "1 of 5 tests of T have a name", "code 3 ≥ 1", "wings [w], absent", "70 val. + test",
         "0.212 – (51)", "0.432",
     ):  # fmt: skip
         assert part in text
