@@ -1,9 +1,11 @@
 """Every method on frozen features of aPascal: fidelity, its references, accuracy, the tree.
 
-    python benchmarks/apascal.py [--features FILE] [--seeds 5] [--jobs 2] [--only NAME,…]
+    python benchmarks/apascal.py [--features FILE] [--seeds 5] [--first-seed 0] [--jobs 2] [--only NAME,…]
 
 Needs the table that `benchmarks/frozen_features.py` writes. Mirrored crops are further training
-samples; attributes are read after training only. Prints a table, writes it as JSON with every run.
+samples; attributes are read after training only. Only some methods drop codes that are constant in
+training, so that every method is scored twice, without such codes and with them. Prints a table,
+writes it as JSON with every run.
 """
 
 from __future__ import annotations
@@ -52,8 +54,9 @@ COMMON = ArraySettings(
     dropout=0.3,
 )
 COLUMNS = (
-    "accuracy_g", "accuracy_t", "d_D", "attributes_by_features", "features_by_attributes",
-    "adjusted", "d_D_tree", "within_auc", "within_f1", "codes", "codes_tested", "leaves",
+    "accuracy_g", "accuracy_t", "d_D_without_constant", "d_D_with_constant",
+    "attributes_by_features", "features_by_attributes", "adjusted_without_constant",
+    "adjusted_with_constant", "d_D_tree", "within_auc", "within_f1", "codes", "codes_tested", "leaves",
 )  # fmt: skip
 
 
@@ -136,26 +139,34 @@ def one_run(file: Path, variant: Variant, seed: int) -> dict[str, float | int | 
     seconds = time.perf_counter() - start
     codes, _ = fitted.apply(train.features)
     test_codes, outputs = fitted.apply(test.features)
-    u = binarize(test_codes, settings.bits)
-    fidelity = feature_fidelity(test.attributes, u, null_draws=NULL_DRAWS, seed=seed)
+    every, test_every = fitted.codes(train.features), fitted.codes(test.features)
+    varies = (every != every[:1]).any(axis=0)
+    fidelity, both = (
+        feature_fidelity(
+            test.attributes, binarize(g, settings.bits), null_draws=NULL_DRAWS, seed=seed
+        )
+        for g in (test_every[:, varies], test_every)
+    )
     tested = list(fitted.tree.used_features)
     own = binarize(test_codes[:, tested], settings.bits)
     inside = within(train, test, codes, test_codes, settings.bits)
     by_tree = fitted.tree.predict(test_codes).argmax(axis=1)
-    assert fidelity.adjusted is not None
+    assert fidelity.adjusted is not None and both.adjusted is not None
     return {
         "variant": variant.name,
         "seed": seed,
         "accuracy_g": float((outputs.argmax(axis=1) == test.labels).mean()),
         "accuracy_t": float((by_tree == test.labels).mean()),
-        "d_D": fidelity.score,
+        "d_D_without_constant": fidelity.score,
+        "d_D_with_constant": both.score,
         "attributes_by_features": fidelity.attributes_by_features,
         "features_by_attributes": fidelity.features_by_attributes,
-        "adjusted": fidelity.adjusted,
+        "adjusted_without_constant": fidelity.adjusted,
+        "adjusted_with_constant": both.adjusted,
         "d_D_tree": feature_fidelity(test.attributes, own).score if tested else float("nan"),
         "within_auc": inside.mean_auc,
         "within_f1": inside.mean_f1_excess,
-        "codes": len(fitted.kept),
+        "codes": int(varies.sum()),
         "codes_tested": len(tested),
         "leaves": fitted.tree.n_leaves,
         "seconds": seconds,
@@ -176,13 +187,13 @@ def references(file: Path) -> dict[str, dict[str, float]]:
         )
         rows[name] = {
             "accuracy_g": float((classes == test.labels).mean()),
-            "d_D": found.score,
+            "d_D_without_constant": found.score,
             "attributes_by_features": found.attributes_by_features,
             "features_by_attributes": found.features_by_attributes,
-            "adjusted": float(found.adjusted or 0.0),
+            "adjusted_without_constant": float(found.adjusted or 0.0),
         }
         plain = predicted_class_fidelity(test.attributes, classes, 20)
-        rows[f"{name}, without complements"] = {"d_D": plain.score}
+        rows[f"{name}, without complements"] = {"d_D_without_constant": plain.score}
     oracle = class_oracle_fidelity(test.attributes, test.labels)
     rows["class oracle"] = {"attributes_by_features": oracle.mean}
     inside = within(train, test, train.features, test.features, None)
@@ -190,11 +201,13 @@ def references(file: Path) -> dict[str, dict[str, float]]:
     return rows
 
 
-def interval(values: list[float]) -> dict[str, float]:
-    """Mean, sd, n and the 95% t-interval."""
+def interval(values: list[float], comparisons: int = 1) -> dict[str, float]:
+    """Mean, sd, n and the 95% t-interval, after Bonferroni for a number of comparisons."""
     mean, n = float(np.mean(values)), len(values)
     sd = float(np.std(values, ddof=1)) if n > 1 else 0.0
-    half = float(stats.t.ppf(0.975, n - 1)) * sd / n**0.5 if n > 1 else float("nan")
+    half = (
+        float(stats.t.ppf(1 - 0.025 / comparisons, n - 1)) * sd / n**0.5 if n > 1 else float("nan")
+    )
     return {"mean": mean, "sd": sd, "low": mean - half, "high": mean + half, "n": n}
 
 
@@ -206,11 +219,15 @@ def summary(runs: list[dict], names: list[str]) -> dict[str, dict[str, dict[str,
     }
 
 
-def differences(runs: list[dict], name: str, base: str) -> dict[str, dict[str, float]]:
-    """`name` minus `base`, paired by seed."""
+def differences(
+    runs: list[dict], name: str, base: str, comparisons: int
+) -> dict[str, dict[str, float]]:
+    """`name` minus `base`, paired by seed; intervals that hold for all comparisons together."""
     by = {(r["variant"], r["seed"]): r for r in runs}
     seeds = sorted(seed for variant, seed in by if variant == name and (base, seed) in by)
-    return {c: interval([by[name, s][c] - by[base, s][c] for s in seeds]) for c in COLUMNS}
+    return {
+        c: interval([by[name, s][c] - by[base, s][c] for s in seeds], comparisons) for c in COLUMNS
+    }
 
 
 def show(console: Console, table: dict, rows: dict[str, dict[str, float]]) -> None:
@@ -231,6 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--features", type=Path, default=FEATURES)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="comma-separated names of rows")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -244,14 +262,19 @@ def main() -> None:
         parser.error(f"--only: expected some of {'; '.join(v.name for v in variants())}")
     console = Console(width=220)
     rows = references(options.features)
-    jobs = [(v, seed) for seed in range(options.seeds) for v in chosen]
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    jobs = [(v, seed) for seed in seeds for v in chosen]
     pool = Parallel(n_jobs=options.jobs, return_as="generator")
     made: Any = pool(delayed(one_run)(options.features, v, seed) for v, seed in jobs)
     runs = list(track(made, total=len(jobs), description="training", console=console))
     table = summary(runs, [v.name for v in chosen])
     show(console, table, rows)
     against = [v.name for v in chosen if v.name != "ira"]
-    paired = {base: differences(runs, "ira", base) for base in against} if "ira" in table else {}
+    paired = (
+        {base: differences(runs, "ira", base, len(against)) for base in against}
+        if "ira" in table
+        else {}
+    )
     settings = {v.name: {"method": asdict(v.method), **asdict(v.settings)} for v in chosen}
     content = {"table": table, "references": rows, "ira_minus": paired, "runs": runs}
     write_json(options.out, {**content, "settings": settings, "environment": environment(0)})

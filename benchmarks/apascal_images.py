@@ -27,7 +27,8 @@ SHARED = ROOT / "../shared/data"
 RESULTS = ROOT / "benchmarks/results/apascal_images.json"
 METHODS = ("quantised", "paper", "ira")
 COLUMNS = (
-    "accuracy_g", "accuracy_t", "d_D", "adjusted", "d_D_tree", "within_auc", "within_f1",
+    "accuracy_g", "accuracy_t", "d_D_without_constant", "d_D_with_constant",
+    "adjusted_without_constant", "adjusted_with_constant", "d_D_tree", "within_auc", "within_f1",
     "predicted_class", "predicted_class_adjusted", "class_oracle",
 )  # fmt: skip
 
@@ -58,8 +59,10 @@ def one_run(run: Path, chosen: list[str]) -> dict[str, float]:
     return {
         "accuracy_g": found["accuracy_g"]["value"],
         "accuracy_t": found["accuracy_t"]["value"],
-        "d_D": rows["all codes"]["score"],
-        "adjusted": rows["all codes"]["adjusted"],
+        "d_D_without_constant": rows["all codes"]["score"],
+        "d_D_with_constant": rows["all codes"]["score_with_constant"],
+        "adjusted_without_constant": rows["all codes"]["adjusted"],
+        "adjusted_with_constant": rows["all codes"]["adjusted_with_constant"],
         "d_D_tree": rows["codes T tests"]["score"],
         "within_auc": found["within"]["auc"],
         "within_f1": found["within"]["f1_excess"],

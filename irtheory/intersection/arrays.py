@@ -20,7 +20,7 @@ from irtheory.intersection.final_tree import final_tree
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.layers import Standardise, make_head, representation
 from irtheory.intersection.methods import Method
-from irtheory.intersection.network import Network, collect
+from irtheory.intersection.network import Collected, Network, collect
 from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.trees.tree import Tree
 
@@ -55,11 +55,18 @@ class Fitted:
         Raises:
             ValueError: x is not a finite array with the p columns of the training set.
         """
+        seen = self._collected(x)
+        return seen.codes.cpu().numpy()[:, self.kept], seen.outputs.cpu().numpy()
+
+    def codes(self, x: Num[np.ndarray, "m p"]) -> UInt8[np.ndarray, "m d"]:
+        """All d codes of x, those that are not kept among them; ValueError as for `apply`."""
+        return self._collected(x).codes.cpu().numpy()
+
+    def _collected(self, x: Num[np.ndarray, "m p"]) -> Collected:
         _check_inputs(x, self.width)
         inputs = _inputs(x, next(self.network.parameters()).device)
         unknown = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
-        seen = collect(self.network, in_order(inputs, unknown)(0))
-        return seen.codes.cpu().numpy()[:, self.kept], seen.outputs.cpu().numpy()
+        return collect(self.network, in_order(inputs, unknown)(0))
 
 
 def shuffled(x: Tensor, y: Tensor, batch_size: int, seed: int) -> Batches:

@@ -78,6 +78,11 @@ class Measured:
         seconds: to draw, train and measure.
         attributes: one entry for every attribute that t uses.
         moments: one per epoch, if the cell asks for it.
+        by_codes_without_constant, by_codes_with_constant: d_D(f‖g) of all d codes of the network,
+            without those that are constant on the training sample, and with them. Only some
+            methods drop such codes, so that methods are compared in these columns. None in cells
+            of version 0.1.
+        score_without_constant, score_with_constant: d_D(f; g) of the same.
     """
 
     accuracy_g: float
@@ -95,6 +100,10 @@ class Measured:
     seconds: float
     attributes: tuple[AttributeRecovery, ...]
     moments: tuple[Moment, ...] = ()
+    by_codes_without_constant: float | None = None
+    by_codes_with_constant: float | None = None
+    score_without_constant: float | None = None
+    score_with_constant: float | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +191,7 @@ def _measure(
     every = feature_fidelity(f, binarize(codes, bits))
     own, own_each = _by_tree(f, codes, tree, bits)
     share = f.mean(axis=0)
+    without, both = _without_and_with_constant(world, fitted, f, bits)
     return Measured(
         accuracy_g=float((by_g == y).mean()),
         accuracy_t=float((by_t == y).mean()),
@@ -198,7 +208,23 @@ def _measure(
         seconds=time.perf_counter() - start,
         attributes=_each(world, own_each, every),
         moments=moments,
+        by_codes_without_constant=without.attributes_by_features,
+        by_codes_with_constant=both.attributes_by_features,
+        score_without_constant=without.score,
+        score_with_constant=both.score,
     )
+
+
+def _without_and_with_constant(
+    world: World, fitted: Fitted, f: Attributes, bits: int
+) -> tuple[FeatureFidelity, FeatureFidelity]:
+    """Fidelity of all d codes, without those that are constant in training, and with them."""
+    train, test = fitted.codes(world.train.x), fitted.codes(world.test.x)
+    varies = (train != train[:1]).any(axis=0)
+    # Where all are constant, one is scored: there is nothing else.
+    varies[0] |= not varies.any()
+    found = (feature_fidelity(f, binarize(g, bits)) for g in (test[:, varies], test))
+    return next(found), next(found)
 
 
 def _each(

@@ -31,10 +31,15 @@ from irtheory.studies.recovery.table import Interval, Row, sentence, summarise, 
 from irtheory.trees.compile import compile_kernels
 
 CELLS = "cells"
-HEADS = ("recovered by T", "by all codes", "acc T", "acc G", "agree", "tested")
+HEADS = (
+    "recovered by T", "by codes", "with constant", "d_D", "with constant",
+    "acc T", "acc G", "agree", "tested",
+)  # fmt: skip
 NOTES = (
     "recovered: d_D(f‖g) on test samples, f the attributes that the labels depend on",
-    "by T: g are the codes that T tests (tested: how many); by all codes: the kept ones",
+    "by T: g are the codes that T tests (tested: how many)",
+    "by codes, d_D(f; g): g are all codes but those that are constant in training; with constant: "
+    "all codes",
     "± and brackets: 95% t-intervals over seeds; leads are paired by seed, each on its own",
     "quantised+dt: its classifier is the tree, so its accuracy is that of T",
 )
@@ -200,13 +205,20 @@ def _table_cells(row: Row) -> list[str]:
     return [
         *(f"{value:g}" for _, value in row.point),
         row.method,
-        *(_half_width(m[name]) for name in ("recovered_by_tree", "recovered_by_codes")),
+        *(_half_width(m[name]) for name in ("recovered_by_tree", "by_codes_without_constant")),
+        _mean(m["by_codes_with_constant"]),
+        _half_width(m["score_without_constant"]),
+        _mean(m["score_with_constant"]),
         *(f"{m[name].mean:.3f}" for name in ("accuracy_t", "accuracy_g", "agreement")),
         f"{m['codes_used'].mean:.1f}",
     ]
 
 
+def _mean(found: Interval) -> str:
+    return f"{found.mean:.3f}" if found.n else "–"
+
+
 def _half_width(found: Interval) -> str:
     if found.n < 2:
-        return f"{found.mean:.3f}"
+        return _mean(found)
     return f"{found.mean:.3f} ± {found.high - found.mean:.3f}"

@@ -21,6 +21,10 @@ METRICS = (
     "agreement",
     "features_by_attributes",
     "score",
+    "by_codes_without_constant",
+    "by_codes_with_constant",
+    "score_without_constant",
+    "score_with_constant",
     "constant_code",
     "leaves",
     "codes_used",
@@ -101,9 +105,17 @@ def summarise(found: Found) -> list[Row]:
     for place, measured in found:
         groups.setdefault((place.regime, place.point, place.method), []).append(measured)
     return [
-        Row(regime, method, point, {m: interval(getattr(c, m) for c in cells) for m in METRICS})
+        Row(regime, method, point, {m: _over_seeds(cells, m) for m in METRICS})
         for (regime, point, method), cells in groups.items()
     ]
+
+
+def _over_seeds(cells: Sequence[Measured], metric: str) -> Interval:
+    """The interval of a metric; NaN where a cell of an earlier version lacks it."""
+    values = [getattr(cell, metric) for cell in cells]
+    if None in values:
+        return Interval(math.nan, math.nan, math.nan, math.nan, 0)
+    return interval(values)
 
 
 def verdicts(found: Found) -> list[Verdict]:

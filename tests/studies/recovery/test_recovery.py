@@ -86,6 +86,18 @@ def test_recovery_and_accuracies_equal_those_of_scikit_learn_and_counting(measur
     assert (measured.leaves, measured.kept) == (fitted.tree.n_leaves, codes.shape[1])
 
 
+@pytest.mark.filterwarnings("ignore:.*codes are constant over")
+def test_methods_are_scored_alike_whether_or_not_they_drop_constant_codes():
+    cell = first(TINY)
+    pruning = replace(cell, method=replace(cell.method, prune=True))
+    keeping = replace(cell, method=replace(cell.method, prune=False))
+    one, other = run_cell(pruning), run_cell(keeping)
+    assert one.kept < other.kept == cell.array.dim
+    names = [f"{a}_{b}_constant" for a in ("by_codes", "score") for b in ("without", "with")]
+    assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
+    assert other.score == one.score_with_constant != one.score_without_constant == one.score
+
+
 def test_moments_end_where_the_cell_ends(measured):
     assert [moment.epoch for moment in measured.moments] == list(range(1, 31))
     assert measured.moments[0].tree_loss is None and measured.moments[1].tree_loss is not None
