@@ -1,6 +1,6 @@
 """Every method on frozen features of aPascal: fidelity, its references, accuracy, the tree.
 
-    python benchmarks/apascal.py [--features FILE] [--seeds 5] [--first-seed 0] [--jobs 2] [--only NAME,…]
+    python benchmarks/apascal.py [--features FILE] [--seeds 5] [--first-seed 0] [--only NAME,…]
 
 Needs the table that `benchmarks/frozen_features.py` writes. Mirrored crops are further training
 samples; attributes are read after training only. Only some methods drop codes that are constant in
@@ -56,7 +56,8 @@ COMMON = ArraySettings(
 COLUMNS = (
     "accuracy_g", "accuracy_t", "d_D_without_constant", "d_D_with_constant",
     "attributes_by_features", "features_by_attributes", "adjusted_without_constant",
-    "adjusted_with_constant", "d_D_tree", "within_auc", "within_f1", "codes", "codes_tested", "leaves",
+    "adjusted_with_constant", "d_D_tree", "within_auc", "within_f1", "codes", "codes_tested",
+    "leaves",
 )  # fmt: skip
 
 
