@@ -7,6 +7,12 @@ also differ in their dashes, so that a grey print can be read.
 from __future__ import annotations
 
 import io
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +21,7 @@ import matplotlib
 from irtheory.runs.files import write_bytes
 
 matplotlib.use("Agg")
+from matplotlib import font_manager
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -32,9 +39,19 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "ira",
     "figure.constrained_layout.use": True,
 }
+# Fonts with letters that matplotlib's own lacks; those that are installed are used for them.
+MORE_FONTS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR",
+    "Source Han Sans", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "PingFang SC", "Hiragino Sans",
+    "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS", "Noto Sans Arabic", "Noto Sans Hebrew",
+    "Noto Sans Devanagari", "Noto Sans Thai", "Noto Emoji", "Segoe UI Symbol",
+)  # fmt: skip
 # Gaps below this share of Q_1 are rounding errors; they are drawn on this line.
 FLOOR = 1e-17
 DPI = 150
+# What matplotlib says of a letter that no font has, and how many such letters are named.
+MISSING = re.compile(r"Glyph (\d+) .* missing from")
+MOST_LETTERS = 20
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
@@ -44,7 +61,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
     and once more for the file. Drawing is most of the time, and one time is enough.
     """
     svg, png = io.BytesIO(), io.BytesIO()
-    with plt.rc_context(STYLE):
+    with plt.rc_context(STYLE | _fonts()), _missing_letters_named():
         # Either canvas may change the resolution: it is set before each.
         figure.set_dpi(DPI)
         FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None})
@@ -55,3 +72,38 @@ def save(figure: Figure, path: Path) -> list[Path]:
     for file, picture in zip(written, (svg, png), strict=True):
         write_bytes(file, picture.getbuffer())
     return written
+
+
+@lru_cache(maxsize=1)
+def _fonts() -> dict[Any, Any]:
+    """The usual font, followed by installed ones that have further letters."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    more = [name for name in MORE_FONTS if name in installed]
+    return {"font.family": ["sans-serif", *more]} if more else {}
+
+
+@contextmanager
+def _missing_letters_named() -> Iterator[None]:
+    """Say in one line which letters no font has, in place of a warning for every one of them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    missing = set()
+    for warning in caught:
+        if (found := MISSING.match(str(warning.message))) is not None:
+            missing.add(chr(int(found[1])))
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    if missing:
+        _tell("".join(sorted(missing)))
+
+
+@lru_cache(maxsize=1)
+def _tell(letters: str) -> None:
+    print(
+        f"note: no font here has {letters[:MOST_LETTERS]}: boxes in the PNG, and right in the SVG "
+        "where the viewer has a font",
+        file=sys.stderr,
+    )

@@ -105,13 +105,13 @@ def _in_use(folder: Path) -> bool:
 
 def _resume_words(folder: Path, command: str) -> str:
     resume = _REGISTERED[command].resume if command in _REGISTERED else ""
-    return resume.format(folder=folder) + ", " if resume and _command_of(folder) == command else ""
+    return resume.format(folder=folder) + ", " if resume and command_of(folder) == command else ""
 
 
 def _files_of_run(folder: Path) -> list[Path]:
     """Everything in a run's folder; InputError if it is not one, or holds something else."""
     kept = "nothing was removed"
-    command = _command_of(folder)
+    command = command_of(folder)
     if command is None:
         raise InputError(
             f"--out {folder}: not empty and not a run (expected {ENVIRONMENT} and a {CONFIG} "
@@ -139,13 +139,13 @@ def _remove(found: list[Path]) -> None:
 
 
 def _check_resumed(folder: Path, command: str) -> None:
-    found = _command_of(folder)
+    found = command_of(folder)
     if found != command:
         what = "no run" if found is None else f"a run of ira {found}"
         raise InputError(f"--resume {folder}: expected a run of ira {command}, found {what}")
 
 
-def _command_of(folder: Path) -> Any:
+def command_of(folder: Path) -> str | None:
     """The command that made a run folder; None if it is not one."""
     if not all((folder / name).is_file() for name in (CONFIG, ENVIRONMENT)):
         return None
@@ -153,7 +153,8 @@ def _command_of(folder: Path) -> Any:
         settings = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         return None
-    return settings.get("command") if isinstance(settings, dict) else None
+    command = settings.get("command") if isinstance(settings, dict) else None
+    return command if isinstance(command, str) else None
 
 
 def _contents(folder: Path, written: RunFiles) -> Iterator[Path]:

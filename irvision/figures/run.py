@@ -10,6 +10,7 @@ import numpy as np
 
 from irtheory.runs.figures import save
 from irtheory.runs.files import InputError
+from irtheory.runs.folder import command_of
 from irtheory.trees.short_tree import ShortTree
 from irtheory.trees.tree import Tree
 from irvision.figures.attributes import attributes_figure, comparison_figure
@@ -46,6 +47,8 @@ def plot_run(run: Path, other: Path | None = None) -> list[Path]:
     Raises:
         InputError: a file is missing or damaged; says which command makes it.
     """
+    for folder in (run, other) if other is not None else (run,):
+        _check_command(folder)
     if other is not None:
         return _plot_comparison(run, other)
     written: list[Path] = []
@@ -64,6 +67,15 @@ def plot_run(run: Path, other: Path | None = None) -> list[Path]:
             f"which `ira evaluate {run}` writes; found none"
         )
     return written
+
+
+def _check_command(run: Path) -> None:
+    """InputError for a run of another command, whose trees have other names and values."""
+    command = command_of(run)
+    if command not in (None, "train"):
+        drawn = sorted(path.name for path in run.glob("*.png"))
+        there = f", which has drawn {', '.join(drawn)} there" if drawn else ""
+        raise InputError(f"{run}: expected a run of ira train, found one of ira {command}{there}")
 
 
 def _plot_comparison(run: Path, other: Path) -> list[Path]:

@@ -152,6 +152,26 @@ def test_leaves_say_numbers_of_images(run: Path) -> None:
     assert not any(text.startswith("bee") for text in found)
 
 
+def test_letters_without_a_font_are_named_once_and_stay_in_the_svg(
+    run: Path, recwarn: pytest.WarningsRecorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "classes.json").write_text(json.dumps(["\ue123 ant", "bee", "fly"]))
+    plot_run(run)
+    assert not recwarn.list
+    assert capsys.readouterr().err.count("no font here has \ue123") == 1
+    assert any("\ue123 ant" in text for text in texts(run / "tree.svg"))
+
+
+@pytest.mark.parametrize("command", ["simulate", "recover"])
+def test_runs_of_other_commands_are_refused(run: Path, command: str) -> None:
+    (run / "config.yaml").write_text(f"command: {command}\n")
+    (run / "environment.json").write_text("{}")
+    (run / "values.png").touch()
+    for pair in ((run,), (run.parent, run)):
+        with pytest.raises(InputError, match=f"found one of ira {command}, which has drawn val"):
+            plot_run(*pair)
+
+
 def test_names_of_an_earlier_version_are_not_drawn(run: Path) -> None:
     old = [{"feature": 1, "threshold": 0.5, "attribute": "wings", "present": True}]
     (run / "evaluation.json").write_text(json.dumps({"tests": old}))
