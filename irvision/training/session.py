@@ -15,7 +15,7 @@ from irtheory.intersection.epoch import Epoch, PartialEpoch
 from irtheory.intersection.final_tree import final_tree
 from irtheory.intersection.network import Collected, collect
 from irtheory.intersection.processes import gather
-from irtheory.runs.console import Pulse, print_plain, progress_bar
+from irtheory.runs.console import Pulse, clock, print_plain, progress_bar
 from irtheory.runs.files import InputError, json_line, write_text
 from irtheory.runs.folder import CONFIG
 from irtheory.runs.options import declared
@@ -33,7 +33,7 @@ from irvision.runtime.device import Runtime
 from irvision.runtime.memory import is_out_of_memory
 from irvision.settings.train import MOVABLE, TrainSettings
 from irvision.training.setup import Setup
-from irvision.training.signals import Interruption, catch_signals
+from irvision.training.signals import Interruption
 
 # Paths may change between runs: digests check that their contents are still the same.
 PATHS = ("dataset", "weights")
@@ -67,11 +67,11 @@ class Session:
     tensorboard: TensorBoardLog
     records: list[dict[str, Any]] = field(default_factory=list)
 
-    def train(self) -> Interruption:
+    def train(self, interruption: Interruption) -> None:
         """Train the remaining epochs; writes a checkpoint after each, and when a signal arrives."""
         engine, setup = self.setup.engine, self.setup
         with (
-            catch_signals() as interruption,
+            interruption.recorded(),
             progress_bar(self.console) as bar,
             Writer() as writer,
         ):
@@ -89,7 +89,6 @@ class Session:
                 reporter.start_epoch()
             if engine.partial_epoch is not None:
                 self._save_checkpoint(engine.partial_epoch.steps, writer)
-        return interruption
 
     def _record_epoch(self, record: Epoch, writer: Writer) -> None:
         row = {**asdict(record), "images_per_second": record.samples / record.seconds}
@@ -244,7 +243,7 @@ class ProgressReporter:
         text = f"epoch {partial.epoch} of {self._epochs}, {_batch_words(partial)}"
         if rate:
             left = max(self._epochs * self._steps - done, 0) / rate
-            text += f", {rate * self._batch:.0f} images/s, {_clock(left)} left"
+            text += f", {rate * self._batch:.0f} images/s, {clock(left)} left"
         self._pulse.show(text, done)
 
 
@@ -254,12 +253,6 @@ def _batch_words(partial: PartialEpoch) -> str:
     loss = float(partial.sums["label"]) / sum(len(y) for _, _, y in partial.parts)
     accuracy = (logits.argmax(dim=1) == labels).float().mean().item()
     return f"CE {loss:.3f}, G {accuracy:.2f}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def epoch_line(record: Epoch, epochs: int) -> str:
