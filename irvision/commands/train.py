@@ -42,6 +42,7 @@ from irvision.runtime.device import Runtime, device_name, running, start_runtime
 from irvision.runtime.memory import report_out_of_memory
 from irvision.settings.requests import TrainRequest
 from irvision.settings.train import MOVABLE, TrainSettings, data_options, option
+from irvision.training.balance import balance_lines
 from irvision.training.recipes import BEETLES, resolve
 from irvision.training.session import CHECKPOINTS, METRICS, Session, training_advice
 from irvision.training.setup import set_up
@@ -262,6 +263,9 @@ def _prepared(job: Job, new: bool) -> Session:
     cache_dir = request.cache_dir or cache_folder().parent
     material = gather_material(job.examples, settings, job.runtime, cache_dir, console)
     print_plain(console, _headline(settings, job.examples.classes, material.rows("train")))
+    labels = material.examples.labels[material.rows("train")]
+    for line in balance_lines(labels, job.examples.classes, settings):
+        print_plain(console, line)
     session = _session(job, material, cache_dir)
     if new:
         _open(job)
@@ -325,7 +329,12 @@ def _finish(session: Session, job: Job) -> int:
         job.interruption.check()
     if session.setup.engine.stopped:
         print_plain(console, "stopped by the rule of --drops, back to the epoch before")
-    print_plain(console, str(session.finish()))
+    result = session.finish()
+    print_plain(console, str(result))
+    for sentence in result.warnings:
+        print_plain(console, f"· warning: {sentence}")
+    if session.settings.keep == "best":
+        print_plain(console, f"kept: epoch {result.kept_epoch}, the best on validation by T")
     kept = (CODES,) if session.setup.validation else ()
     written = [folder / name for name in (METRICS, CHECKPOINTS, *kept, *FILES)]
     print_written(console, folder, written, shlex.join(["ira", "evaluate", str(folder)]))

@@ -20,7 +20,7 @@ from irtheory.intersection.engine import Batches
 from irtheory.runs.console import Pulse, clock, print_plain, progress_bar
 from irtheory.runs.files import InputError
 from irvision.data.batches.augment import View
-from irvision.data.batches.loader import evaluation_batches
+from irvision.data.batches.loader import epoch_order, evaluation_batches
 from irvision.data.batches.material import Material
 from irvision.data.batches.pictures import Pictures
 from irvision.data.pixels.cache_folder import lock_cache
@@ -143,14 +143,19 @@ def feature_batches(
     size: int,
     seed: int,
     mirrored: bool,
+    balanced: bool = False,
 ) -> Batches:
-    """Batches of an epoch, shuffled by seed and epoch; with `mirrored`, each sample comes twice."""
+    """Batches of an epoch, shuffled by seed and epoch; with `mirrored`, each sample comes twice.
+
+    With `balanced` as many are drawn, from all classes equally often.
+    """
     known = torch.from_numpy(rows)
+    twice = labels.cpu()[known].repeat(1 + mirrored) if balanced else None
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         count = (1 + mirrored) * len(known)
-        order = torch.randperm(count, generator=generator).to(labels.device)
+        order = epoch_order(count, twice, generator).to(labels.device)
         where = known.to(labels.device)
         for chosen in order.split(size):
             sample, mirror = where[chosen % len(where)], chosen >= len(where)

@@ -19,7 +19,7 @@ from irtheory.runs.console import Pulse, clock, print_plain, progress_bar
 from irtheory.runs.files import InputError, json_line, write_text
 from irtheory.runs.folder import CONFIG
 from irtheory.runs.options import declared
-from irtheory.trees.export import merge_same_class
+from irtheory.trees.export import classes_named, merge_same_class
 from irtheory.trees.tree import Tree
 from irvision.data.examples import check_samples
 from irvision.methods.contract import image_method
@@ -32,6 +32,8 @@ from irvision.runs.writer import Writer
 from irvision.runtime.device import Runtime
 from irvision.runtime.memory import is_out_of_memory
 from irvision.settings.train import MOVABLE, TrainSettings
+from irvision.training.best import Best, best_of, better
+from irvision.training.remarks import remarks
 from irvision.training.setup import Setup
 from irvision.training.signals import Interruption
 
@@ -54,6 +56,7 @@ class Session:
         console: console for progress and messages.
         tensorboard: log for TensorBoard; writes nothing unless requested.
         records: a row of metrics for every completed epoch.
+        best: the best epoch so far, if the best one is to be kept.
     """
 
     settings: TrainSettings
@@ -66,6 +69,7 @@ class Session:
     console: Console
     tensorboard: TensorBoardLog
     records: list[dict[str, Any]] = field(default_factory=list)
+    best: Best | None = None
 
     def train(self, interruption: Interruption) -> None:
         """Train the remaining epochs; writes a checkpoint after each, and when a signal arrives."""
@@ -93,6 +97,8 @@ class Session:
     def _record_epoch(self, record: Epoch, writer: Writer) -> None:
         row = {**asdict(record), "images_per_second": record.samples / record.seconds}
         self.records.append(row)
+        if self.settings.keep == "best":
+            self.best = better(self.best, record, self.setup.engine)
         if self.writes:
             text = "".join(json_line(row) for row in self.records)
             write_text(self.folder / METRICS, text)
@@ -108,6 +114,7 @@ class Session:
         state = {
             "engine": engine.state_dict(),
             "records": list(self.records),
+            "best": None if self.best is None else self.best.state_dict(),
             "samples": self.samples,
             "left_out": self.left_out,
             "settings": asdict(self.settings),
@@ -133,8 +140,10 @@ class Session:
                     f"{where}: expected the backbone weights that the run began with, found "
                     f"others in {self.settings.weights}"
                 )
+            # Runs of earlier releases kept no best epoch.
+            best = _best(engine, state.get("best"))
             _load_engine_state(engine, state["engine"])
-            self.records = list(state["records"])
+            self.records, self.best = list(state["records"]), best
         except KeyError as error:
             raise Misfit(f"no {error}") from None
         except TypeError as error:
@@ -166,24 +175,34 @@ class Session:
     def finish(self) -> Result:
         """Compute T of the result, and write all files that later commands read."""
         engine, setup = self.setup.engine, self.setup
+        if self.best is not None:
+            self.best.restore(engine)
         method = image_method(self.settings.method).training
         seen = self._collected(engine, setup.fit(0))
         assert engine.tree is not None
         tree, kept = final_tree(engine.tree, seen, method, setup.grower)
         scored = self._collected(engine, setup.validation(0)) if setup.validation else seen
-        result = self._result(scored, tree, kept)
+        result = self._result(seen, scored, tree, kept)
         if self.writes:
             binary = self.settings.bits == 1
             save_trained(self.folder, setup.network, tree, self.classes, result, binary)
         return result
 
-    def _result(self, scored: Collected, tree: Tree, kept: np.ndarray) -> Result:
+    @property
+    def kept_epoch(self) -> int:
+        """Number of the epoch whose weights and tree are those of the result."""
+        engine = self.setup.engine
+        return engine.epoch - engine.stopped if self.best is None else self.best.epoch
+
+    def _result(self, seen: Collected, scored: Collected, tree: Tree, kept: np.ndarray) -> Result:
         over_kept = Collected(scored.codes[:, kept], scored.outputs, scored.labels)
+        constant = seen.constant_share()
         g, t, both = over_kept.accuracies(tree)
         return Result(
             kept=tuple(kept.tolist()),
             samples=self.samples,
             epochs=self.setup.engine.epoch,
+            kept_epoch=self.kept_epoch,
             stopped=self.setup.engine.stopped,
             part="validation" if self.setup.validation else "train",
             images=len(scored.labels),
@@ -193,11 +212,21 @@ class Session:
             leaves=tree.n_leaves,
             codes_tested=len(tree.used_features),
             key_leaves=merge_same_class(tree).n_leaves,
+            classes_named=len(classes_named(tree)),
+            warnings=remarks(tree, constant, over_kept, self.classes, self.setup.grower),
         )
 
     @staticmethod
     def _collected(engine: Intersection, batches: Any) -> Collected:
         return gather(engine.processes, collect(engine.network, batches, engine.precision))
+
+
+def _best(engine: Intersection, state: Any) -> Best | None:
+    """The best epoch of a checkpoint; Misfit if it does not fit the engine."""
+    try:
+        return best_of(state, engine)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Misfit(str(error).splitlines()[0]) from None
 
 
 def _load_engine_state(engine: Intersection, state: dict[str, Any]) -> None:
