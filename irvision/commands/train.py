@@ -44,7 +44,13 @@ from irvision.settings.requests import TrainRequest
 from irvision.settings.train import MOVABLE, TrainSettings, data_options, option
 from irvision.training.balance import balance_lines
 from irvision.training.recipes import BEETLES, resolve
-from irvision.training.session import CHECKPOINTS, METRICS, Session, training_advice
+from irvision.training.session import (
+    CHECKPOINTS,
+    METRICS,
+    Session,
+    divergence_advice,
+    training_advice,
+)
 from irvision.training.setup import set_up
 from irvision.training.signals import Interruption, catch_signals
 
@@ -374,7 +380,7 @@ def _advice(job: Job) -> Iterator[None]:
         with report_out_of_memory(training_advice(settings, job.runtime)):
             yield
     except FloatingPointError as error:
-        raise InputError(f"--learning-rate {settings.learning_rate:g}: {error}") from error
+        raise InputError(f"{error}; {divergence_advice(settings)}") from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -77,8 +77,8 @@ def _guessing(tree: Tree, scored: Collected, classes: Sequence[str]) -> list[str
     verb = "are" if len(bad) > 1 else "is"
     return [
         f"{who} {verb} no better than always naming the largest class, {classes[largest]} "
-        f"({share:.3f} of these {images} images); try trained --weights, more --epochs, more images, or "
-        "--balance where one class is large"
+        f"({share:.3f} of these {images} images); try trained --weights, more --epochs, more "
+        "images, or --balance where one class is large"
     ]
 
 

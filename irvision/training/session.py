@@ -31,7 +31,7 @@ from irvision.runs.trained import Result, save_trained
 from irvision.runs.writer import Writer
 from irvision.runtime.device import Runtime
 from irvision.runtime.memory import is_out_of_memory
-from irvision.settings.train import MOVABLE, TrainSettings
+from irvision.settings.train import MOVABLE, TrainSettings, option
 from irvision.training.best import Best, best_of, better
 from irvision.training.remarks import remarks
 from irvision.training.setup import Setup
@@ -39,6 +39,8 @@ from irvision.training.signals import Interruption
 
 # Paths may change between runs: digests check that their contents are still the same.
 PATHS = ("dataset", "weights")
+# Above this a λ, or the weight decay, is the likelier reason of a loss that is not finite.
+LARGE = 1e3
 
 
 @dataclass
@@ -294,6 +296,19 @@ def epoch_line(record: Epoch, epochs: int) -> str:
         f"train G {record.accuracy_g:.3f} T {record.accuracy_t:.3f}{validation}; "
         f"{record.samples / record.seconds:.0f} images/s"
     )
+
+
+def divergence_advice(settings: TrainSettings) -> str:
+    """Error message for a loss that is not finite: what may be the reason in this run."""
+    reasons = [f"--learning-rate {settings.learning_rate:g} is too large"]
+    for name in ("lambda_label", "lambda_tree", "lambda_sparsity", "lambda_route", "weight_decay"):
+        if (value := getattr(settings, name)) > LARGE:
+            reasons.insert(0, f"{option(name)} {value:g} is too large")
+    if settings.precision == "bf16":
+        reasons.append("--precision bf16 is too coarse")
+    if settings.weights != "none":
+        reasons.append(f"--weights {settings.weights} do not fit these images")
+    return f"perhaps {', or '.join(reasons)}"
 
 
 def training_advice(settings: TrainSettings, runtime: Runtime) -> str:

@@ -47,8 +47,7 @@ def load_weights(
     if not file.is_file():
         raise InputError(f"--weights {source}: expected imagenet, none or a file, found no file")
     notes = _fill(backbone, name, file)
-    check_alive(backbone, file)
-    return notes
+    return (*notes, *check_alive(backbone, file))
 
 
 def _fill(backbone: Backbone, name: str, file: Path) -> tuple[str, ...]:

@@ -254,6 +254,15 @@ def test_scales_of_zero_are_allowed_where_features_still_differ(
     assert "the same features" in refusal(file)
 
 
+def test_features_that_are_not_finite_are_noted(tmp_path: Path, state: State) -> None:
+    file = tmp_path / "weights.pth"
+    large = {key: value * 1e30 if value.dim() > 1 else value for key, value in state.items()}
+    torch.save(large, file)
+    assert load_weights(build_backbone("resnet10"), "resnet10", file) == (
+        "weights.pth: with these weights features are not finite before training",
+    )
+
+
 def test_claims_are_not_believed(tmp_path: Path, state: State) -> None:
     file = tmp_path / "weights.safetensors"
     claim = {"dtype": "F32", "shape": [10**15 // 4], "data_offsets": [0, 10**15]}
