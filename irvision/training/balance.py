@@ -49,10 +49,13 @@ def balance_lines(
     sizes = np.bincount(labels, minlength=len(classes))
     low, high = int(sizes.argmin()), int(sizes.argmax())
     ratio = sizes[high] / max(sizes[low], 1)
-    lines = [
-        f"class balance: from {sizes[low]} training images ({classes[low]}) to {sizes[high]} "
-        f"({classes[high]}), ratio {ratio:.1f}"
-    ]
+    sizes_in_words = (
+        f"from {sizes[low]} training images ({classes[low]}) to {sizes[high]} ({classes[high]}), "
+        f"ratio {ratio:.1f}"
+    )
+    if sizes[low] == sizes[high]:
+        sizes_in_words = f"{sizes[low]} training images of every class"
+    lines = [f"class balance: {sizes_in_words}"]
     if ratio >= UNEQUAL and settings.balance == "none":
         lines.append(
             "· small classes count little: --balance weights or --balance sampler lets each class "

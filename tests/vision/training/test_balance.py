@@ -72,6 +72,8 @@ def test_what_is_said_of_unequal_classes_and_shallow_trees() -> None:
     assert said[0] == ("class balance: from 3 training images (cedar) to 30 (ash), ratio 10.0")
     assert "--balance weights or --balance sampler" in said[1] and len(said) == 2
     assert len(balance_lines(LABELS, names, settings_of(balance="weights"))) == 1
+    equal = balance_lines(np.repeat([0, 1, 2], 9), names, settings_of())
+    assert equal == ["class balance: 9 training images of every class"]
     assert len(balance_lines(np.repeat([0, 1, 2], 9), names, settings_of(depth=2))) == 1
     said = balance_lines(np.repeat([0, 1, 2], 9), names, settings_of(depth=1))
     assert "it can name at most 2 of 3 classes; --depth 2 is the least" in said[1]
