@@ -104,7 +104,8 @@ def recover(given: dict[str, Any]) -> int:
 def train(given: dict[str, Any]) -> int:
     """Train F, G and T on labelled images; attributes are never read.
 
-    Exit code 0: done; 2: bad input; 130 or 143: Ctrl-C or SIGTERM, and --resume goes on.
+    Exit code 0: done; 2: bad input; 130, 143 or 129: Ctrl-C, SIGTERM or a hang-up, and
+    --resume goes on.
     """
     from irvision.commands.train import train_command
 

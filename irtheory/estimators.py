@@ -140,7 +140,11 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         settings, k = replace(settings, seed=seed), len(self.classes_)
         samples = x[train], encoded[train]
         with _without_warning(method), _progress(self.verbose, self.epochs) as on_epoch:
-            fitted = fit_arrays(*samples, k, method, settings, validation, on_epoch)
+            try:
+                fitted = fit_arrays(*samples, k, method, settings, validation, on_epoch)
+            except FloatingPointError as error:
+                rate = f"a learning_rate below {settings.learning_rate:g} may help"
+                raise FloatingPointError(f"{error}; {rate}") from error
         self._fitted, self._binary = fitted, settings.bits == 1
         self.network_, self.tree_, self.kept_ = fitted.network, fitted.tree, fitted.kept
         self.history_, self.n_iter_ = fitted.records, len(fitted.records)

@@ -69,9 +69,7 @@ class ArraySettings:
         check_bits(self.bits)
         if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer):
             raise ValueError(f"seed: expected a whole number, found {self.seed!r}")
-        if self.criterion not in get_args(Criterion):
-            names = ", ".join(map(repr, get_args(Criterion)))
-            raise ValueError(f"criterion: expected one of {names}, found {self.criterion!r}")
+        self._check_choices()
         check_device(self.device)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: expected a share in [0, 1), found {self.dropout!r}")
@@ -79,6 +77,16 @@ class ArraySettings:
             found = getattr(self, name)
             if not 0 <= found < math.inf:
                 raise ValueError(f"{name}: expected a number ≥ 0, found {found!r}")
+
+    def _check_choices(self) -> None:
+        """ValueError for a name that is not among its choices; an empty one is not the default."""
+        choices = {"criterion": Criterion, "activation": Activation}
+        if self.range is not None:
+            choices["range"] = Range
+        for name, allowed in choices.items():
+            if (found := getattr(self, name)) not in get_args(allowed):
+                names = ", ".join(map(repr, get_args(allowed)))
+                raise ValueError(f"{name}: expected one of {names}, found {found!r}")
 
     def depth(self, classes: int) -> int:
         """d_max for k classes."""

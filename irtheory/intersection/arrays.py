@@ -14,6 +14,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from irtheory.intersection.array_settings import ArraySettings, default_range
+from irtheory.intersection.choices import Range
 from irtheory.intersection.engine import Batches, Intersection
 from irtheory.intersection.epoch import Epoch
 from irtheory.intersection.final_tree import final_tree
@@ -100,8 +101,12 @@ def build_network(
     )
     depth, levels = settings.depth(classes), 2**settings.bits
     g = make_head(method.head, settings.dim, classes, levels, settings.head_hidden, depth)
-    q = UniformQuantizer(settings.bits, settings.range or default_range(settings.activation))
+    q = UniformQuantizer(settings.bits, _range(settings))
     return Network(nn.Sequential(standardise, f), q, g).to(x.device)
+
+
+def _range(settings: ArraySettings) -> Range:
+    return default_range(settings.activation) if settings.range is None else settings.range
 
 
 def fit_arrays(
@@ -150,7 +155,9 @@ def fit_arrays(
         torch.manual_seed(settings.seed)
         network = build_network(inputs, classes, method, settings)
         steps = math.ceil(len(inputs) / settings.batch_size)
-        epochs = settings.epochs or max(FEWEST_EPOCHS, math.ceil(STEPS / steps))
+        epochs = settings.epochs
+        if epochs is None:
+            epochs = max(FEWEST_EPOCHS, math.ceil(STEPS / steps))
         grower = _grower(classes, method, settings)
         engine = _engine(network, method, settings, grower, steps * epochs)
         batches = shuffled(inputs, labels, settings.batch_size, settings.seed)

@@ -51,6 +51,7 @@ class Intersection:
             restore network and tree of the epoch before (the paper's rule is 2); None never stops.
         chunks: parts in which a batch passes through F, see `irtheory.intersection.step.Descent`.
         label_smoothing: share of the uniform distribution in the labels of L[G, y].
+        class_weights: weight of the samples of each class in all losses but R[F]; None is 1.
         before_step: called with every batch, before the steps of Algorithm 1.
         processes: the processes that train together; one by default.
 
@@ -77,6 +78,7 @@ class Intersection:
         drops: int | None = None,
         chunks: int = 1,
         label_smoothing: float = 0.0,
+        class_weights: Tensor | None = None,
         before_step: Callable[[Tensor, Tensor], None] | None = None,
         processes: Processes | None = None,
     ) -> None:
@@ -105,6 +107,7 @@ class Intersection:
             precision,
             chunks,
             label_smoothing,
+            class_weights,
         )
 
     def run(

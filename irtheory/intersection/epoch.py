@@ -56,10 +56,7 @@ class PartialEpoch:
         means = dict(zip(self.sums, totals.tolist(), strict=True))
         for name, value in means.items():
             if not math.isfinite(value):
-                raise FloatingPointError(
-                    f"epoch {self.epoch}: the {name} loss is {value}; "
-                    "a smaller learning rate may help"
-                )
+                raise FloatingPointError(f"epoch {self.epoch}: the {name} loss is {value}")
         return means
 
     def collected(self) -> Collected:

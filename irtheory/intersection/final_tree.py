@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Int
+from torch import Tensor
 
-from irtheory.intersection.growers import Grower
+from irtheory.intersection.balance import class_weights
+from irtheory.intersection.growers import Grower, targets_of
 from irtheory.intersection.methods import Method
 from irtheory.intersection.network import Collected
 from irtheory.trees.tree import Tree
@@ -25,12 +27,16 @@ def final_tree(
         tree: T of the last epoch.
         seen: codes and outputs of the trained network for the training set.
         method: `final` says what T of the result is, `prune` whether constant codes are dropped.
-        grower: grows a new T if the method asks for one.
+        grower: grows a new T if the method asks for one. If it is balanced, so are the values of
+            T: each class has the same weight in them. Counts are numbers of samples in any case.
     """
     if method.final in ("refit", "last"):
-        tree = _recounted(tree, seen, values=method.final == "refit")
+        outputs = seen.outputs if method.final == "refit" else None
+        tree = _recounted(tree, seen, outputs, grower.balanced)
     else:
         tree = replace(grower, targets=method.final)(seen, tree)
+        if grower.balanced:
+            tree = _recounted(tree, seen, targets_of(seen, method.final), balanced=True)
     kept = np.arange(seen.codes.shape[1])
     if method.prune:
         varies = (seen.codes != seen.codes[:1]).any(dim=0).cpu().numpy()
@@ -42,15 +48,19 @@ def final_tree(
     return replace(tree, feature=position, n_features=len(kept)), kept
 
 
-def _recounted(tree: Tree, seen: Collected, values: bool) -> Tree:
-    """The same tests with the counts of `seen` and, if `values`, the mean outputs of G there.
+def _recounted(tree: Tree, seen: Collected, targets: Tensor | None, balanced: bool) -> Tree:
+    """The same tests with the counts of `seen` and, if given, the mean targets [m, k] there.
 
     Nodes that no sample reaches keep their values.
     """
     visited = tree.decision_path(seen.codes.cpu().numpy()).astype(np.float64)
     count = visited.sum(axis=0)
-    if not values:
+    if targets is None:
         return replace(tree, count=count)
-    outputs = seen.outputs.cpu().numpy().astype(np.float64)
-    mean = visited.T @ outputs / np.maximum(count, 1)[:, None]
+    outputs = targets.cpu().numpy().astype(np.float64)
+    if balanced:
+        weights = class_weights(seen.labels, outputs.shape[1])[seen.labels]
+        visited *= weights.cpu().numpy().astype(np.float64)[:, None]
+    total = visited.sum(axis=0)
+    mean = visited.T @ outputs / np.where(total > 0, total, 1)[:, None]
     return replace(tree, value=np.where(count[:, None] > 0, mean, tree.value), count=count)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from irtheory.intersection.balance import balanced_draw
 from irtheory.intersection.choices import Search
 from irtheory.intersection.network import Collected
 from irtheory.trees.cart.fit import fit_cart
@@ -39,6 +40,7 @@ class Grower:
             48 tests, depth 3), on the fewest codes with nearly the same loss; otherwise it is
             "refined". Both compare trees by squared error.
         targets: what T is fitted to, "outputs" of G or one-hot "labels".
+        balanced: grow T on as many samples, drawn so that all classes are equally frequent.
     """
 
     max_depth: int
@@ -46,10 +48,13 @@ class Grower:
     min_samples_leaf: int = 1
     search: Search = "greedy"
     targets: Literal["outputs", "labels"] = "outputs"
+    balanced: bool = False
 
     def __call__(self, seen: Collected, previous: Tree | None) -> Tree:
         """T for the samples of an epoch; `previous` is the tree of the epoch before."""
-        targets = seen.outputs if self.targets == "outputs" else _one_hot(seen)
+        if self.balanced:
+            seen = _balanced(seen)
+        targets = targets_of(seen, self.targets)
         if self.search == "greedy" and seen.codes.is_cuda:
             return self._greedy(seen.codes, targets)
         codes, targets = seen.codes.cpu().numpy(), targets.cpu().numpy().astype(np.float64)
@@ -99,6 +104,18 @@ class Grower:
     def _is_small(self, codes: np.ndarray) -> bool:
         tests = int((codes.max(axis=0) - codes.min(axis=0)).astype(np.int64).sum())
         return self.max_depth <= EXACT_DEPTH and tests <= EXACT_TESTS
+
+
+def targets_of(seen: Collected, targets: Literal["outputs", "labels"]) -> Tensor:
+    """What T is fitted to, for every sample: [m, k]."""
+    return seen.outputs if targets == "outputs" else _one_hot(seen)
+
+
+def _balanced(seen: Collected) -> Collected:
+    """As many samples, with classes of equal frequency; a function of the samples alone."""
+    drawn = balanced_draw(seen.labels.cpu(), torch.Generator().manual_seed(0))
+    rows = drawn.to(seen.labels.device)
+    return Collected(seen.codes[rows], seen.outputs[rows], seen.labels[rows])
 
 
 def _one_hot(seen: Collected) -> Tensor:

@@ -55,6 +55,7 @@ class Descent:
             gradients. Batch statistics are those of a chunk, and running statistics are updated
             twice by each chunk.
         label_smoothing: share of the uniform distribution in the labels of L[G, y].
+        class_weights: weight of the samples of each class in all terms but R[F]; None is 1.
     """
 
     network: Network
@@ -65,6 +66,7 @@ class Descent:
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext
     chunks: int = 1
     label_smoothing: float = 0.0
+    class_weights: Float[Tensor, " k"] | None = None
 
     def step(self, x: Tensor, y: Tensor, routing: Routing | None) -> StepResult:
         """Both steps for one batch; `routing` is T, None before the first tree."""
@@ -122,7 +124,7 @@ class Descent:
         with self.precision():
             logits = self.network.logits(codes)
         self.optimise_g.zero_grad()
-        weighted_sum(self.weights, _terms(logits, y, routed, self.label_smoothing)).backward()
+        weighted_sum(self.weights, self._terms(logits, y, routed)).backward()
         self.optimise_g.step()
 
     def _backward_f(
@@ -134,27 +136,30 @@ class Descent:
         """
         with self.precision():
             logits = self.network.logits(codes)
-        terms = _terms(logits, y, routed, self.label_smoothing) | {"sparsity": sparsity_loss(codes)}
+        terms = self._terms(logits, y, routed) | {"sparsity": sparsity_loss(codes)}
         if routed is not None:
-            terms["route"] = route_loss(routed, y)
+            terms["route"] = route_loss(routed, y, self._of_samples(y))
         total = weighted_sum(self.weights, terms)
         (total if share == 1 else share * total).backward()
         recorded = {name: value.detach() for name, value in terms.items()}
         return StepResult(codes.detach(), logits.detach(), recorded)
+
+    def _terms(self, logits: Tensor, y: Tensor, routed: Tensor | None) -> dict[str, Tensor]:
+        """L[G, y], and L[G, T] once there is a tree: `routed` holds its distributions [m, k].
+
+        L[G, T] treats T as a constant (Eq. 5); only `route_loss` sends gradients through its tests.
+        """
+        weights = self._of_samples(y)
+        terms = {"label": label_loss(logits, y, self.label_smoothing, weights)}
+        if routed is not None:
+            terms["tree"] = tree_loss(logits, routed.detach(), weights)
+        return terms
+
+    def _of_samples(self, y: Tensor) -> Tensor | None:
+        return None if self.class_weights is None else self.class_weights[y]
 
 
 def split_batch(x: Tensor, y: Tensor, chunks: int) -> list[tuple[Tensor, Tensor]]:
     """A batch in `chunks` parts, or fewer: batch norm needs at least two samples in each."""
     count = max(min(chunks, len(x) // 2), 1)
     return list(zip(x.tensor_split(count), y.tensor_split(count), strict=True))
-
-
-def _terms(logits: Tensor, y: Tensor, routed: Tensor | None, smoothing: float) -> dict[str, Tensor]:
-    """L[G, y], and L[G, T] once there is a tree: `routed` holds its distributions [m, k].
-
-    L[G, T] treats T as a constant (Eq. 5); only `route_loss` sends gradients through its tests.
-    """
-    terms = {"label": label_loss(logits, y, smoothing)}
-    if routed is not None:
-        terms["tree"] = tree_loss(logits, routed.detach())
-    return terms

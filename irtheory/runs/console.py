@@ -19,9 +19,9 @@ REFRESH, LINE_EVERY = 0.25, 10.0
 NUMERIC = re.compile("[0-9+−–-]")
 
 
-def make_console(quiet: bool = False) -> Console:
-    """Console on standard output; `quiet` prints nothing (for --json)."""
-    return Console(highlight=False, quiet=quiet, soft_wrap=True, emoji=False)
+def make_console(quiet: bool = False, stderr: bool = False) -> Console:
+    """Console on standard output, or on standard error; `quiet` prints nothing (for --json)."""
+    return Console(highlight=False, quiet=quiet, soft_wrap=True, emoji=False, stderr=stderr)
 
 
 def print_plain(console: Console, text: str) -> None:
@@ -69,6 +69,13 @@ def print_written(console: Console, folder: Path, written: Sequence[Path], follo
     names = ", ".join(sorted({path.name for path in written}))
     print_plain(console, f"wrote {folder}/: {names}")
     print_plain(console, f"next: {following}")
+
+
+def clock(seconds: float) -> str:
+    """A duration as minutes and seconds, with hours if there are any: 3:07, 1:02:00."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 class Pulse:

@@ -208,6 +208,11 @@ def _dot_quoted(text: str) -> str:
     return f'"{text}"'
 
 
+def classes_named(tree: Tree) -> tuple[int, ...]:
+    """The outputs that some leaf names (argmax of its value), ascending; T names no others."""
+    return tuple(np.unique(tree.value[tree.leaves].argmax(axis=1)).tolist())
+
+
 def merge_same_class(tree: Tree) -> Tree:
     """The tree with leaves for subtrees that name one class (argmax of the value) throughout.
 

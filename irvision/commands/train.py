@@ -20,7 +20,7 @@ from irtheory.runs.environment import environment
 from irtheory.runs.files import InputError, json_text, write_json
 from irtheory.runs.folder import CONFIG, ENVIRONMENT, default_folder, open_run, refuse_used
 from irtheory.runs.lock import lock_run_folder
-from irtheory.runs.options import declared, take
+from irtheory.runs.options import declared, flag_of, take
 from irtheory.trees.compile import compile_kernels
 from irvision.data.batches.material import Material, gather_material
 from irvision.data.examples import Examples, samples_digest
@@ -42,9 +42,17 @@ from irvision.runtime.device import Runtime, device_name, running, start_runtime
 from irvision.runtime.memory import report_out_of_memory
 from irvision.settings.requests import TrainRequest
 from irvision.settings.train import MOVABLE, TrainSettings, data_options, option
+from irvision.training.balance import balance_lines
 from irvision.training.recipes import BEETLES, resolve
-from irvision.training.session import CHECKPOINTS, METRICS, Session, training_advice
+from irvision.training.session import (
+    CHECKPOINTS,
+    METRICS,
+    Session,
+    divergence_advice,
+    training_advice,
+)
 from irvision.training.setup import set_up
+from irvision.training.signals import Interruption, catch_signals
 
 
 def train_command(given: Mapping[str, Any]) -> int:
@@ -57,6 +65,24 @@ def train_command(given: Mapping[str, Any]) -> int:
         InputError: whatever cannot be used, a full disk, too little memory.
     """
     request = take(TrainRequest, given)
+    with catch_signals(at_once=True) as interruption:
+        try:
+            code = _run(given, request, interruption)
+        except KeyboardInterrupt:
+            print_plain(
+                _last_words(request), "interrupted before the run began: nothing was written"
+            )
+            print_plain(_last_words(request), "next: the same command again")
+            return interruption.exit_code
+    return code
+
+
+def _last_words(request: TrainRequest) -> Console:
+    """Where the last lines of an interrupted run go; --json leaves standard output alone."""
+    return make_console(stderr=True) if request.as_json else make_console()
+
+
+def _run(given: Mapping[str, Any], request: TrainRequest, interruption: Interruption) -> int:
     before = None if request.resume is None else read_settings(request.resume)
     asked = _asked(given)
     precision = asked.get("precision") or (before.precision if before else None)
@@ -70,11 +96,14 @@ def train_command(given: Mapping[str, Any]) -> int:
             settings, folder = _earlier(before, asked, request)
             examples = load_examples(settings.dataset, settings.data)
         console = make_console(quiet=request.as_json or runtime.rank > 0)
-        job = Job(settings, examples, folder, request, runtime, console, given.get("data_dir"))
+        job = Job(settings, examples, folder, request, runtime, console, interruption, given)
         with lock_run_folder(folder, runtime.rank), _advice(job):
             if before is not None and not runtime.rank and read_settings(folder) != before:
                 raise InputError(f"{folder}: {CONFIG} changed while this began; run it again")
-            code = _train(job)
+            try:
+                code = _train(job)
+            except KeyboardInterrupt:
+                return _interrupted(job)
     # Of several processes, only the first prints.
     if request.as_json and not code and not runtime.rank:
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
@@ -93,7 +122,8 @@ class Job:
         request: what was asked for beside the settings.
         runtime: device and place among the processes.
         console: what is printed to.
-        data_dir: the folder of the data set as it was given, for the command to run next.
+        interruption: by a signal.
+        given: options of the command line, for the command to run next.
     """
 
     settings: TrainSettings
@@ -102,7 +132,8 @@ class Job:
     request: TrainRequest
     runtime: Runtime
     console: Console
-    data_dir: str | None
+    interruption: Interruption
+    given: Mapping[str, Any]
 
 
 def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,7 +206,7 @@ def _train(job: Job) -> int:
     request, settings, examples, runtime = job.request, job.settings, job.examples, job.runtime
     console, folder = job.console, job.folder
     if request.resume is not None and (folder / RESULT).is_file():
-        there = [] if job.data_dir is None else ["--data-dir", job.data_dir]
+        there = ["--data-dir", job.given["data_dir"]] if "data_dir" in job.given else []
         print_plain(console, f"{folder}: is finished")
         print_plain(console, f"next: {shlex.join(['ira', 'evaluate', str(folder), *there])}")
         return 0
@@ -186,31 +217,74 @@ def _train(job: Job) -> int:
         summary_writer()
     for sentence in (*runtime.reason, *examples.notes):
         print_plain(console, f"· {sentence}")
-    if request.resume is None:
-        # Weights that cannot be loaded are reported before images are decoded, too.
-        make_backbone(settings, settings.weights)
-    compile_kernels(partial(print_plain, console))
-    cache_dir = request.cache_dir or cache_folder().parent
-    material = gather_material(examples, settings, runtime, cache_dir, console)
-    print_plain(console, _headline(settings, examples.classes, material.rows("train")))
-    session = _session(job, material, cache_dir)
+    with _claimed(job) as new:
+        session = _prepared(job, new)
     if request.resume is not None:
         _go_on(session, console)
     if session.writes:
         place = {"device": device_name(runtime), "processes": runtime.world}
         write_json(folder / ENVIRONMENT, environment(settings.seed) | place)
-    return _finish(session)
+    return _finish(session, job)
+
+
+@contextmanager
+def _claimed(job: Job) -> Iterator[bool]:
+    """Write the settings of a new run before the long passes, so that --resume can go on with them.
+
+    What is refused in the context leaves no folder behind; what interrupts it leaves the settings.
+    An earlier run that --overwrite is to replace stays until this one begins to train.
+
+    Yields:
+        Whether the folder is still to be opened.
+    """
+    first = job.request.resume is None and not job.runtime.rank
+    claimed = first and not any(job.folder.iterdir())
+    if claimed:
+        _open(job)
+    try:
+        yield first and not claimed
+    except Exception:
+        # After a signal, other processes that end can be the reason of the error.
+        job.interruption.check()
+        if claimed:
+            for name in (CONFIG, ENVIRONMENT):
+                (job.folder / name).unlink(missing_ok=True)
+        raise
+    job.interruption.check()
+
+
+def _open(job: Job) -> None:
+    content, overwrite = settings_content(job.settings), job.request.overwrite
+    open_run(job.folder, content, overwrite, job.settings.seed)
+
+
+def _prepared(job: Job, new: bool) -> Session:
+    """The session of the run: weights, kernels, decoded images, features, network."""
+    settings, request, console = job.settings, job.request, job.console
+    if request.resume is None:
+        # Weights that cannot be loaded are reported before images are decoded, too.
+        make_backbone(settings, settings.weights, lambda note: print_plain(console, f"· {note}"))
+    compile_kernels(partial(print_plain, console))
+    job.interruption.check()
+    cache_dir = request.cache_dir or cache_folder().parent
+    material = gather_material(job.examples, settings, job.runtime, cache_dir, console)
+    print_plain(console, _headline(settings, job.examples.classes, material.rows("train")))
+    labels = material.examples.labels[material.rows("train")]
+    for line in balance_lines(labels, job.examples.classes, settings):
+        print_plain(console, line)
+    session = _session(job, material, cache_dir)
+    if new:
+        _open(job)
+    return session
 
 
 def _session(job: Job, material: Material, cache_dir: Path) -> Session:
-    """Network, engine and batches of the run; makes the folder of a new one."""
+    """Network, engine and batches of the run."""
     settings, request, first = job.settings, job.request, not job.runtime.rank
     holds = request.resume is not None and _saved(job.folder)
     # A checkpoint holds every weight but those of a frozen backbone.
     begins = "none" if holds and not settings.freeze_backbone else settings.weights
     setup = set_up(replace(settings, weights=begins), material, job.runtime, cache_dir, job.console)
-    if request.resume is None and first:
-        open_run(job.folder, settings_content(settings), request.overwrite, settings.seed)
     return Session(
         settings,
         setup,
@@ -250,21 +324,52 @@ def _go_on(session: Session, console: Console) -> None:
         write_settings(session.folder, session.settings)
 
 
-def _finish(session: Session) -> int:
-    interruption = session.train()
+def _finish(session: Session, job: Job) -> int:
+    session.train(job.interruption)
     session.tensorboard.close()
     console, folder = session.console, session.folder
     if session.setup.engine.partial_epoch is not None:
-        print_plain(console, f"interrupted: {folder}/{CHECKPOINTS} holds all that was done")
-        print_plain(console, f"next: {shlex.join(['ira', 'train', '--resume', str(folder)])}")
-        return interruption.exit_code
+        return _interrupted(job)
+    if job.runtime.world == 1:
+        # A signal during the last tree: that epoch has its checkpoint.
+        job.interruption.check()
     if session.setup.engine.stopped:
         print_plain(console, "stopped by the rule of --drops, back to the epoch before")
-    print_plain(console, str(session.finish()))
+    result = session.finish()
+    print_plain(console, str(result))
+    for sentence in result.warnings:
+        print_plain(console, f"· warning: {sentence}")
+    if session.settings.keep == "best":
+        print_plain(console, f"kept: epoch {result.kept_epoch}, the best on validation by T")
     kept = (CODES,) if session.setup.validation else ()
     written = [folder / name for name in (METRICS, CHECKPOINTS, *kept, *FILES)]
     print_written(console, folder, written, shlex.join(["ira", "evaluate", str(folder)]))
     return 0
+
+
+def _interrupted(job: Job) -> int:
+    """Say what is kept and how to go on; the exit code."""
+    console, folder = _last_words(job.request), job.folder
+    if job.runtime.rank:
+        return job.interruption.exit_code
+    if job.request.resume is None and not _begun(folder, job.settings):
+        print_plain(console, f"interrupted before the run began: the run in {folder} is unchanged")
+        print_plain(console, "next: the same command again, which uses what was decoded")
+        return job.interruption.exit_code
+    kept = f"{folder}/{CHECKPOINTS} holds all that was done"
+    if not _saved(folder):
+        kept = f"{folder} holds the settings, and the cache what was decoded and computed so far"
+    print_plain(console, f"interrupted: {kept}")
+    command = ["ira", "train", "--resume", str(folder), *_beside_settings(job)]
+    print_plain(console, f"next: {shlex.join(command)}")
+    return job.interruption.exit_code
+
+
+def _beside_settings(job: Job) -> list[str]:
+    """The options of the command line that the settings of the run do not hold."""
+    given = [name for name in ("device", "cache_dir") if name in job.given]
+    words = [word for name in given for word in (flag_of(TrainRequest, name), str(job.given[name]))]
+    return [*words, "--tensorboard"] if job.request.tensorboard else words
 
 
 @contextmanager
@@ -275,7 +380,7 @@ def _advice(job: Job) -> Iterator[None]:
         with report_out_of_memory(training_advice(settings, job.runtime)):
             yield
     except FloatingPointError as error:
-        raise InputError(f"--learning-rate {settings.learning_rate:g}: {error}") from error
+        raise InputError(f"{error}; {divergence_advice(settings)}") from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Int
 
+from irtheory.trees.export import classes_named
 from irvision.evaluation.results import (
     ClassAccuracy,
     Confused,
@@ -28,7 +29,7 @@ def accuracies(subject: Subject) -> Evaluation:
     classes = _by_class(names, test.labels, right_g, right_t)
     share_g, share_t = Share.of(right_g), Share.of(right_t)
     majority = _majority(subject)
-    named = len(np.unique(subject.tree.value[subject.tree.leaves].argmax(1)))
+    named = len(classes_named(subject.tree))
     return Evaluation(
         share_g,
         share_t,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -28,10 +30,13 @@ def view_of(settings: TrainSettings) -> View:
     return View(settings.crop, settings.padding, settings.flip, mean, sd)
 
 
-def make_backbone(settings: TrainSettings, weights: str) -> Backbone:
-    """The backbone with weights from a file, "imagenet" or "none"."""
+def make_backbone(
+    settings: TrainSettings, weights: str, tell: Callable[[str], object] = bool
+) -> Backbone:
+    """The backbone with weights from a file, "imagenet" or "none"; `tell` gets notes on these."""
     backbone = build_backbone(settings.backbone)
-    load_weights(backbone, settings.backbone, weights)
+    for note in load_weights(backbone, settings.backbone, weights):
+        tell(note)
     return backbone
 
 

@@ -42,6 +42,7 @@ class Result:
         bits: r of the codes.
         samples: digest of the data set, see `irvision.data.examples`.
         epochs: number of epochs.
+        kept_epoch: the epoch whose weights and tree these are (--keep).
         stopped: whether the stopping rule (--drops) ended the run.
         part: the images on which the following was measured, "validation" or "train".
         images: number of these images.
@@ -49,12 +50,15 @@ class Result:
         agreement: share of images for which G and T predict the same class.
         leaves, codes_tested: number of leaves of T, and of codes that it tests.
         key_leaves: leaves of the key, in which branches that predict one class are merged.
+        classes_named: number of classes that some leaf of T names.
+        warnings: what was found odd, each with what to try.
     """
 
     kept: tuple[int, ...]
     bits: int
     samples: str
     epochs: int
+    kept_epoch: int
     stopped: bool
     part: str
     images: int
@@ -64,6 +68,8 @@ class Result:
     leaves: int
     codes_tested: int
     key_leaves: int
+    classes_named: int
+    warnings: tuple[str, ...]
 
     def __str__(self) -> str:
         """Summary in one line."""

@@ -31,6 +31,8 @@ Schedule = Literal["constant", "cosine"]
 Recipe = Literal["fast", "paper", "pmg"]
 Normalise = Literal["backbone", "half"]
 Precision = Literal["bf16", "fp32"]
+Balance = Literal["none", "weights", "sampler"]
+Keep = Literal["last", "best"]
 # What may differ where a run goes on: where things are, and how the machine computes.
 MOVABLE = ("data_dir", "weights", "accumulate", "compile", "precision", "deterministic")
 # Patches a side on which PMG's stages 0, 1 and 2 learn: fine ones for the shallow stage.
@@ -52,7 +54,8 @@ class TrainSettings:
     """How to train on images. Each field is the option of `ira train` of the same name.
 
     None is a value of its own in three fields: no folder, as for drawn images (`data_dir`), one
-    training image in 200 (`min_samples_leaf`), and no stopping rule (`drops`).
+    training image in 200, or half of a small class (`min_samples_leaf`), and no stopping rule
+    (`drops`).
     """
 
     dataset: Annotated[
@@ -174,7 +177,7 @@ class TrainSettings:
             "Fewest training images in a leaf of T.",
             TRAINING,
             at_least(1),
-            default="one in 200 of all; 1 with --recipe paper or pmg",
+            default="one in 200, at most half of a small class; 1 with --recipe paper or pmg",
             defaults=_by(None, 1, 1),
         ),
     ]
@@ -217,6 +220,14 @@ class TrainSettings:
     label_smoothing: Annotated[
         float, Option("Share of the uniform distribution in the labels.", TRAINING, SHARE_BELOW_1)
     ] = 0.0
+    balance: Annotated[
+        Balance,
+        Option(
+            "Classes of unequal size: as they are (none), with losses weighed by class (weights), "
+            "or drawn equally often (sampler).",
+            TRAINING,
+        ),
+    ] = "none"
     epochs: Annotated[
         int,
         Option(
@@ -285,6 +296,14 @@ class TrainSettings:
             defaults=_by(None, 2, None),
         ),
     ]
+    keep: Annotated[
+        Keep,
+        Option(
+            "Which epoch the result is from: the last one, or the one whose T is most accurate on "
+            "the validation images (best).",
+            TRAINING,
+        ),
+    ] = "last"
     progressive: Annotated[
         bool,
         Option(
@@ -368,6 +387,8 @@ class TrainSettings:
             raise InputError(f"--crop: expected at most --resize {self.resize}, found {self.crop}")
         if self.drops is not None and not self.validation:
             raise InputError("--drops: expected a --validation share above 0, found 0")
+        if self.keep == "best" and not self.validation:
+            raise InputError("--keep best: expected a --validation share above 0, found 0")
         if self.freeze_backbone and self.features != "plain":
             raise InputError(f"--freeze-backbone: expected --features plain, found {self.features}")
         if self.progressive and self.features != "pmg":

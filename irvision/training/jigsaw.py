@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 from torch.optim import Optimizer
 
+from irtheory.intersection.losses import label_loss
 from irtheory.intersection.step import split_batch
 from irvision.settings.train import GRIDS
 
@@ -78,6 +78,7 @@ def progressive_steps(
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
     chunks: int = 1,
     broadcast: Callable[[Tensor], Tensor] = lambda order: order,
+    class_weights: Tensor | None = None,
 ) -> Callable[[Tensor, Tensor], None]:
     """PMG's steps before the one on intact images: one for each stage's classifier, shallow first.
 
@@ -90,6 +91,7 @@ def progressive_steps(
         precision: returns the context of every forward pass.
         chunks: parts in which a batch passes through F, see `irtheory.intersection.step.Descent`.
         broadcast: returns the permutation that process 0 drew, so that all processes use it.
+        class_weights: weight of the samples of each class in the loss [k]; None is 1.
 
     Returns:
         A function of a batch (images, labels) that takes the three steps.
@@ -103,7 +105,8 @@ def progressive_steps(
             for piece, named in pieces:
                 with precision():
                     logits = represent(jigsaw(piece, n, order), stage)
-                loss = functional.cross_entropy(logits.float(), named)
+                weights = None if class_weights is None else class_weights[named]
+                loss = label_loss(logits.float(), named, weights=weights)
                 (loss * (len(piece) / len(images))).backward()
             optimiser.step()
 

@@ -15,11 +15,11 @@ from irtheory.intersection.epoch import Epoch, PartialEpoch
 from irtheory.intersection.final_tree import final_tree
 from irtheory.intersection.network import Collected, collect
 from irtheory.intersection.processes import gather
-from irtheory.runs.console import Pulse, print_plain, progress_bar
+from irtheory.runs.console import Pulse, clock, print_plain, progress_bar
 from irtheory.runs.files import InputError, json_line, write_text
 from irtheory.runs.folder import CONFIG
 from irtheory.runs.options import declared
-from irtheory.trees.export import merge_same_class
+from irtheory.trees.export import classes_named, merge_same_class
 from irtheory.trees.short_tree import class_counts
 from irtheory.trees.tree import Tree
 from irvision.data.examples import Part, check_samples
@@ -33,12 +33,16 @@ from irvision.runs.trained import Result, save_trained
 from irvision.runs.writer import Writer
 from irvision.runtime.device import Runtime
 from irvision.runtime.memory import is_out_of_memory
-from irvision.settings.train import MOVABLE, TrainSettings
+from irvision.settings.train import MOVABLE, TrainSettings, option
+from irvision.training.best import Best, best_of, better
+from irvision.training.remarks import remarks
 from irvision.training.setup import Setup
-from irvision.training.signals import Interruption, catch_signals
+from irvision.training.signals import Interruption
 
 # Paths may change between runs: digests check that their contents are still the same.
 PATHS = ("dataset", "weights")
+# Above this a λ, or the weight decay, is the likelier reason of a loss that is not finite.
+LARGE = 1e3
 
 
 @dataclass
@@ -56,6 +60,7 @@ class Session:
         console: console for progress and messages.
         tensorboard: log for TensorBoard; writes nothing unless requested.
         records: a row of metrics for every completed epoch.
+        best: the best epoch so far, if the best one is to be kept.
     """
 
     settings: TrainSettings
@@ -68,12 +73,13 @@ class Session:
     console: Console
     tensorboard: TensorBoardLog
     records: list[dict[str, Any]] = field(default_factory=list)
+    best: Best | None = None
 
-    def train(self) -> Interruption:
+    def train(self, interruption: Interruption) -> None:
         """Train the remaining epochs; writes a checkpoint after each, and when a signal arrives."""
         engine, setup = self.setup.engine, self.setup
         with (
-            catch_signals() as interruption,
+            interruption.recorded(),
             progress_bar(self.console) as bar,
             Writer() as writer,
         ):
@@ -91,11 +97,12 @@ class Session:
                 reporter.start_epoch()
             if engine.partial_epoch is not None:
                 self._save_checkpoint(engine.partial_epoch.steps, writer)
-        return interruption
 
     def _record_epoch(self, record: Epoch, writer: Writer) -> None:
         row = {**asdict(record), "images_per_second": record.samples / record.seconds}
         self.records.append(row)
+        if self.settings.keep == "best":
+            self.best = better(self.best, record, self.setup.engine)
         if self.writes:
             text = "".join(json_line(row) for row in self.records)
             write_text(self.folder / METRICS, text)
@@ -111,6 +118,7 @@ class Session:
         state = {
             "engine": engine.state_dict(),
             "records": list(self.records),
+            "best": None if self.best is None else self.best.state_dict(),
             "samples": self.samples,
             "left_out": self.left_out,
             "settings": asdict(self.settings),
@@ -136,8 +144,10 @@ class Session:
                     f"{where}: expected the backbone weights that the run began with, found "
                     f"others in {self.settings.weights}"
                 )
+            # Runs of earlier releases kept no best epoch.
+            best = _best(engine, state.get("best"))
             _load_engine_state(engine, state["engine"])
-            self.records = list(state["records"])
+            self.records, self.best = list(state["records"]), best
         except KeyError as error:
             raise Misfit(f"no {error}") from None
         except TypeError as error:
@@ -169,12 +179,14 @@ class Session:
     def finish(self) -> Result:
         """Compute T of the result, and write all files that later commands read."""
         engine, setup = self.setup.engine, self.setup
+        if self.best is not None:
+            self.best.restore(engine)
         method = image_method(self.settings.method).training
         seen = self._collected(engine, setup.fit(0))
         assert engine.tree is not None
         tree, kept = final_tree(engine.tree, seen, method, setup.grower)
         scored = self._collected(engine, setup.validation(0)) if setup.validation else seen
-        result = self._result(scored, tree, kept)
+        result = self._result(seen, scored, tree, kept)
         if self.writes:
             binary = self.settings.bits == 1
             counts: dict[Part, Counts] = {"train": self._counts(tree, kept, seen)}
@@ -183,19 +195,27 @@ class Session:
             save_trained(self.folder, setup.network, tree, self.classes, result, binary, counts)
         return result
 
+    @property
+    def kept_epoch(self) -> int:
+        """Number of the epoch whose weights and tree are those of the result."""
+        engine = self.setup.engine
+        return engine.epoch - engine.stopped if self.best is None else self.best.epoch
+
     def _counts(self, tree: Tree, kept: np.ndarray, seen: Collected) -> Counts:
         """Images of each class at each node of T."""
         codes = seen.codes[:, kept].cpu().numpy()
         return class_counts(tree, codes, seen.labels.cpu().numpy(), len(self.classes))
 
-    def _result(self, scored: Collected, tree: Tree, kept: np.ndarray) -> Result:
+    def _result(self, seen: Collected, scored: Collected, tree: Tree, kept: np.ndarray) -> Result:
         over_kept = Collected(scored.codes[:, kept], scored.outputs, scored.labels)
+        constant = seen.constant_share()
         g, t, both = over_kept.accuracies(tree)
         return Result(
             kept=tuple(kept.tolist()),
             bits=self.settings.bits,
             samples=self.samples,
             epochs=self.setup.engine.epoch,
+            kept_epoch=self.kept_epoch,
             stopped=self.setup.engine.stopped,
             part="validation" if self.setup.validation else "train",
             images=len(scored.labels),
@@ -205,11 +225,21 @@ class Session:
             leaves=tree.n_leaves,
             codes_tested=len(tree.used_features),
             key_leaves=merge_same_class(tree).n_leaves,
+            classes_named=len(classes_named(tree)),
+            warnings=remarks(tree, constant, over_kept, self.classes, self.setup.grower),
         )
 
     @staticmethod
     def _collected(engine: Intersection, batches: Any) -> Collected:
         return gather(engine.processes, collect(engine.network, batches, engine.precision))
+
+
+def _best(engine: Intersection, state: Any) -> Best | None:
+    """The best epoch of a checkpoint; Misfit if it does not fit the engine."""
+    try:
+        return best_of(state, engine)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Misfit(str(error).splitlines()[0]) from None
 
 
 def _load_engine_state(engine: Intersection, state: dict[str, Any]) -> None:
@@ -255,7 +285,7 @@ class ProgressReporter:
         text = f"epoch {partial.epoch} of {self._epochs}, {_batch_words(partial)}"
         if rate:
             left = max(self._epochs * self._steps - done, 0) / rate
-            text += f", {rate * self._batch:.0f} images/s, {_clock(left)} left"
+            text += f", {rate * self._batch:.0f} images/s, {clock(left)} left"
         self._pulse.show(text, done)
 
 
@@ -265,12 +295,6 @@ def _batch_words(partial: PartialEpoch) -> str:
     loss = float(partial.sums["label"]) / sum(len(y) for _, _, y in partial.parts)
     accuracy = (logits.argmax(dim=1) == labels).float().mean().item()
     return f"CE {loss:.3f}, G {accuracy:.2f}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def epoch_line(record: Epoch, epochs: int) -> str:
@@ -283,6 +307,19 @@ def epoch_line(record: Epoch, epochs: int) -> str:
         f"train G {record.accuracy_g:.3f} T {record.accuracy_t:.3f}{validation}; "
         f"{record.samples / record.seconds:.0f} images/s"
     )
+
+
+def divergence_advice(settings: TrainSettings) -> str:
+    """Error message for a loss that is not finite: what may be the reason in this run."""
+    reasons = [f"--learning-rate {settings.learning_rate:g} is too large"]
+    for name in ("lambda_label", "lambda_tree", "lambda_sparsity", "lambda_route", "weight_decay"):
+        if (value := getattr(settings, name)) > LARGE:
+            reasons.insert(0, f"{option(name)} {value:g} is too large")
+    if settings.precision == "bf16":
+        reasons.append("--precision bf16 is too coarse")
+    if settings.weights != "none":
+        reasons.append(f"--weights {settings.weights} do not fit these images")
+    return f"perhaps {', or '.join(reasons)}"
 
 
 def training_advice(settings: TrainSettings, runtime: Runtime) -> str:

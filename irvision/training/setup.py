@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from rich.console import Console
 from torch import nn
 
+from irtheory.intersection.balance import class_weights
 from irtheory.intersection.engine import Batches, Intersection
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.network import Network
@@ -34,13 +36,12 @@ from irvision.models.network import (
 from irvision.runtime.device import Runtime, autocast
 from irvision.runtime.processes import averaged_f, parallelise
 from irvision.settings.train import TrainSettings
+from irvision.training.balance import smallest_leaf
 from irvision.training.jigsaw import progressive_steps
 from irvision.training.optimisers import optimisers, schedulers
 
 # Rows of frozen features in one forward pass during evaluation.
 EVALUATION_ROWS = 256
-# Default of --min-samples-leaf: one sample in this many.
-IMAGES_A_LEAF = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class Setup:
 
     Attributes:
         engine: Algorithm 1.
-        grower: grows the trees.
+        grower: grows T of the result.
         network: G∘q∘F from images to logits. With a frozen backbone the engine trains only what
             follows the backbone; both networks share these modules.
         train, validation: batches of the engine; `validation` is None without a validation set.
@@ -83,19 +84,23 @@ def set_up(
     """
     rows, validation_rows = material.rows("train"), material.rows("validation")
     _check_classes(material)
+    if not len(validation_rows) and (settings.keep == "best" or settings.drops is not None):
+        option = "--drops" if settings.drops is not None else "--keep best"
+        raise InputError(f"{option}: expected validation images, found none")
     torch.manual_seed(settings.seed)
     if settings.freeze_backbone:
         return _set_up_frozen(settings, material, runtime, cache_dir, console)
-    classes = len(material.examples.classes)
+    classes, labels = len(material.examples.classes), material.examples.labels[rows]
     network = make_network(settings, classes, settings.weights).to(runtime.device)
     view, pictures = view_of(settings), material.pictures
-    train = training_batches(pictures, rows, view, settings.batch_size, settings.seed)
+    drawn = settings.balance == "sampler"
+    train = training_batches(pictures, rows, view, settings.batch_size, settings.seed, drawn)
     validation = None
     if len(validation_rows):
         validation = evaluation_batches(pictures, validation_rows, view, settings.images_at_once)
     fit = evaluation_batches(pictures, rows, view, settings.images_at_once)
     steps = len(batch_bounds(len(rows), settings.batch_size, runtime.world))
-    engine, grower = _engine(settings, network, classes, len(rows), steps, runtime)
+    engine, grower = _engine(settings, network, classes, labels, steps, runtime)
     return Setup(engine, grower, network, train, validation, fit, steps)
 
 
@@ -124,35 +129,40 @@ def _set_up_frozen(
     head = assemble(neck, settings, classes).to(runtime.device)
     whole = Network(nn.Sequential(backbone, head.represent), head.quantize, head.classify)
     mirrored = settings.flip > 0
-    train = feature_batches(features, labels, rows, settings.batch_size, settings.seed, mirrored)
+    size, drawn = settings.batch_size, settings.balance == "sampler"
+    train = feature_batches(features, labels, rows, size, settings.seed, mirrored, drawn)
     fit = features_in_order(features, labels, rows, EVALUATION_ROWS)
     validation = None
     if len(validation_rows):
         validation = features_in_order(features, labels, validation_rows, EVALUATION_ROWS)
-    samples = (1 + mirrored) * len(rows)
-    steps = math.ceil(samples / settings.batch_size)
+    own = material.examples.labels[rows]
+    samples = np.tile(own, 1 + mirrored)
+    steps = math.ceil(len(samples) / size)
     engine, grower = _engine(settings, head, classes, samples, steps, runtime)
     # T of the result is grown on the images as they are; an epoch holds mirrored ones as well.
-    grower = replace(grower, min_samples_leaf=_smallest_leaf(settings, len(rows)))
+    grower = replace(grower, min_samples_leaf=smallest_leaf(settings, own))
     digest = weights_digest(backbone)
     return Setup(engine, grower, whole, train, validation, fit, steps, digest)
-
-
-def _smallest_leaf(settings: TrainSettings, samples: int) -> int:
-    return settings.min_samples_leaf or max(samples // IMAGES_A_LEAF, 1)
 
 
 def _engine(
     settings: TrainSettings,
     network: Network,
     classes: int,
-    samples: int,
+    labels: Int[np.ndarray, " m"],
     steps: int,
     runtime: Runtime,
 ) -> tuple[Intersection, Grower]:
-    method = image_method(settings.method).training
-    leaf = _smallest_leaf(settings, samples)
-    grower = Grower(settings.depth, settings.criterion, leaf, method.search)
+    """The engine, and the grower of T of the result; `labels` are those of an epoch's samples."""
+    method, balance = image_method(settings.method).training, settings.balance
+    leaf = smallest_leaf(settings, labels)
+    # With a sampler the samples of an epoch are balanced already.
+    grower = Grower(
+        settings.depth, settings.criterion, leaf, method.search, balanced=balance == "weights"
+    )
+    weights = None
+    if balance == "weights":
+        weights = class_weights(torch.from_numpy(labels).long(), classes).to(runtime.device)
     parallel, processes = parallelise(network, runtime, in_parts=settings.progressive)
     optimise_f, optimise_g = optimisers(network, settings)
     before_step = None
@@ -163,6 +173,7 @@ def _engine(
             autocast(runtime),
             settings.accumulate,
             processes.broadcast,
+            weights,
         )
     if settings.compile:
         compile_f(network)
@@ -180,7 +191,8 @@ def _engine(
         drops=settings.drops,
         chunks=settings.accumulate,
         label_smoothing=settings.label_smoothing,
+        class_weights=weights,
         before_step=before_step,
         processes=processes,
     )
-    return engine, grower
+    return engine, replace(grower, balanced=balance != "none")

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from irtheory.intersection.balance import balanced_draw
 from irtheory.intersection.engine import Batches
 from irtheory.runs.files import InputError
 from irvision.data.batches.augment import View, central_view, draw, generator, training_view
@@ -22,7 +23,12 @@ FEWEST = 2
 
 
 def training_batches(
-    pictures: Pictures, rows: Int[np.ndarray, " n"], view: View, batch_size: int, seed: int
+    pictures: Pictures,
+    rows: Int[np.ndarray, " n"],
+    view: View,
+    batch_size: int,
+    seed: int,
+    balanced: bool = False,
 ) -> Batches:
     """Training batches as a function of the epoch number: random order, random views.
 
@@ -36,6 +42,8 @@ def training_batches(
         view: crop, flip and normalisation.
         batch_size: samples per batch, in all processes together.
         seed: of order, crops and flips.
+        balanced: draw all classes equally often, instead of every sample once; an epoch has as
+            many samples as without.
 
     Raises:
         InputError: the crop does not fit, or the batches cannot be divided among the processes.
@@ -44,9 +52,10 @@ def training_batches(
     view.check(side)
     bounds = batch_bounds(len(rows), batch_size, runtime.world)
     known, dtype = torch.from_numpy(np.array(rows, np.int64)), _dtype(runtime)
+    classes = pictures.labels.cpu()[known] if balanced else None
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        order = known[torch.randperm(len(known), generator=generator(seed, ORDER, epoch))]
+        order = known[epoch_order(len(known), classes, generator(seed, ORDER, epoch))]
         draws = draw(view, side, len(known), seed, epoch).to(runtime.device)
         shares = [slice(start + runtime.rank, end, runtime.world) for start, end in bounds]
         read = pictures.read(order[share] for share in shares)
@@ -54,6 +63,15 @@ def training_batches(
             yield training_view(images, view, draws[share], dtype), labels
 
     return batches
+
+
+def epoch_order(
+    samples: int, labels: Int[Tensor, " m"] | None, drawn: torch.Generator
+) -> Int[Tensor, " m"]:
+    """Positions of an epoch's samples: each once, or with labels all classes equally often."""
+    if labels is None:
+        return torch.randperm(samples, generator=drawn)
+    return balanced_draw(labels, drawn)
 
 
 def evaluation_batches(

@@ -7,6 +7,7 @@ import pytest
 from irtheory.runs.files import InputError
 from irvision.settings.train import Recipe
 from irvision.training.recipes import resolve
+from irvision.training.session import divergence_advice
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,15 @@ def test_a_recipe_gives_way_to_the_options(recipe: Recipe, options: dict, expect
 def test_options_that_exclude_each_other_are_refused(options: dict) -> None:
     with pytest.raises(InputError, match="expected"):
         resolve({"dataset": "photos", "recipe": "paper", **options}, on_gpu=False, classes=4)
+
+
+def test_a_loss_that_is_not_finite_names_what_may_be_the_reason() -> None:
+    given = {"dataset": "photos", "weights": "w.pth", "lambda_tree": 1e20, "precision": "bf16"}
+    assert divergence_advice(resolve(given, False, 3)) == (
+        "perhaps --lambda-tree 1e+20 is too large, or --learning-rate 0.002 is too large, or "
+        "--precision bf16 is too coarse, or --weights w.pth do not fit these images"
+    )
+    given = {"dataset": "beetles", "learning_rate": 1e30}
+    assert (
+        divergence_advice(resolve(given, False, 3)) == "perhaps --learning-rate 1e+30 is too large"
+    )

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
+import zipfile
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -87,11 +90,11 @@ def test_a_mismatch_names_the_first_keys(tmp_path: Path, state: State) -> None:
     file, changed = tmp_path / "weights.pth", dict(state)
     for key in ("conv1.weight", "layer2.0.bn1.bias"):
         del changed[key]
-    changed |= {"head.weight": torch.ones(2), "bn1.weight": torch.ones(24)}
+    changed |= {"layer5.weight": torch.ones(2), "bn1.weight": torch.ones(24)}
     torch.save(changed, file)
     assert refusal(file) == (
         f"{file}: expected weights of resnet10, found missing conv1.weight, layer2.0.bn1.bias; "
-        "unexpected head.weight; wrong bn1.weight of shape [24] for [16]"
+        "unexpected layer5.weight; wrong bn1.weight of shape [24] for [16]"
     )
 
 
@@ -151,12 +154,155 @@ def test_weights_that_are_not_finite(tmp_path: Path, state: State) -> None:
     assert "expected finite weights, found others in bn1.bias" in refusal(file)
 
 
-def test_wrong_suffix_and_missing_file(tmp_path: Path, state: State) -> None:
-    file = tmp_path / "weights.bin"
-    assert "expected imagenet, none or a file" in refusal(file)
+def test_a_missing_file(tmp_path: Path) -> None:
+    assert "expected imagenet, none or a file" in refusal(tmp_path / "weights.bin")
     assert "expected imagenet, none or a file" in refusal(tmp_path)
-    torch.save(state, file)
-    assert "expected a file that ends in .pth, .pt, .safetensors or .npz" in refusal(file)
+
+
+# How the same weights lie in files of other programs, and the note that says what was taken.
+WRAPPED: dict[str, tuple[Callable[[State], Any], str]] = {
+    "compiled parallel": (lambda s: under("_orig_mod.module.", s), "under module"),
+    "compiled part": (lambda s: {k.replace("layer1.", "layer1._orig_mod."): s[k] for k in s}, ""),
+    "any prefix": (lambda s: under("student.net.", s), "under student.net"),
+    "backbone and head": (
+        lambda s: under("backbone.", s) | {"neck.0.weight": torch.ones(2)},
+        "under backbone; left out: neck.0.weight",
+    ),
+    "classifier": (lambda s: {**s, "head.fc.weight": torch.ones(2, 128)}, ""),
+    "projector": (lambda s: {**s, "projector.weight": torch.ones(2)}, "left out: projector.weight"),
+    "checkpoint": (
+        lambda s: {"model_state_dict": s, "optimizer": {"lr": 1.0}, "epoch": 3},
+        "under model_state_dict",
+    ),
+    "nested": (lambda s: {"model": under("module.", s)}, "under model.module"),
+    "parameters": (lambda s: {k: nn.Parameter(v) if v.dim() else v for k, v in s.items()}, ""),
+    "double": (lambda s: {k: v.double() if v.dim() else v for k, v in s.items()}, ""),
+}
+
+
+def under(prefix: str, state: State) -> State:
+    return {prefix + key: value for key, value in state.items()}
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+def test_wrappers_of_other_programs(tmp_path: Path, state: State, kind: str) -> None:
+    wrap, note = WRAPPED[kind]
+    file, backbone = tmp_path / "best.pth.tar", build_backbone("resnet10")
+    torch.save(wrap(state), file)
+    notes = load_weights(backbone, "resnet10", file)
+    assert same(backbone, state)
+    assert notes == () if not note else notes[0].endswith(note)
+
+
+def test_two_networks_in_one_file_are_not_guessed(tmp_path: Path, state: State) -> None:
+    file = tmp_path / "weights.ckpt"
+    torch.save({"teacher": state, "student": state}, file)
+    assert "several, under teacher. and under student." in refusal(file)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.safetensors", "a.pth", "a.ckpt", "a.th", "a.bin", "a.tar", "a"]
+)
+def test_the_content_counts_and_not_the_name(tmp_path: Path, state: State, name: str) -> None:
+    file = tmp_path / name
+    save_file(state, file)
+    assert same(loaded(file), state)
+    for zipped in (True, False):
+        torch.save(state, file, _use_new_zipfile_serialization=zipped)
+        assert same(loaded(file), state)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.to(torch.int8), "found int8"),
+        (lambda t: t > 0, "found bool"),
+        (lambda t: t.to(torch.complex64), "found complex64"),
+        (lambda t: t.to(torch.float8_e4m3fn), "found float8_e4m3fn"),
+        (lambda t: t.to_sparse(), "found a sparse tensor (sparse_coo)"),
+        (lambda t: t.flatten(1).to_sparse_csr(), "found a sparse tensor (sparse_csr)"),
+        (lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8), "a quantised tensor (qint8)"),
+        (lambda t: t.to("meta"), "found a tensor without data"),
+        (lambda t: torch.nested.nested_tensor([t[0], t[0, :1]]), "found a nested tensor"),
+        (lambda t: t.double() * 1e300, "expected finite weights, found others in"),
+        (torch.zeros_like, "expected weights, found zeros alone"),
+    ],
+)
+def test_tensors_that_cannot_be_weights(
+    tmp_path: Path, state: State, change: Callable[[Tensor], Tensor], words: str
+) -> None:
+    file, key = tmp_path / "weights.pth", "layer2.0.conv1.weight"
+    torch.save({**state, key: change(state[key])}, file)
+    message = refusal(file)
+    assert key in message and words in message and str(file) in message
+
+
+def test_a_variance_below_zero(tmp_path: Path, state: State) -> None:
+    file = tmp_path / "weights.safetensors"
+    save_file({**state, "bn1.running_var": torch.linspace(-1, 1, 16)}, file)
+    assert f"{file}: bn1.running_var: expected variances of at least 0, found -1" in refusal(file)
+
+
+def test_scales_of_zero_are_allowed_where_features_still_differ(
+    tmp_path: Path, state: State
+) -> None:
+    file = tmp_path / "weights.pth"
+    torch.save({**state, "layer1.0.bn2.weight": torch.zeros(16)}, file)
+    assert loaded(file).state_dict()["layer1.0.bn2.weight"].abs().sum() == 0
+    torch.save({**state, "bn1.weight": torch.zeros(16)}, file)
+    assert "the same features" in refusal(file)
+
+
+def test_features_that_are_not_finite_are_noted(tmp_path: Path, state: State) -> None:
+    file = tmp_path / "weights.pth"
+    large = {key: value * 1e30 if value.dim() > 1 else value for key, value in state.items()}
+    torch.save(large, file)
+    assert load_weights(build_backbone("resnet10"), "resnet10", file) == (
+        "weights.pth: with these weights features are not finite before training",
+    )
+
+
+def test_claims_are_not_believed(tmp_path: Path, state: State) -> None:
+    file = tmp_path / "weights.safetensors"
+    claim = {"dtype": "F32", "shape": [10**15 // 4], "data_offsets": [0, 10**15]}
+    header = json.dumps({"conv1.weight": claim}).encode()
+    file.write_bytes(len(header).to_bytes(8, "little") + header + b"0" * 64)
+    assert "expected a safetensors file" in refusal(file)
+    file.write_bytes((10**15).to_bytes(8, "little") + header)
+    assert "expected a safetensors file" in refusal(file)
+    wide = torch.ones(1).expand(10**6, 10**6, 10**3)
+    torch.save({**state, "conv1.weight": wide}, file)
+    assert "wrong conv1.weight of shape [1000000, 1000000, 1000]" in refusal(file)
+    torch.save({"zeros": torch.zeros(10**6)}, tmp_path / "plain.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pth") as plain,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for entry in plain.infolist():
+            packed.writestr(entry.filename, plain.read(entry))
+    assert "not compressed" in refusal(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS"),
+        (b"<!doctype html>", "a web page"),
+        (b"", "an empty file"),
+    ],
+)
+def test_what_is_often_taken_for_weights(tmp_path: Path, content: bytes, found: str) -> None:
+    file = tmp_path / "weights.pth"
+    file.write_bytes(content)
+    assert f"found {found}" in refusal(file)
+
+
+def test_programs_and_other_objects_are_named(tmp_path: Path, state: State) -> None:
+    file = tmp_path / "last.ckpt"
+    torch.save({"state_dict": state, "hyper_parameters": Namespace(rate=1)}, file)
+    message = refusal(file)
+    assert "(argparse.Namespace); where you trust it" in message and "state dict alone" in message
 
 
 def test_npz_of_mobilenet(shared_data: Path, tmp_path: Path) -> None:

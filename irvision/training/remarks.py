@@ -1,0 +1,89 @@
+"""Warnings on a result: codes that never change, guessing, classes that T cannot name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from irtheory.intersection.growers import Grower
+from irtheory.intersection.network import Collected
+from irtheory.trees.export import classes_named
+from irtheory.trees.tree import Tree
+
+# Share of constant codes from which most of them are.
+MOST = 0.5
+# Quantile of the normal distribution for two-sided 95% intervals.
+QUANTILE = 1.96
+# Names shown of classes that T cannot name.
+TOLD = 3
+
+
+def remarks(
+    tree: Tree, constant: float, scored: Collected, classes: Sequence[str], grower: Grower
+) -> tuple[str, ...]:
+    """Warnings on the result of a run, each with what to try; none if all is well.
+
+    Args:
+        tree: T over the codes of `scored`.
+        constant: share of all codes that have one value for all training images.
+        scored: codes and outputs for the images that accuracies are measured on.
+        classes: names of the classes.
+        grower: that T was grown with.
+    """
+    found = []
+    if constant > MOST:
+        found.append(
+            f"{constant:.0%} of the codes have one value for all training images; try a smaller "
+            "--lambda-sparsity, more --epochs, or another --learning-rate, and look at the images "
+            "(ira data check)"
+        )
+    if tree.n_leaves == 1:
+        name = classes[int(tree.value[0].argmax())]
+        found.append(
+            f"T is a single leaf, which names {name} for every image: no code helped to tell "
+            "classes apart; try a smaller --min-samples-leaf or more --epochs"
+        )
+    else:
+        found += _unnamed(tree, classes, grower)
+    return (*found, *_guessing(tree, scored, classes))
+
+
+def _unnamed(tree: Tree, classes: Sequence[str], grower: Grower) -> list[str]:
+    named = set(classes_named(tree))
+    without = [name for number, name in enumerate(classes) if number not in named]
+    if not without:
+        return []
+    more = f" and {len(without) - TOLD} more" if len(without) > TOLD else ""
+    leaf = f"a smaller --min-samples-leaf (now {grower.min_samples_leaf}), "
+    ways = f"{leaf if grower.min_samples_leaf > 1 else ''}a larger --depth (now {grower.max_depth})"
+    return [
+        f"T can name {len(named)} of {len(classes)} classes, not {', '.join(without[:TOLD])}"
+        f"{more}; try {ways} or more --epochs"
+    ]
+
+
+def _guessing(tree: Tree, scored: Collected, classes: Sequence[str]) -> list[str]:
+    """A warning for G and for T if naming the largest class alone would be as accurate."""
+    counts = np.bincount(scored.labels.cpu().numpy(), minlength=len(classes))
+    largest, images = int(counts.argmax()), int(counts.sum())
+    share = counts[largest] / images
+    g, t, _ = scored.accuracies(tree)
+    bad = [name for name, accuracy in (("G", g), ("T", t)) if _lower(accuracy, images) <= share]
+    if not bad:
+        return []
+    who = " and ".join(bad)
+    verb = "are" if len(bad) > 1 else "is"
+    return [
+        f"{who} {verb} no better than always naming the largest class, {classes[largest]} "
+        f"({share:.3f} of these {images} images); try trained --weights, more --epochs, more "
+        "images, or --balance where one class is large"
+    ]
+
+
+def _lower(accuracy: float, images: int) -> float:
+    """Lower end of Wilson's 95% interval of an accuracy."""
+    squared = QUANTILE**2
+    spread = QUANTILE * math.sqrt(accuracy * (1 - accuracy) / images + squared / (4 * images**2))
+    return (accuracy + squared / (2 * images) - spread) / (1 + squared / images)
