@@ -12,7 +12,7 @@ from irvision.data.datasets import annotations
 from irvision.data.datasets.counts import compare_counts
 from irvision.data.datasets.layout import Needed, find_root, require
 from irvision.data.datasets.lines import read_numbered
-from irvision.data.datasets.splits import make_parts
+from irvision.data.datasets.splits import Draw
 from irvision.data.examples import Attributes, Examples
 from irvision.data.pixels.image_files import Listing, list_images, name_passed
 from irvision.data.pixels.photographs import Photographs
@@ -47,10 +47,11 @@ def load_examples(options: DataOptions) -> Examples:
     found = [list(listing.below(name)) for name, listing in zip(classes, listings, strict=True)]
     files = tuple(chain.from_iterable(found))
     labels = np.repeat(np.arange(len(classes)), [len(some) for some in found])
-    parts = make_parts(labels, files, options)
+    draw = Draw(files, None, options)
+    parts = draw.parts(labels)
     pixels = Photographs(images, files)
     notes = (compare_counts(NAME, parts), *name_passed(listings))
-    return Examples(NAME, classes, labels, parts, pixels, notes)
+    return Examples(NAME, classes, labels, parts, pixels, notes, draw)
 
 
 def load_attributes(options: DataOptions, examples: Examples) -> Attributes:

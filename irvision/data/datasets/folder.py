@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from jaxtyping import Int, Shaped, UInt8
+from jaxtyping import Shaped, UInt8
 
 from irtheory.runs.files import InputError
 from irvision.data.datasets import annotations
 from irvision.data.datasets.layout import Needed
-from irvision.data.datasets.splits import check_split, make_parts
+from irvision.data.datasets.splits import Draw, check_split
 from irvision.data.examples import PARTS, Attributes, Examples, Part
 from irvision.data.pixels.image_files import (
     SUFFIXES,
@@ -80,9 +80,10 @@ def load_examples(options: DataOptions) -> Examples:
     labels = np.repeat([number_of[one.name] for one in listed], sizes)
     pixels = _photographs(folder, listed)
     given = np.repeat([one.part or "" for one in listed], sizes)
-    parts = _parts(labels, pixels.files, options, given)
+    draw = _draw(pixels.files, options, given)
+    parts = _given(given) if draw is None else draw.parts(labels)
     notes = (*_name_mixed(tops), *name_passed(one.listing for one in listed))
-    return Examples(folder.resolve().name, classes, labels, parts, pixels, notes)
+    return Examples(folder.resolve().name, classes, labels, parts, pixels, notes, draw)
 
 
 def load_attributes(options: DataOptions, examples: Examples) -> Attributes | None:
@@ -166,21 +167,22 @@ def _classes(folder: Path, listed: Sequence[ClassFolder]) -> tuple[str, ...]:
     return tuple(sorted(counts))
 
 
-def _parts(
-    labels: Int[np.ndarray, " m"],
-    files: Sequence[str],
-    options: DataOptions,
-    given: Shaped[np.ndarray, " m"],
-) -> UInt8[np.ndarray, " m"]:
-    """Parts as given by the folders; those that are not given are drawn at random."""
+def _draw(
+    files: tuple[str, ...], options: DataOptions, given: Shaped[np.ndarray, " m"]
+) -> Draw | None:
+    """How the parts that folders do not give are drawn; None if they give all."""
     if "" in given:
-        return make_parts(labels, files, options)
-    if "validation" in given:
-        check_split(options)
-        if options.validation != DataOptions.validation:
-            raise InputError(
-                f"--validation {options.validation:g}: expected none, as {options.data_dir} has a "
-                "validation folder of its own"
-            )
-        return np.array([PARTS.index(part) for part in given], np.uint8)
-    return make_parts(labels, files, options, test=given == "test")
+        return Draw(files, None, options)
+    if "validation" not in given:
+        return Draw(files, given == "test", options)
+    check_split(options)
+    if options.validation != DataOptions.validation:
+        raise InputError(
+            f"--validation {options.validation:g}: expected none, as {options.data_dir} has a "
+            "validation folder of its own"
+        )
+    return None
+
+
+def _given(given: Shaped[np.ndarray, " m"]) -> UInt8[np.ndarray, " m"]:
+    return np.array([PARTS.index(part) for part in given], np.uint8)

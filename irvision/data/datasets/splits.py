@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import floor
 
 import numpy as np
@@ -24,6 +25,39 @@ TEST_SHARE = 0.3
 # Each draw has its own random stream, so that the two are independent.
 TEST_STREAM, VALIDATION_STREAM = 0, 1
 TRAIN, VALIDATION, TEST = range(len(PARTS))
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """A draw of the parts, which can be repeated with coarser groups, such as equal pictures.
+
+    Attributes:
+        groups: of each sample; a group stays together.
+        test: whether each sample is in the given test part; None where 30% are drawn.
+        options: with the seed and the share of the validation part.
+    """
+
+    groups: tuple[str, ...]
+    test: Bool[np.ndarray, " m"] | None
+    options: DataOptions
+
+    def parts(
+        self, labels: Int[np.ndarray, " m"], groups: Sequence[str] | None = None
+    ) -> UInt8[np.ndarray, " m"]:
+        """The part of each sample, as `make_parts` gives it.
+
+        Args:
+            labels: classes of the m samples.
+            groups: coarser than `self.groups`; None for those. A coarser group that reaches into
+                the given test part stays there as given, and the rest of it stays together.
+
+        Raises:
+            InputError: an option out of range, or a given test part that divides a group.
+        """
+        if groups is None:
+            return make_parts(labels, self.groups, self.options, self.test)
+        check_split(self.options)
+        return _drawn(labels, groups, self.options, self.test)
 
 
 def make_parts(
@@ -44,6 +78,18 @@ def make_parts(
         InputError: an option out of range, or an official split that divides an image.
     """
     check_split(options)
+    parts = _drawn(labels, groups, options, test)
+    check_disjoint(parts, groups)
+    return parts
+
+
+def _drawn(
+    labels: Int[np.ndarray, " m"],
+    groups: Sequence[str],
+    options: DataOptions,
+    test: Bool[np.ndarray, " m"] | None,
+) -> UInt8[np.ndarray, " m"]:
+    """The parts, where a given test part may divide a group."""
     if test is None:
         test = draw_share(labels, groups, TEST_SHARE, options.split_seed, TEST_STREAM)
     parts = np.where(test, TEST, TRAIN).astype(np.uint8)
@@ -52,7 +98,6 @@ def make_parts(
     seed = options.split_seed
     held = draw_share(labels[rest], named, options.validation, seed, VALIDATION_STREAM)
     parts[rest[held]] = VALIDATION
-    check_disjoint(parts, groups)
     return parts
 
 
