@@ -100,7 +100,7 @@ def load_examples(options: DataOptions) -> Examples:
         )
     notes = (
         *reading.notes,
-        *_name_untested(classes, labels, parts),
+        *_name_lacking(classes, labels, parts, options.validation),
         *(group_notes(groups, options.group) if options.group is not None else ()),
         *name_unread(reading.unread, len(pixels)),
         *name_frames(folder, pixels.files),
@@ -184,10 +184,16 @@ def _given(given: Shaped[np.ndarray, " m"]) -> UInt8[np.ndarray, " m"]:
     return np.array([PARTS.index(part) for part in given], np.uint8)
 
 
-def _name_untested(
-    classes: Sequence[str], labels: Int[np.ndarray, " m"], parts: UInt8[np.ndarray, " m"]
+def _name_lacking(
+    classes: Sequence[str],
+    labels: Int[np.ndarray, " m"],
+    parts: UInt8[np.ndarray, " m"],
+    validation: float,
 ) -> tuple[str, ...]:
-    """A note on the classes without test images; or nothing."""
+    """Notes on the classes without test images, and on a validation part without images."""
     tested = np.bincount(labels[parts == PARTS.index("test")], minlength=len(classes))
     lacking = [name for name, count in zip(classes, tested, strict=True) if not count]
-    return (f"No test images of: {', '.join(lacking)}.",) if lacking else ()
+    notes = [f"No test images of: {', '.join(lacking)}."] if lacking else []
+    if validation and not (parts == PARTS.index("validation")).any():
+        notes.append("No validation images: too few images, or groups that are too large.")
+    return tuple(notes)

@@ -128,6 +128,22 @@ def test_a_pattern_that_makes_no_groups_is_refused(shots, pattern, message):
     assert str(caught.value).startswith(f"--group {pattern}: ")
 
 
+def test_groups_that_are_larger_than_a_part_still_make_one(tmp_path):
+    """Six patients of 18 images: two make up 30%, one is the smallest validation part."""
+    files = [f"{name}/p{i}_{j}.png" for name in "ab" for i in range(6) for j in range(9)]
+    examples = load(put(tmp_path, files), r"(p\d)_")
+    of = np.array(patients(examples))
+    count = [len(set(of[examples.parts == part])) for part in range(3)]
+    assert count == [3, 1, 2] and len(examples.notes) == 1
+
+
+def test_two_groups_are_one_for_each_part_and_none_for_validation(tmp_path):
+    files = [f"{name}/p{i}_{j}.png" for name in "ab" for i in range(2) for j in range(9)]
+    examples = load(put(tmp_path, files), r"(p\d)_")
+    assert [len(examples.rows(part)) for part in PARTS] == [18, 0, 18]
+    assert any("No validation images" in note for note in examples.notes)
+
+
 def test_a_pattern_that_changes_nothing_says_so(shots):
     plain, each = load(shots, None), load(shots, ".*")
     np.testing.assert_array_equal(plain.parts, each.parts)
