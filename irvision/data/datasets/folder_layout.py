@@ -19,6 +19,7 @@ from irvision.settings.data import Layout
 
 # Names that a message lists.
 SHOWN = 4
+FEWEST_CLASSES = 2
 
 
 def recognise(tree: Tree) -> Layout:
@@ -32,7 +33,7 @@ def recognise(tree: Tree) -> Layout:
     if tops and all(kind_of(one.name) for one in tops):
         _refuse_odd_parts(tree)
         return "part/class"
-    _refuse_annotated(tree.path, tops)
+    _refuse_annotated(tree.path, tops, True)
     _refuse_recurring(tree.path, tops, inside_parts=False)
     return "class"
 
@@ -54,16 +55,16 @@ def _inner(tree: Tree) -> list[Tree]:
 
 def _refuse_wrapper(folder: Path, tops: Sequence[Tree]) -> None:
     """A single folder that holds folders is no class: what is in it should be pointed at."""
-    if len(tops) != 1 or not tops[0].folders:
+    holders = [one for one in tops if one.count()]
+    if len(holders) != 1:
         return
-    deepest = tops[0]
+    deepest = holders[0]
     while not deepest.images and len(inner := _inner(deepest)) == 1:
         (deepest,) = inner
     if len(_inner(deepest)) > 1:
-        only = tops[0].name
         raise InputError(
-            f"{folder}: expected a folder of images for each class, found {only} alone, which "
-            f"holds everything; give {deepest.path} instead"
+            f"{folder}: expected a folder of images for each class, found all images in "
+            f"{holders[0].name}; give {deepest.path} instead"
         )
 
 
@@ -81,27 +82,32 @@ def _refuse_odd_parts(tree: Tree) -> None:
         only = _inner(part)
         if len(only) == 1 and not part.images and len(_inner(only[0])) > 1:
             raise InputError(
-                f"{part.path}: expected a folder of images for each class, found {only[0].name} "
-                "alone, which holds everything; move its folders up, or pass --layout "
-                "part/group/class"
+                f"{part.path}: expected a folder of images for each class, found all images "
+                f"in {only[0].name}; move its folders up, or pass --layout part/group/class"
             )
+        _refuse_annotated(part.path, [one for one in part.folders if one.count()], False)
     inner = [one for part in parts for one in part.folders if one.count()]
     _refuse_recurring(tree.path, inner, inside_parts=True)
 
 
-def _refuse_annotated(folder: Path, tops: Sequence[Tree]) -> None:
-    """Masks beside images: a folder called so that holds the same names as the others."""
+def _refuse_annotated(folder: Path, tops: Sequence[Tree], whole: bool) -> None:
+    """Masks beside images: a folder called so, beside images alone or with the same names.
+
+    `whole` says that the folders are all of the data set, so that one of them can be given alone.
+    """
     for top in tops:
         others = [one for one in tops if one is not top]
-        if not holds_annotations(top.name) or _shares_word(top, others):
+        if not others or not holds_annotations(top.name) or _shares_word(top, others):
             continue
-        if _names(top) <= set().union(*map(_names, others)) | {one.name for one in others}:
-            pictures = next((one for one in others if holds_pictures(one.name)), None)
-            way = f"give {pictures.path} instead" if pictures else f"move {top.name} elsewhere"
+        known = {name for one in others for name in (one.name, *_names(one))}
+        pictures = [one for one in others if holds_pictures(one.name)]
+        if _names(top) <= known or len(pictures) == len(others):
+            alone = whole and pictures
+            way = f"give {pictures[0].path} instead" if alone else f"move {top.name} elsewhere"
             raise InputError(
-                f"{folder}: expected a folder of images for each class, found {top.name}, whose "
-                f"files are named like those beside it; {way}, or pass --layout class if it is a "
-                "class"
+                f"{folder}: expected a folder of images for each class, found {top.name}, which "
+                f"seems to belong to the images beside it; {way}, or pass --layout "
+                f"{'class' if whole else 'part/class'} if it is a class"
             )
 
 
@@ -152,10 +158,10 @@ def _some(names: Sequence[str]) -> str:
 
 
 def recurring(tops: Sequence[Tree]) -> set[str]:
-    """Names of folders that lie in two of the folders at least.
+    """Names of folders that lie in two of the folders at least, where these may be groups.
 
-    Empty unless there are two such names, and they hold half of all images, or half of the folders
-    in each of these folders are called so.
+    They may be if most images lie deeper and have two classes or more there, and if the names that
+    recur hold half of all images, or are half of the names in each of the folders.
     """
     inner: dict[str, set[str]] = {}
     for top in tops:
@@ -163,16 +169,15 @@ def recurring(tops: Sequence[Tree]) -> set[str]:
             # The same class in several parts is one folder here.
             inner.setdefault(composed(top.name), set()).update(map(_key, _inner(top)))
     seen = Counter(name for names in inner.values() for name in names)
-    common = {name for name, times in seen.items() if times > 1}
-    if len(common) < 2:
-        return set()
+    common = {name for name, times in seen.items() if times > 1 and not holds_pictures(name)}
     counts = [(_key(one), one.count()) for top in tops for one in _inner(top)]
-    held = sum(count for name, count in counts if name in common)
-    if 2 * held >= sum(top.count() for top in tops):
-        return common
+    total, deeper = sum(top.count() for top in tops), sum(count for _, count in counts)
+    if len(seen) < FEWEST_CLASSES or 2 * deeper < total:
+        return set()
     everywhere = len(inner) == len({composed(top.name) for top in tops})
     half = all(2 * len(common & names) >= len(names) for names in inner.values())
-    return common if everywhere and half else set()
+    most = 2 * sum(count for name, count in counts if name in common) >= total
+    return common if most or (everywhere and half) else set()
 
 
 def _key(tree: Tree) -> str:

@@ -35,7 +35,7 @@ PICTURES = {
     "rgb",
 }  # fmt: skip
 # Words that may stand beside those of annotations: ground_truth, mask_images, binary-masks.
-BESIDE = PICTURES | {"ground", "binary", "object", "pixel", "files", "data", "set"}
+BESIDE = PICTURES | {"ground", "binary", "object", "class", "pixel", "files", "data", "set"}
 # Names of pictures that belong to another: 7_mask, benign (1)_mask_1, x-seg; mask_7.
 MARKS = "mask|masks|label|labels|segmentation|seg|gt|groundtruth|annotation|trimap|thumb|thumbnail"
 MARKED = (
@@ -57,7 +57,8 @@ def kind_of(name: str) -> Kind | None:
 
 def holds_annotations(name: str) -> bool:
     """Whether all words of a name speak of annotations or of small copies: masks, ground_truth."""
-    words = {word.casefold() for word in re.findall(r"[^\W\d_]+", name)}
+    runs = re.findall(r"[^\W\d_]+", composed(name))
+    words = {piece.casefold() for run in runs for piece in _pieces(run)}
     return bool(words & ANNOTATIONS) and words <= ANNOTATIONS | BESIDE
 
 
@@ -85,7 +86,11 @@ def _words(name: str) -> Iterator[str]:
     """Runs of letters, and the pieces of those that change from small to capital letters."""
     for run in re.findall(r"[^\W\d_]+", composed(name)):
         yield run
-        yield from re.findall(r"[A-Z]?[a-z]+|[A-Z]+", run)
+        yield from _pieces(run)
+
+
+def _pieces(run: str) -> list[str]:
+    return re.findall(r"[A-Z]?[a-z]+|[A-Z]+", run) if run.isascii() else [run]
 
 
 def _bare(word: str) -> str:

@@ -102,6 +102,11 @@ def test_words_that_only_contain_the_name_of_a_part_are_classes(tmp_path, name):
         (grid("images masks", "a b"), ["/images instead", "--layout class"]),
         (grid("images masks"), ["/images instead", "--layout class"]),
         (grid("images ground_truth", "a b"), ["/images instead"]),
+        (["images/i1.png", "masks/m1.png"], ["/images instead", "--layout class"]),
+        (["JPEGImages/1.png", "JPEGImages/2.png", "SegmentationClass/1.png"], ["JPEGImages inst"]),
+        (grid("train test", "images masks"), ["move masks elsewhere", "--layout part/class"]),
+        (["h1/a:3", "h1/b:3", "h2/b:3", "h2/c:3"], ["(b) in h1, h2", "--layout group/class"]),
+        ([*grid("images", "cat dog"), "docs/x.txt"], ["/images instead"]),
         (grid("cat dog masks"), ["move masks elsewhere", "--layout class"]),
         (grid("animals", "cat dog"), ["/animals instead"]),
         (["README.md", "__MACOSX/._x", *grid("x", "y", "cat dog")], ["/x/y instead"]),
@@ -184,6 +189,15 @@ def test_classes_below_classes_are_named(tmp_path):
     )
     lower = load(tmp_path, "group/class")
     assert (lower.classes, lower.notes) == (("catus", "lupus", "silvestris"), ())
+
+
+def test_a_few_folders_below_classes_are_no_groups(tmp_path):
+    lay(tmp_path, "cat:9", "dog:9", *grid("cat dog", "day night", count=1))
+    examples = load(tmp_path)
+    assert examples.classes == ("cat", "dog") and "4 images lie in folders" in examples.notes[0]
+    (tmp_path / "one").mkdir()
+    root = lay(tmp_path / "one", *grid("cat dog", "2020"))
+    assert load(root).classes == ("cat", "dog")
 
 
 def test_one_folder_of_images_in_each_class_is_no_matter(tmp_path):
