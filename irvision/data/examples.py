@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -48,6 +49,21 @@ class PixelSource(Protocol):
         ...
 
 
+class PartsDraw(Protocol):
+    """How parts were drawn, so that they can be drawn again once more is known of the images."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each sample; a group lies in one part."""
+        ...
+
+    def parts(
+        self, labels: Int[np.ndarray, " m"], groups: Sequence[str] | None = None
+    ) -> UInt8[np.ndarray, " m"]:
+        """The part of each sample, with these groups or coarser ones."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Examples:
     """What training may know of a data set; its attributes are not included.
@@ -59,6 +75,7 @@ class Examples:
         parts: the part that each sample belongs to, as an index into PARTS.
         pixels: their images.
         notes: remarks for the user, such as counts that differ from those of the paper.
+        draw: how the parts were drawn; None where all of them are given.
     """
 
     name: str
@@ -67,6 +84,7 @@ class Examples:
     parts: UInt8[np.ndarray, " m"]
     pixels: PixelSource
     notes: tuple[str, ...] = ()
+    draw: PartsDraw | None = None
 
     def rows(self, part: Part) -> Int[np.ndarray, " rows"]:
         """Indices of the samples of a part, ascending."""

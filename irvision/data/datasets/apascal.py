@@ -20,7 +20,7 @@ from irvision.data.datasets.farhadi import (
 )
 from irvision.data.datasets.layout import Needed, find_images, find_root, require
 from irvision.data.datasets.lines import read_names
-from irvision.data.datasets.splits import make_parts
+from irvision.data.datasets.splits import Draw
 from irvision.data.examples import Attributes, Examples
 from irvision.settings.data import DataOptions
 
@@ -59,14 +59,15 @@ def load_examples(options: DataOptions) -> Examples:
     images = list(chain.from_iterable(some.images for some in objects))
     labels = np.concatenate([some.labels for some in objects])
     test = np.repeat([False, True], [len(some.images) for some in objects])
-    parts = make_parts(labels, images, options, test)
+    draw = Draw(tuple(images), test, options)
+    parts = draw.parts(labels)
     pixels = photographs_of(find_images(folder, IMAGES, images, SOURCE), objects)
     notes = (
         compare_counts(NAME, parts, REMARK, options.unit),
         *name_empty(classes, labels),
         *name_repeated(objects),
     )
-    return Examples(NAME, classes, labels, parts, pixels, notes)
+    return Examples(NAME, classes, labels, parts, pixels, notes, draw)
 
 
 def load_attributes(options: DataOptions, examples: Examples) -> Attributes:

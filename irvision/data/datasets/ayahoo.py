@@ -17,7 +17,7 @@ from irvision.data.datasets.farhadi import (
 )
 from irvision.data.datasets.layout import Needed, find_images, find_root, require
 from irvision.data.datasets.lines import read_names
-from irvision.data.datasets.splits import make_parts
+from irvision.data.datasets.splits import Draw
 from irvision.data.examples import Attributes, Examples
 from irvision.settings.data import DataOptions
 
@@ -44,14 +44,15 @@ def load_examples(options: DataOptions) -> Examples:
     folder = root(options)
     require(folder, FILES, "training", SOURCE)
     classes, objects = _classes(folder), _objects(folder, options)
-    parts = make_parts(objects.labels, objects.images, options)
+    draw = Draw(objects.images, None, options)
+    parts = draw.parts(objects.labels)
     pixels = photographs_of(find_images(folder, (*IMAGES, "."), objects.images, SOURCE), [objects])
     notes = (
         compare_counts(NAME, parts, unit=options.unit),
         *name_empty(classes, objects.labels),
         *name_repeated([objects]),
     )
-    return Examples(NAME, classes, objects.labels, parts, pixels, notes)
+    return Examples(NAME, classes, objects.labels, parts, pixels, notes, draw)
 
 
 def load_attributes(options: DataOptions, examples: Examples) -> Attributes:

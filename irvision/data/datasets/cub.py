@@ -15,7 +15,7 @@ from irvision.data.datasets import annotations
 from irvision.data.datasets.counts import compare_counts, name_empty
 from irvision.data.datasets.layout import Needed, find_images, find_root, require
 from irvision.data.datasets.lines import numbered_lines, read_entries, read_numbered
-from irvision.data.datasets.splits import make_parts
+from irvision.data.datasets.splits import Draw
 from irvision.data.examples import Attributes, Examples
 from irvision.data.pixels.photographs import Photographs, check_same
 from irvision.settings.data import DataOptions
@@ -59,13 +59,14 @@ def load_examples(options: DataOptions) -> Examples:
     labels = _column(LABELS.get(folder), files, number_of, "the number of a class")
     train = _column(SPLIT.get(folder), files, {"0": 0, "1": 1}, "0 (test) or 1 (train)")
     names = tuple(files.values())
-    parts = make_parts(labels, names, options, test=train == 0)
+    draw = Draw(names, train == 0, options)
+    parts = draw.parts(labels)
     pixels = Photographs(find_images(folder, IMAGES.paths, names, SOURCE), names)
     notes = (
         compare_counts(NAME, parts, "the official split has 5994 and 5794"),
         *name_empty(classes, labels),
     )
-    return Examples(NAME, classes, labels, parts, pixels, notes)
+    return Examples(NAME, classes, labels, parts, pixels, notes, draw)
 
 
 def load_attributes(options: DataOptions, examples: Examples) -> Attributes:

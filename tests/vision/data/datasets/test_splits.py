@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irtheory.runs.files import InputError
-from irvision.data.datasets.splits import check_disjoint, draw_share, make_parts, share_of
+from irvision.data.datasets.splits import Draw, check_disjoint, draw_share, make_parts, share_of
 from irvision.settings.data import DataOptions
 
 TRAIN, VALIDATION, TEST = range(3)
@@ -124,3 +124,26 @@ def test_an_official_split_that_divides_an_image_is_refused():
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         make_parts(np.array([0, 1]), ["a", "b"], options)
+
+
+def test_a_draw_repeats_its_parts_and_keeps_coarser_groups_together():
+    labels, names = singles([40, 30, 20])
+    options = DataOptions(split_seed=3)
+    draw = Draw(tuple(names), None, options)
+    np.testing.assert_array_equal(draw.parts(labels), make_parts(labels, names, options))
+    coarser = [names[row // 2 * 2] for row in range(len(names))]
+    parts = draw.parts(labels, coarser)
+    np.testing.assert_array_equal(parts, make_parts(labels, coarser, options))
+    np.testing.assert_array_equal(parts[::2], parts[1::2])
+    assert np.bincount(parts, minlength=3).tolist() == [54, 8, 28]
+
+
+def test_coarser_groups_leave_a_given_test_part_as_it_is():
+    labels, names = singles([40, 40])
+    test = np.arange(80) % 4 == 0
+    # Each group has one sample in the given test part and three others.
+    coarser = [names[row // 4 * 4] for row in range(80)]
+    parts = Draw(tuple(names), test, DataOptions()).parts(labels, coarser)
+    np.testing.assert_array_equal(parts == TEST, test)
+    held = (parts == VALIDATION).reshape(20, 4)[:, 1:]
+    assert (held.all(1) | ~held.any(1)).all() and held.any()
