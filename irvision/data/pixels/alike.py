@@ -71,7 +71,7 @@ def _similar_hashes(
         yield first[later] + start, second[later] + start
 
 
-def _bits(words: UInt64[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+def _bits(words: UInt64[np.ndarray, "n p"]) -> UInt8[np.ndarray, "n p"]:
     """Number of ones in each word."""
     if hasattr(np, "bitwise_count"):  # NumPy 2
         return np.bitwise_count(words)

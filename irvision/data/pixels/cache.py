@@ -23,6 +23,7 @@ from irvision.data.pixels.cache_folder import (
     sweep,
 )
 from irvision.data.pixels.decode import Bad, Progress, check_processes, decode
+from irvision.data.pixels.photographs import Photographs, measured
 from irvision.data.pixels.pixel_file import (
     CHECKED_BYTES,
     Contents,
@@ -35,7 +36,6 @@ from irvision.data.pixels.pixel_file import (
     rows_in_block,
     write_contents,
 )
-from irvision.data.pixels.photographs import Photographs, measured
 from irvision.data.pixels.prints import PRINT, Prints
 from irvision.data.pixels.ranges import Ranges, with_ranges
 from irvision.data.pixels.stamps import cache_name, stamps_digest

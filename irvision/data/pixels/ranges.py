@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 Source = str | IO[bytes]
@@ -61,6 +61,10 @@ class Ranges:
             strict=True,
         )
         return Ranges(*(b if a is None else a if b is None else pick(a, b) for pick, a, b in pairs))
+
+
+# Of a set without images of more than eight bits, or one that was not measured yet.
+UNKNOWN = Ranges()
 
 
 def read_ranges(content: Any) -> Ranges:
@@ -109,7 +113,7 @@ def _is_grey_sixteen(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
 
 
-def sixteen_bits(image: Image.Image, source: Source) -> Shaped[np.ndarray, "..."] | None:
+def sixteen_bits(image: Image.Image, source: Source) -> np.ndarray | None:
     """The values of an image with 16 bits per channel: [h, w] or [h, w, bands]; None for others."""
     if _is_grey_sixteen(image):
         return np.asarray(as_stored(image)).astype(np.uint16)
@@ -223,9 +227,9 @@ def measure(
     def one(path: Path) -> Ranges:
         with suppress(Exception), open_file(str(path)) as image:
             return _range_of(image, str(path))
-        return Ranges()
+        return UNKNOWN
 
-    found = Ranges()
+    found = UNKNOWN
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
         for done, each in enumerate(pool.map(one, paths), 1):
@@ -243,7 +247,7 @@ def _range_of(image: Image.Image, source: str) -> Ranges:
         return Ranges(None, float(grey.min()), float(grey.max()))
     mode = image.mode
     if (values := sixteen_bits(image, source)) is None:
-        return Ranges()
+        return UNKNOWN
     if values.ndim == 3 and (values.shape[2] == 2 or mode == "RGBA"):
         values = values[..., :-1]
     return Ranges(int(values.max()))
