@@ -37,7 +37,7 @@ from irvision.data.pixels.pixel_file import (
     write_contents,
 )
 from irvision.data.pixels.prints import PRINT, Prints
-from irvision.data.pixels.ranges import Ranges, with_ranges
+from irvision.data.pixels.ranges import UNKNOWN, Ranges, with_ranges
 from irvision.data.pixels.stamps import cache_name, stamps_digest
 
 
@@ -200,7 +200,7 @@ def _made(
     partial = Path(name)
     try:
         decoded = decode(pixels, size, partial, processes, on_progress)
-        ranges = getattr(pixels, "ranges", Ranges())
+        ranges = getattr(pixels, "ranges", UNKNOWN)
         contents = Contents(
             examples.name,
             size,

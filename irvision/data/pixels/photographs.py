@@ -19,6 +19,7 @@ from irtheory.runs.files import InputError
 from irvision.data.examples import BadImage, Examples
 from irvision.data.pixels.metadata import JPEG, turn_of, without_metadata
 from irvision.data.pixels.ranges import (
+    UNKNOWN,
     Ranges,
     Source,
     as_stored,
@@ -54,7 +55,7 @@ class Photographs:
     folder: Path
     files: tuple[str, ...]
     boxes: Int[np.ndarray, "m 4"] | None = None
-    ranges: Ranges = Ranges()
+    ranges: Ranges = UNKNOWN
 
     def __len__(self) -> int:
         """Number of samples m."""

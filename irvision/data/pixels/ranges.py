@@ -13,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
 Source = str | IO[bytes]
+Number = TypeVar("Number", int, float)
 # Rawmodes of colour images with 16 bits, of which Pillow keeps the upper eight.
 COLOURS = ("RGB;16", "RGBA;16", "RGBX;16", "CMYK;16")
 # Grey with alpha: Pillow 11 and later open it as RGBA.
@@ -54,13 +55,15 @@ class Ranges:
 
     def joined(self, other: Ranges) -> Ranges:
         """The range of both sets together."""
-        pairs = zip(
-            (max, min, max),
-            (self.largest, self.low, self.high),
-            (other.largest, other.low, other.high),
-            strict=True,
+        return Ranges(
+            max(_known(self.largest, other.largest), default=None),
+            min(_known(self.low, other.low), default=None),
+            max(_known(self.high, other.high), default=None),
         )
-        return Ranges(*(b if a is None else a if b is None else pick(a, b) for pick, a, b in pairs))
+
+
+def _known(*numbers: Number | None) -> list[Number]:
+    return [number for number in numbers if number is not None]
 
 
 # Of a set without images of more than eight bits, or one that was not measured yet.
@@ -120,7 +123,7 @@ def sixteen_bits(image: Image.Image, source: Source) -> np.ndarray | None:
     raw = _rawmode(image)
     if raw == GREY_ALPHA and image.mode == "RGBA":
         # Read as four channels of eight bits: upper and lower half of grey, then of alpha.
-        image.tile = _with_rawmode(image.tile, "RGBA")
+        _read_as(image, "RGBA")
         halves = np.asarray(as_stored(image)).astype(np.uint16)
         return halves[..., ::2] << 8 | halves[..., 1::2]
     if raw is None or raw[:-1] not in COLOURS:
@@ -131,7 +134,7 @@ def sixteen_bits(image: Image.Image, source: Source) -> np.ndarray | None:
         source.seek(0)
     with Image.open(source) as again:
         # With the bytes of each value exchanged, Pillow keeps the lower eight bits.
-        again.tile = _with_rawmode(again.tile, swapped)
+        _read_as(again, swapped)
         lower = np.asarray(as_stored(again))
     return upper << 8 | lower
 
@@ -150,15 +153,15 @@ def _rawmode(image: Image.Image) -> str | None:
     return raw if isinstance(raw, str) else None
 
 
-def _with_rawmode(tiles: Sequence[Any], raw: str) -> list[Any]:
-    """The tiles of an image, to be decoded in another way."""
+def _read_as(image: Any, raw: str) -> None:
+    """Have the tiles of an image decoded in another way."""
     changed = []
-    for tile in tiles:
+    for tile in image.tile:
         kind = type(tile)
         args = (raw, *tile[3][1:]) if isinstance(tile[3], tuple) else raw
         fields = (*tile[:3], args)
         changed.append(fields if kind is tuple else kind(*fields))
-    return changed
+    image.tile = changed
 
 
 def as_stored(image: Image.Image) -> Image.Image:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from irvision.data.examples import BadImage, Examples, PixelSource
-from irvision.data.pixels.ranges import Ranges
+from irvision.data.pixels.ranges import UNKNOWN
 
 # Part of every cache name; to be raised when decoding would give other pixels.
 DECODING = 3
@@ -26,8 +26,8 @@ def cache_name(examples: Examples, size: int) -> str:
     # Different spellings of a folder must agree; equal relative paths may be different folders.
     place = os.path.realpath(folder) if os.path.isdir(folder) else folder
     inside = (name[len(folder) :] for name in names)
-    ranges = getattr(examples.pixels, "ranges", Ranges())
-    given = () if ranges == Ranges() else (repr(ranges),)
+    ranges = getattr(examples.pixels, "ranges", UNKNOWN)
+    given = () if ranges == UNKNOWN else (repr(ranges),)
     key = _digest((str(DECODING), examples.name, str(size), *given, place, *inside))
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", examples.name)[:40].strip("-") or "images"
     return f"{readable}-{size}px-{key[:16]}.pixels"

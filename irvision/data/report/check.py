@@ -21,7 +21,7 @@ from irvision.data.pixels.cache import ranged
 from irvision.data.pixels.decode import Decoded, Progress, check_processes, decode
 from irvision.data.pixels.photographs import FORMATS, Photographs
 from irvision.data.pixels.prints import SIDE
-from irvision.data.pixels.ranges import Ranges
+from irvision.data.pixels.ranges import UNKNOWN
 from irvision.data.registry import FOLDER, load_attributes, load_examples, resolve
 from irvision.data.report.pictures import Pictures, look_at
 from irvision.data.together import keep_together
@@ -120,7 +120,7 @@ def check_dataset(
     bad = [index for index, *_ in decoded.bad]
     examples = keep_together(examples, decoded.prints, bad)
     found |= _counts(examples, name) | _images(examples, decoded)
-    ranges = getattr(pixels, "ranges", Ranges())
+    ranges = getattr(pixels, "ranges", UNKNOWN)
     found["pictures"] = look_at(examples, decoded.prints, bad, ranges)
     found["broken"] = _empty_parts(examples)
     if not lacking:

@@ -13,7 +13,7 @@ from irvision.data.examples import Examples
 from irvision.data.pixels.alike import equal_groups, near_pairs
 from irvision.data.pixels.photographs import Photographs
 from irvision.data.pixels.prints import Prints, flat_rows
-from irvision.data.pixels.ranges import Ranges
+from irvision.data.pixels.ranges import UNKNOWN, Ranges
 
 # Pairs that are listed of each kind; all are counted.
 MOST_LISTED = 1000
@@ -43,7 +43,7 @@ class Pictures:
 
     samples: int
     flat: tuple[str, ...] = ()
-    ranges: Ranges = Ranges()
+    ranges: Ranges = UNKNOWN
     equal_parts: Pairs = Pairs()
     equal_classes: Pairs = Pairs()
     near_parts: Pairs = Pairs()
