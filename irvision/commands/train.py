@@ -22,13 +22,16 @@ from irtheory.runs.folder import CONFIG, ENVIRONMENT, default_folder, open_run, 
 from irtheory.runs.lock import lock_run_folder
 from irtheory.runs.options import declared, take
 from irtheory.trees.compile import compile_kernels
-from irvision.data.batches.material import Material, gather_material
+from irvision.commands.run_samples import samples_of, training_material
+from irvision.data.batches.material import Material
 from irvision.data.examples import Examples, samples_digest
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import is_known, load_examples
 from irvision.models.network import make_backbone
 from irvision.runs.checkpoint import load_checkpoint
 from irvision.runs.epoch_codes import CODES
+from irvision.runs.names import SAMPLES
+from irvision.runs.samples import write_samples
 from irvision.runs.tensorboard import TensorBoardLog, summary_writer
 from irvision.runs.trained import (
     FILES,
@@ -191,7 +194,9 @@ def _train(job: Job) -> int:
         make_backbone(settings, settings.weights)
     compile_kernels(partial(print_plain, console))
     cache_dir = request.cache_dir or cache_folder().parent
-    material = gather_material(examples, settings, runtime, cache_dir, console)
+    material = training_material(
+        examples, settings, runtime, cache_dir, console, resumed=request.resume
+    )
     print_plain(console, _headline(settings, examples.classes, material.rows("train")))
     session = _session(job, material, cache_dir)
     if request.resume is not None:
@@ -209,15 +214,19 @@ def _session(job: Job, material: Material, cache_dir: Path) -> Session:
     # A checkpoint holds every weight but those of a frozen backbone.
     begins = "none" if holds and not settings.freeze_backbone else settings.weights
     setup = set_up(replace(settings, weights=begins), material, job.runtime, cache_dir, job.console)
+    listed = samples_of(material)
     if request.resume is None and first:
         open_run(job.folder, settings_content(settings), request.overwrite, settings.seed)
+        write_samples(job.folder, listed)
     return Session(
         settings,
         setup,
         job.folder,
         job.examples.classes,
-        samples_digest(job.examples),
-        sorted(index for index, _, _ in material.cache.bad),
+        samples_digest(material.examples),
+        listed,
+        material.cache.ranges,
+        material.bad,
         first,
         job.console,
         TensorBoardLog(job.folder if request.tensorboard and first else None),
@@ -262,7 +271,7 @@ def _finish(session: Session) -> int:
         print_plain(console, "stopped by the rule of --drops, back to the epoch before")
     print_plain(console, str(session.finish()))
     kept = (CODES,) if session.setup.validation else ()
-    written = [folder / name for name in (METRICS, CHECKPOINTS, *kept, *FILES)]
+    written = [folder / name for name in (METRICS, CHECKPOINTS, SAMPLES, *kept, *FILES)]
     print_written(console, folder, written, shlex.join(["ira", "evaluate", str(folder)]))
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,23 +23,54 @@ MOST_ROWS, ENDS = 30, 8
 Row = TypeVar("Row")
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation) -> list[Path]:
+def write_evaluation(folder: Path, evaluation: Evaluation, other: Path | None = None) -> list[Path]:
     """Write evaluation.json, and attributes.csv if there are attributes.
 
-    Without attributes, the table of an earlier evaluation and its figures are removed.
+    Without attributes, the table of an earlier evaluation and its figures are removed. The files
+    on another labelled set, the folder `other`, carry its name.
     """
     content = asdict(evaluation)
     del content["attributes"]
-    written = [folder / EVALUATION]
-    table = folder / ATTRIBUTES
+    name = ""
+    if other is not None:
+        content["folder"] = str(other.resolve())
+        name = _name_of(folder, other)
+    file, table = (folder / _result_name(kept, name) for kept in (EVALUATION, ATTRIBUTES))
+    written = [file]
     if evaluation.attributes:
         write_attribute_table(table, evaluation.attributes)
         written.append(table)
     else:
-        for stale in (table, *(folder / f"attributes.{kind}" for kind in ("svg", "png"))):
+        figures = () if name else (folder / f"attributes.{kind}" for kind in ("svg", "png"))
+        for stale in (table, *figures):
             stale.unlink(missing_ok=True)
-    write_json(folder / EVALUATION, content)
+    write_json(file, content)
     return written
+
+
+def _name_of(run: Path, other: Path) -> str:
+    """The name of a labelled set, with a number if another one of that name was scored before."""
+    name = plain = other.resolve().name or "root"
+    number = 1
+    while not _is_free(run / _result_name(EVALUATION, name), other):
+        number += 1
+        name = f"{plain}-{number}"
+    return name
+
+
+def _is_free(file: Path, other: Path) -> bool:
+    """Whether a file of results is missing, unreadable, or on the same labelled set."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return True
+    return not isinstance(content, dict) or content.get("folder") == str(other.resolve())
+
+
+def _result_name(file: str, name: str) -> str:
+    """The name of a file of results, which for another labelled set carries its name."""
+    stem, suffix = file.split(".")
+    return f"{stem}-{name}.{suffix}" if name else file
 
 
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:

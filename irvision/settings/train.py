@@ -409,8 +409,8 @@ register_run_files(
     "train",
     RunFiles(
         "metrics.jsonl weights.safetensors tree.json key.txt classes.json result.json "
-        "evaluation.json attributes.csv *.svg *.png checkpoints/*.pt checkpoints/.checkpoint-*.tmp "
-        "codes/epoch-*.npz tensorboard/events.*",
+        "samples.csv evaluation.json attributes.csv evaluation-*.json attributes-*.csv *.svg *.png "
+        "checkpoints/*.pt checkpoints/.checkpoint-*.tmp codes/epoch-*.npz tensorboard/events.*",
         folders="checkpoints codes tensorboard",
         resume="--resume {folder} alone",
     ),

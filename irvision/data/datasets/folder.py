@@ -86,6 +86,27 @@ def load_examples(options: DataOptions) -> Examples:
     return Examples(folder.resolve().name, classes, labels, parts, pixels, notes, draw)
 
 
+def load_all(options: DataOptions) -> Examples:
+    """All images with their classes, whatever their parts; one image is enough.
+
+    Raises:
+        InputError: no images.
+    """
+    folder = root(options)
+    tops = list_folders(folder)
+    listed = _listed(folder, _part_folders(folder, tops))
+    if not listed:
+        raise InputError(f"{folder}: expected a folder of images for each class, found none")
+    classes = tuple(sorted({one.name for one in listed}))
+    sizes = [len(one.listing.images) for one in listed]
+    labels = np.repeat([classes.index(one.name) for one in listed], sizes)
+    parts = np.full(len(labels), PARTS.index("test"), np.uint8)
+    notes = (*_name_mixed(tops), *name_passed(one.listing for one in listed))
+    return Examples(
+        folder.resolve().name, classes, labels, parts, _photographs(folder, listed), notes
+    )
+
+
 def load_attributes(options: DataOptions, examples: Examples) -> Attributes | None:
     """The attributes of each image in attributes.csv; None if there is no such file."""
     folder = root(options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -40,9 +41,11 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
         # Of a TIFF the tag is read alone; its other directories may be broken.
         if (tags := getattr(image, "tag_v2", None)) is not None:
             return TURNS.get(tags.get(ORIENTATION))
-        found = _orientation_in(image.info.get("exif"))
-        # Pillow knows other places too, such as XMP.
-        return TURNS.get(image.getexif().get(ORIENTATION) if found is None else found)
+        found: Any = _orientation_in(image.info.get("exif"))
+        if found is None:
+            # Pillow knows other places too, such as XMP.
+            found = image.getexif().get(ORIENTATION)
+        return TURNS.get(found)
     except Exception:  # broken metadata can make the reader raise anything
         return None
 

@@ -53,7 +53,7 @@ def _print(row: UInt8[np.ndarray, "S S 3"]) -> Shaped[np.ndarray, ""]:
     grey = image.convert("L")
     means = Image.Resampling.BOX
     made = np.zeros((), PRINT)
-    made["digest"] = list(hashlib.blake2b(np.ascontiguousarray(row), digest_size=16).digest())
+    made["digest"] = list(hashlib.blake2b(row.tobytes(), digest_size=16).digest())
     made["thumbnail"] = np.asarray(image.resize((THUMBNAIL, THUMBNAIL), means))
     made["grey"] = np.asarray(grey.resize((GREY, GREY), means))
     steps = np.asarray(grey.resize(COMPARED, means), dtype=np.int16)
