@@ -108,7 +108,8 @@ def own_samples(
         read = partial(_attributes_if_any, dataset, settings.data, examples, console)
         return Scored(material, ("test", "train"), read)
     material = _as_trained(material, before, trained, dataset, run, console)
-    for note in check_contents(run, samples_of(material), trained.pixels, dataset):
+    way = "pass --only-known to score the others, or train anew"
+    for note in check_contents(run, samples_of(material), trained.pixels, dataset, way):
         print_plain(console, f"· {note}")
     read = partial(load_attributes, dataset, settings.data, examples)
     return Scored(material, ("test", "train"), read)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from irvision.data.examples import Examples
 from irvision.data.pixels.alike import equal_groups
 from irvision.data.pixels.prints import Prints, flat_rows
@@ -51,8 +49,3 @@ def _merged(groups: Sequence[str], together: Sequence[Sequence[str]]) -> list[st
         for other in roots[1:]:
             parent[other] = roots[0]
     return [root(group) for group in groups]
-
-
-def divided(before: Examples, after: Examples) -> int:
-    """How many samples came into another part."""
-    return int(np.count_nonzero(before.parts != after.parts))

@@ -111,7 +111,9 @@ def _alike(before: Samples, now: Samples, a: int, b: int) -> bool:
     return bool(levels <= ROUNDING and bits <= FEW_BITS)
 
 
-def check_contents(run: Path, now: Samples, pixels: str | None, where: str) -> tuple[str, ...]:
+def check_contents(
+    run: Path, now: Samples, pixels: str | None, where: str, way: str = "train anew"
+) -> tuple[str, ...]:
     """Check that images have the pixels with which a run was trained; returns notes.
 
     Args:
@@ -119,6 +121,7 @@ def check_contents(run: Path, now: Samples, pixels: str | None, where: str) -> t
         now: the samples as they are now, of the names and classes of the run.
         pixels: digest of the run, see `Samples.pixels`; None for a run of an earlier release.
         where: beginning of the message.
+        way: what else to do than to bring the images back, for the message.
 
     Raises:
         InputError: images have changed.
@@ -137,7 +140,7 @@ def check_contents(run: Path, now: Samples, pixels: str | None, where: str) -> t
     if found.changed:
         raise InputError(
             f"{where}: expected the pixels of the run, found {len(found.changed)} images with "
-            f"others ({some(found.changed)}); bring them back, or train anew"
+            f"others ({some(found.changed)}); bring them back, or {way}"
         )
     return rounding_notes(found)
 

@@ -16,10 +16,13 @@ from irvision.data.pixels.prints import Prints, digests
 # kind, drawn beetles and handwritten digits do not.
 MOST_BITS, MOST_LEVELS, LEAST_CORRELATION = 8, 12, 0.98
 # Hashes compared at a time, so that a block of comparisons fits into a few megabytes.
-AT_ONCE = 1 << 21
+AT_ONCE = 1 << 19
 # Every hash is compared with every other one; for more samples, that would take minutes.
 MOST_COMPARED = 200_000
-MOST_PAIRS = 200_000
+MOST_PAIRS = 100_000
+# Pairs with similar hashes, and of these with similar mean colours, that are looked at, at most:
+# small drawings on an empty ground, such as letters, have many of them.
+MOST_SIMILAR, MOST_DETAILED = 50_000_000, 2_000_000
 
 
 def equal_groups(prints: Prints, usable: Bool[np.ndarray, " m"]) -> list[Int[np.ndarray, " n"]]:
@@ -36,10 +39,13 @@ def near_pairs(
 ) -> Int[np.ndarray, "pairs 2"] | None:
     """Pairs of usable samples that look alike but are not equal, the first row below the second.
 
+    The search ends early where it has found `limit` pairs or looked at so many similar ones
+    that it would take minutes.
+
     Args:
         prints: of the m samples.
         usable: which of them to compare; nearly constant ones all look alike.
-        limit: the search ends once it has found so many pairs.
+        limit: number of pairs.
 
     Returns:
         The pairs, ordered; None if there are too many samples to compare.
@@ -48,12 +54,16 @@ def near_pairs(
     if len(rows) > MOST_COMPARED:
         return None
     some = prints[rows]
-    found, count = [np.zeros((0, 2), np.int64)], 0
+    colours = some["thumbnail"].mean((1, 2), dtype=np.float32)
+    found, count, similar, detailed = [np.zeros((0, 2), np.int64)], 0, 0, 0
     for first, second in _similar_hashes(some["hash"].astype(np.uint64)):
+        similar += len(first)
+        near = np.abs(colours[first] - colours[second]).max(1) <= MOST_LEVELS
+        first, second = first[near], second[near]
         kept = _look_alike(some, first, second)
         found.append(np.stack([rows[first[kept]], rows[second[kept]]], axis=1))
-        count += int(kept.sum())
-        if count >= limit:
+        count, detailed = count + int(kept.sum()), detailed + len(first)
+        if count >= limit or similar >= MOST_SIMILAR or detailed >= MOST_DETAILED:
             break
     return np.concatenate(found)[:limit]
 

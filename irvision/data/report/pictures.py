@@ -128,7 +128,8 @@ def sentences(found: Pictures) -> list[str]:
     for what, pairs, why in kinds:
         if pairs.count:
             first, second = pairs.listed[0]
-            lines.append(f"{what}: {pairs.count} pairs ({why}), such as {first} and {second}")
+            count = "1 pair" if pairs.count == 1 else f"{pairs.count} pairs"
+            lines.append(f"{what}: {count} ({why}), such as {first} and {second}")
     if not found.compared:
         lines.append(f"{found.samples} samples are too many to look for pictures that look alike")
     return lines
