@@ -20,7 +20,7 @@ from irtheory.runs.options import take
 from irvision.data.download.published import PUBLISHED, Archive
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import load_examples, resolve
-from irvision.settings.data import DataOptions, Unit
+from irvision.settings.data import DataOptions
 from irvision.settings.requests import (
     CheckRequest,
     DownloadRequest,
@@ -60,46 +60,54 @@ def check_command(given: Mapping[str, Any]) -> int:
 
     request = take(CheckRequest, given)
     data_dir, console = _data_dir(request.data_dir), make_console(quiet=request.as_json)
-    options = DataOptions(data_dir=data_dir, unit=request.unit)
+    options = DataOptions(
+        data_dir=data_dir, unit=request.unit, layout=request.layout, group=request.group
+    )
     with _counting(console, "images") as tell:
         found = check_dataset(request.name, options, request.processes, tell)
     if request.as_json:
         print(json_text(asdict(found) | {"whole": found.whole}))
     else:
         print_findings(console, found)
-        after = _after_check(found.dataset, request.name, data_dir, request.unit, found.whole)
+        after = _after_check(found.dataset, request.name, options, found.whole)
         print_plain(console, f"next: {after}")
     return DONE if found.whole else BROKEN
 
 
-def _after_check(dataset: str, name: str, data_dir: Path, unit: Unit, whole: bool) -> str:
+def _after_check(dataset: str, name: str, options: DataOptions, whole: bool) -> str:
     from irvision.data.registry import DATASETS
 
     if whole and dataset not in DATASETS:
-        return _train_line(name, data_dir, unit)
+        return _train_line(name, options)
     if whole:
-        return shlex.join(["ira", "data", "prepare", name, *_place(name, data_dir, unit)])
+        return shlex.join(["ira", "data", "prepare", name, *_samples(name, options)])
     if dataset in PUBLISHED:
-        line = shlex.join(["ira", "data", "download", name, "--data-dir", str(data_dir)])
+        line = shlex.join(["ira", "data", "download", name, "--data-dir", str(options.data_dir)])
         return f"{line}, or put the files there by hand"
     return "mend or remove these files, then check again"
 
 
-def _train_line(name: str, data_dir: Path, unit: Unit, **more: object) -> str:
+def _train_line(name: str, options: DataOptions, **more: object) -> str:
     """`ira train` on the same samples; options that are None are left out."""
     flags = {f"--{key.replace('_', '-')}": value for key, value in more.items()}
     words = [word for flag, value in flags.items() if value is not None for word in (flag, value)]
-    line = ["ira", "train", "--dataset", name, *_place(name, data_dir, unit), *words]
+    line = ["ira", "train", "--dataset", name, *_samples(name, options), *words]
     return shlex.join(map(str, line))
 
 
-def _place(name: str, data_dir: Path, unit: Unit) -> list[str]:
-    """The options --data-dir and --unit, for data sets that have them."""
+def _samples(name: str, options: DataOptions) -> list[str]:
+    """The options that say which samples, for data sets that have them, unless they are usual."""
     from irvision.data.registry import is_known
 
-    if not is_known(name) or _drawn(name):
+    if _drawn(name):
         return []
-    return ["--data-dir", str(data_dir), *(["--unit", unit] if unit != "object" else [])]
+    given = [
+        (f"--{field}", getattr(options, field))
+        for field in ("unit", "layout", "group")
+        if getattr(options, field) != getattr(DataOptions, field)
+    ]
+    place = [("--data-dir", str(options.data_dir))] if is_known(name) else []
+    return [word for pair in place + given for word in pair]
 
 
 def _drawn(name: str) -> bool:
@@ -182,8 +190,9 @@ def prepare_command(given: Mapping[str, Any]) -> None:
     from irvision.training import recipes
 
     request, console = take(PrepareRequest, given), make_console()
-    name, unit, data_dir = request.name, request.unit, _data_dir(request.data_dir)
-    examples = load_examples(name, DataOptions(data_dir=data_dir, unit=unit))
+    name, data_dir = request.name, _data_dir(request.data_dir)
+    options = DataOptions(data_dir=data_dir, unit=request.unit, layout=request.layout)
+    examples = load_examples(name, options)
     # The defaults of `ira train` on this machine.
     usual = recipes.resolve({"dataset": name}, torch.cuda.is_available(), len(examples.classes))
     with _counting(console, "images") as tell:
@@ -206,7 +215,7 @@ def prepare_command(given: Mapping[str, Any]) -> None:
         f"({len(cache.pixels)} samples, {size_gib:.2f} GiB, {len(cache.bad)} bad)",
     )
     more = {"resize": request.size, "cache_dir": request.cache_dir, "max_bad": request.max_bad}
-    print_plain(console, f"next: {_train_line(name, data_dir, unit, **more)}")
+    print_plain(console, f"next: {_train_line(name, options, **more)}")
 
 
 def show_command(given: Mapping[str, Any]) -> None:
@@ -216,16 +225,17 @@ def show_command(given: Mapping[str, Any]) -> None:
     from irvision.data.report.show import sample_grid, write_png
 
     request = take(ShowRequest, given)
-    name, unit, data_dir = request.name, request.unit, _data_dir(request.data_dir)
+    name, data_dir = request.name, _data_dir(request.data_dir)
+    options = DataOptions(data_dir=data_dir, unit=request.unit, layout=request.layout)
     path = request.out or Path(f"{Path(name).resolve().name}.png")
     if _drawn(name):
         contact_sheet(path, seed=request.seed)
     else:
-        examples = load_examples(name, DataOptions(data_dir=data_dir, unit=unit))
+        examples = load_examples(name, options)
         examples = replace(examples, pixels=ranged(examples.pixels))
         write_png(sample_grid(examples, COLUMNS, SIDE, request.seed), path)
     print_plain(console := make_console(), f"wrote {path}")
-    print_plain(console, f"next: open it, then {_train_line(name, data_dir, unit)}")
+    print_plain(console, f"next: open it, then {_train_line(name, options)}")
 
 
 @contextmanager

@@ -221,7 +221,7 @@ def other_samples(
         raise InputError(f"{beside}: concerns the samples of the run; expected none with --test")
     if not folder.is_dir():
         raise InputError(f"--test {folder}: expected a folder of images, found none")
-    options = DataOptions(data_dir=folder)
+    options = _as_classes(folder, trained)
     listed = load_all(options)
     _check_classes(listed, trained, folder)
     examples = listed
@@ -237,6 +237,15 @@ def other_samples(
     material = _with(material, trained.classes, parts)
     read = partial(load_attributes, _as_folder(folder), options, listed)
     return Scored(material, ("test",), read, folder)
+
+
+def _as_classes(folder: Path, trained: Trained) -> DataOptions:
+    """How to read a folder: its own folders are classes if the run knows them all by name."""
+    known = set(map(_composed, trained.classes))
+    names = [path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+    if names and all(_composed(name) in known for name in names):
+        return DataOptions(data_dir=folder, layout="class")
+    return DataOptions(data_dir=folder)
 
 
 def _as_folder(folder: Path) -> str:

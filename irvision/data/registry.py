@@ -98,6 +98,8 @@ def resolve(dataset: str, options: DataOptions) -> tuple[ModuleType, DataOptions
             f"--unit {options.unit}: expected with {' or '.join(OF_OBJECTS)} alone, as images of "
             f"other sets are not cut into objects; found {dataset}"
         )
+    if is_known(dataset):
+        _check_named(dataset, options)
     for name, module in DATASETS.items():
         if name.casefold() == dataset.casefold():
             return import_module(module), options
@@ -106,3 +108,16 @@ def resolve(dataset: str, options: DataOptions) -> tuple[ModuleType, DataOptions
             f"--dataset: expected {', '.join(DATASETS)} or a folder of images, found {dataset!r}"
         )
     return import_module(FOLDER), replace(options, data_dir=folder)
+
+
+def _check_named(dataset: str, options: DataOptions) -> None:
+    """InputError for options that only folders of images have."""
+    for flag, value, usual in (
+        ("--layout", options.layout, DataOptions.layout),
+        ("--group", options.group, DataOptions.group),
+    ):
+        if value != usual:
+            raise InputError(
+                f"{flag} {value}: expected with a folder of images alone, as {dataset} has "
+                "folders and parts of its own"
+            )

@@ -9,6 +9,15 @@ from typing import Annotated, Literal
 from irtheory.runs.options import Option, at_least
 
 Unit = Literal["object", "image"]
+Layout = Literal[
+    "auto",
+    "class",
+    "part/class",
+    "group/class",
+    "class/part",
+    "part/group/class",
+    "group/part/class",
+]
 DATA = "Data"
 SampleUnit = Annotated[
     Unit,
@@ -16,6 +25,25 @@ SampleUnit = Annotated[
         "What a sample of aPascal or aYahoo is: each annotated object, or each image (its "
         "largest object).",
         DATA,
+    ),
+]
+FolderLayout = Annotated[
+    Layout,
+    Option(
+        "What the folders in a folder of images stand for, from the top down: classes, parts "
+        "(train, validation, test) or groups (domains, folds, sites), whose classes are pooled; "
+        "auto recognises part/class and class, and refuses what is not clear.",
+        DATA,
+    ),
+]
+KeptTogether = Annotated[
+    str | None,
+    Option(
+        "For a folder of images, what stays together when parts are drawn: a column of its "
+        "groups.csv, or a regular expression whose first group, or whole match, in an image's "
+        "path names its group.",
+        DATA,
+        metavar="COLUMN|REGEX",
     ),
 ]
 BeetleCount = Annotated[int, Option("Number of beetles to draw.", DATA, at_least(120))]
@@ -31,6 +59,8 @@ class DataOptions:
         split_seed: seed of the split, where there is no official one.
         validation: share of the training samples of each class that is held out.
         beetles: number of beetles to draw, all parts together.
+        layout: what the folders in a folder of images stand for.
+        group: column of groups.csv or regular expression for what stays in one part.
     """
 
     data_dir: Path | None = None
@@ -38,3 +68,5 @@ class DataOptions:
     split_seed: int = 0
     validation: float = 0.1
     beetles: int = 3000
+    layout: Layout = "auto"
+    group: str | None = None

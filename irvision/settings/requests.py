@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from irtheory.runs.options import Option, at_least, between
-from irvision.settings.data import DATA, SampleUnit
+from irvision.settings.data import DATA, FolderLayout, KeptTogether, SampleUnit
 from irvision.settings.train import MACHINE
 
 RUN, OUTPUT = "Run", "Output"
@@ -140,6 +140,8 @@ class CheckRequest:
     name: DataSet
     data_dir: DataFolder = None
     unit: SampleUnit = "object"
+    layout: FolderLayout = "auto"
+    group: KeptTogether = None
     processes: Decoders = None
     as_json: Json = False
 
@@ -167,6 +169,7 @@ class PrepareRequest:
     ] = None
     data_dir: DataFolder = None
     unit: SampleUnit = "object"
+    layout: FolderLayout = "auto"
     cache_dir: CacheFolder = None
     processes: Decoders = None
     max_bad: Annotated[
@@ -187,6 +190,7 @@ class ShowRequest:
     name: DataSet
     data_dir: DataFolder = None
     unit: SampleUnit = "object"
+    layout: FolderLayout = "auto"
     out: Annotated[
         Path | None, Option("PNG file to write, replaced if it is there.", default="NAME.png")
     ] = None

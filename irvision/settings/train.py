@@ -20,7 +20,14 @@ from irtheory.runs.options import (
     flag_of,
 )
 from irtheory.trees.choices import Criterion
-from irvision.settings.data import DATA, BeetleCount, DataOptions, SampleUnit
+from irvision.settings.data import (
+    DATA,
+    BeetleCount,
+    DataOptions,
+    FolderLayout,
+    KeptTogether,
+    SampleUnit,
+)
 
 if TYPE_CHECKING:
     from irtheory.intersection.weights import Weights
@@ -68,6 +75,8 @@ class TrainSettings:
         Option("Folder that holds the data set.", DATA, default="$IRA_DATA or ./data"),
     ] = None
     unit: SampleUnit = DataOptions.unit
+    layout: FolderLayout = DataOptions.layout
+    group: KeptTogether = DataOptions.group
     validation: Annotated[
         float,
         Option("Share of the training images held out for validation.", DATA, between(0, 0.5)),

@@ -5,10 +5,9 @@ Results hold zeros and ones as float32, NaN where an annotation is missing.
 
 from __future__ import annotations
 
-import csv
 import warnings
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,19 @@ from jaxtyping import Float32, Int, Shaped
 
 from irtheory.runs.files import InputError
 from irvision.data.datasets.lines import bad_line, is_number, numbered_lines
+from irvision.data.datasets.tables import read_header, read_rows
 
 # Number of fields before the attributes in a line of aPascal or aYahoo.
 OBJECT_FIELDS = 6
 # First and last degree of certainty in CUB; the first means that the part is not visible.
 NOT_VISIBLE, DEFINITELY = 1, 4
 CUB_LINE = "image, attribute, 0 or 1, certainty 1 to 4 and a time"
-CELLS = {"0": 0.0, "1": 1.0, "": np.nan}
+# What programs write for no, yes and not known, in any letter case.
+CELLS = {
+    **dict.fromkeys(("0", "0.0", "false"), 0.0),
+    **dict.fromkeys(("1", "1.0", "true"), 1.0),
+    **dict.fromkeys(("", "nan", "na", "<na>"), np.nan),
+}
 
 
 def read_object_attributes(
@@ -77,39 +82,20 @@ def read_csv_attributes(
     """Names and values of a table with a header: `image`, then one column for each attribute.
 
     Args:
-        file: comma-separated; cells are 0, 1 or empty (unknown).
+        file: comma-separated; cells are 0, 1 or empty (unknown), or other words of `CELLS`.
         images: paths relative to the folder of the file; images without a line are unknown.
 
     Raises:
         InputError: a wrong header or cell, or an image that does not exist or is listed twice.
     """
-    lines = ((number, _cells(file, number, line)) for number, line in numbered_lines(file))
-    names = _header(file, *next(lines, (1, [])))
-    row_of = {PurePosixPath(image): row for row, image in enumerate(images)}
+    names, lines = read_header(file, "attributes")
     values = np.full((len(images), len(names)), np.nan, dtype=np.float32)
-    for number, (image, *cells) in lines:
-        row = row_of.pop(PurePosixPath(image), None)
-        if row is None:
-            raise bad_line(file, number, "an image of this folder, once", image)
-        if len(cells) != len(names) or not set(cells) <= set(CELLS):
+    for number, row, cells in read_rows(file, lines, images):
+        words = [cell.casefold() for cell in cells]
+        if len(words) != len(names) or not set(words) <= CELLS.keys():
             raise bad_line(file, number, f"{len(names)} cells of 0, 1 or nothing", ",".join(cells))
-        values[row] = [CELLS[cell] for cell in cells]
+        values[row] = [CELLS[word] for word in words]
     return names, values
-
-
-def _cells(file: Path, number: int, line: str) -> list[str]:
-    """Cells of one line; quoted line breaks are not supported."""
-    try:
-        return [cell.strip() for cell in next(csv.reader([line]))]
-    except csv.Error as error:
-        raise bad_line(file, number, "comma-separated cells", line) from error
-
-
-def _header(file: Path, number: int, names: Sequence[str]) -> tuple[str, ...]:
-    distinct = len(set(names)) == len(names) and all(names)
-    if len(names) < 2 or names[0] != "image" or not distinct:
-        raise bad_line(file, number, "a header: image, then names of attributes", ",".join(names))
-    return tuple(names[1:])
 
 
 def _binary(file: Path, number: int, fields: Sequence[str], count: int) -> Shaped[np.ndarray, " n"]:

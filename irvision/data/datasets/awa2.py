@@ -14,8 +14,9 @@ from irvision.data.datasets.layout import Needed, find_root, require
 from irvision.data.datasets.lines import read_numbered
 from irvision.data.datasets.splits import Draw
 from irvision.data.examples import Attributes, Examples
-from irvision.data.pixels.image_files import Listing, list_images, name_passed
+from irvision.data.pixels.image_files import Tree, read_tree
 from irvision.data.pixels.photographs import Photographs
+from irvision.data.pixels.unread import leftovers, name_links, name_unread
 from irvision.settings.data import DataOptions
 
 NAME = "AwA2"
@@ -43,14 +44,17 @@ def load_examples(options: DataOptions) -> Examples:
     require(folder, FILES, "training", SOURCE)
     classes = _classes(folder)
     images = IMAGES.get(folder)
-    listings = [_images(images, name) for name in classes]
-    found = [list(listing.below(name)) for name, listing in zip(classes, listings, strict=True)]
+    trees = [_images(images, name) for name in classes]
+    found = [sorted(tree.images_below(f"{tree.name}/")) for tree in trees]
     files = tuple(chain.from_iterable(found))
     labels = np.repeat(np.arange(len(classes)), [len(some) for some in found])
     draw = Draw(files, None, options)
     parts = draw.parts(labels)
     pixels = Photographs(images, files)
-    notes = (compare_counts(NAME, parts), *name_passed(listings))
+    folders = chain.from_iterable(tree.everything() for tree in trees)
+    unread = chain.from_iterable(leftovers(one, beside_classes=False) for one in folders)
+    linked = chain.from_iterable(map(name_links, trees))
+    notes = (compare_counts(NAME, parts), *name_unread(unread, len(files)), *linked)
     return Examples(NAME, classes, labels, parts, pixels, notes, draw)
 
 
@@ -69,11 +73,11 @@ def _classes(folder: Path) -> tuple[str, ...]:
     return read_numbered(CLASSES.get(folder), "the name of a class", "path")
 
 
-def _images(folder: Path, name: str) -> Listing:
+def _images(folder: Path, name: str) -> Tree:
     """The images of a class."""
     if not (folder / name).is_dir():
         raise InputError(f"{folder / name}: expected a folder of images of this class. {SOURCE}")
-    found = list_images(folder / name)
-    if not found.images:
+    found = read_tree(folder / name)
+    if not found.count():
         raise InputError(f"{folder / name}: expected images of this class, found none. {SOURCE}")
     return found

@@ -1,8 +1,9 @@
-"""Any folder of images: one folder per class, optionally inside folders for the parts.
+"""Any folder of images: one folder per class, in or around folders for parts or groups.
 
     FOLDER/class/….jpg                                    (random parts, 70/30)
     FOLDER/train/class/….jpg, FOLDER/test/class/….jpg     (and validation/, else random)
     FOLDER/attributes.csv                                 (optional, for evaluation)
+    FOLDER/groups.csv                                     (optional, for --group)
 
 `registry` stores the path given by the user in `options.data_dir`.
 """
@@ -12,50 +13,57 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Int, Shaped, UInt8
 
 from irtheory.runs.files import InputError
 from irvision.data.datasets import annotations
+from irvision.data.datasets.folder_classes import (
+    name_alike,
+    name_nested,
+    settle_parts,
+)
+from irvision.data.datasets.folder_groups import check_groups, group_notes, read_groups
+from irvision.data.datasets.folder_layout import mixed_note, recognise
+from irvision.data.datasets.folder_reading import ClassFolder, levels_of, read_levels
 from irvision.data.datasets.layout import Needed
 from irvision.data.datasets.splits import Draw, check_split
-from irvision.data.examples import PARTS, Attributes, Examples, Part
-from irvision.data.pixels.image_files import (
-    SUFFIXES,
-    Listing,
-    list_folders,
-    list_images,
-    name_passed,
-)
+from irvision.data.examples import PARTS, Attributes, Examples
+from irvision.data.pixels.image_files import follow_links, read_tree
 from irvision.data.pixels.photographs import Photographs, check_same
+from irvision.data.pixels.unread import Unread, name_frames, name_links, name_unread
 from irvision.settings.data import DataOptions
 
 ATTRIBUTES = Needed(("attributes.csv",), "a table of attributes", "evaluation")
 FILES = (ATTRIBUTES,)
 SOURCE = "These are images of your own."
-# Names of folders for parts, in any letter case.
-PART_OF: dict[str, Part] = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
 FEWEST_CLASSES = 2
+# Folders in one another that the recognised layouts have: those of parts, and of classes.
+AUTO_LEVELS = 2
 # One for training and one for testing.
 FEWEST_IMAGES = 2
 
 
 @dataclass(frozen=True)
-class ClassFolder:
-    """Images of a class in a part (None: in all parts); `place` is relative to the data folder."""
+class Reading:
+    """What a folder was read as.
 
-    part: Part | None
-    name: str
-    place: str
-    listing: Listing
+    Attributes:
+        found: the folders of classes, in the order of their images.
+        unread: what is not read.
+        notes: on how the folders were understood.
+    """
+
+    found: tuple[ClassFolder, ...]
+    unread: tuple[Unread, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of the images, relative to the data folder."""
+        return tuple(image for one in self.found for image in one.images)
 
 
 def root(options: DataOptions) -> Path:
@@ -72,17 +80,31 @@ def load_examples(options: DataOptions) -> Examples:
         InputError: no images, fewer than two classes, or too few images of a class.
     """
     folder = root(options)
-    tops = list_folders(folder)
-    listed = _listed(folder, _part_folders(folder, tops))
-    classes = _classes(folder, listed)
+    reading = _read(folder, options)
+    classes = _classes(folder, reading)
     number_of = {name: number for number, name in enumerate(classes)}
-    sizes = [len(one.listing.images) for one in listed]
-    labels = np.repeat([number_of[one.name] for one in listed], sizes)
-    pixels = _photographs(folder, listed)
-    given = np.repeat([one.part or "" for one in listed], sizes)
-    draw = _draw(pixels.files, options, given)
+    sizes = [len(one.images) for one in reading.found]
+    labels = np.repeat([number_of[one.name] for one in reading.found], sizes)
+    pixels = Photographs(folder, reading.files)
+    given = np.repeat([one.part or "" for one in reading.found], sizes)
+    groups = pixels.files
+    if options.group is not None:
+        groups = read_groups(folder, pixels.files, options.group)
+        check_groups(pixels.files, groups, given, options.group)
+    draw = _draw(groups, options, given)
     parts = _given(given) if draw is None else draw.parts(labels)
-    notes = (*_name_mixed(tops), *name_passed(one.listing for one in listed))
+    if options.group is not None and not (parts == PARTS.index("test")).any():
+        raise InputError(
+            f"--group {options.group}: expected classes with images in several groups, found "
+            "none, so that no images are left for testing"
+        )
+    notes = (
+        *reading.notes,
+        *_name_lacking(classes, labels, parts, options.validation),
+        *(group_notes(groups, options.group) if options.group is not None else ()),
+        *name_unread(reading.unread, len(pixels)),
+        *name_frames(folder, pixels.files),
+    )
     return Examples(folder.resolve().name, classes, labels, parts, pixels, notes, draw)
 
 
@@ -93,18 +115,17 @@ def load_all(options: DataOptions) -> Examples:
         InputError: no images.
     """
     folder = root(options)
-    tops = list_folders(folder)
-    listed = _listed(folder, _part_folders(folder, tops))
-    if not listed:
+    reading = _read(folder, options)
+    if not reading.files:
         raise InputError(f"{folder}: expected a folder of images for each class, found none")
-    classes = tuple(sorted({one.name for one in listed}))
-    sizes = [len(one.listing.images) for one in listed]
-    labels = np.repeat([classes.index(one.name) for one in listed], sizes)
+    classes = tuple(sorted({one.name for one in reading.found}))
+    sizes = [len(one.images) for one in reading.found]
+    labels = np.repeat([classes.index(one.name) for one in reading.found], sizes)
     parts = np.full(len(labels), PARTS.index("test"), np.uint8)
-    notes = (*_name_mixed(tops), *name_passed(one.listing for one in listed))
-    return Examples(
-        folder.resolve().name, classes, labels, parts, _photographs(folder, listed), notes
-    )
+    pixels = Photographs(folder, reading.files)
+    unread = name_unread(reading.unread, len(pixels))
+    notes = (*reading.notes, *unread, *name_frames(folder, pixels.files))
+    return Examples(folder.resolve().name, classes, labels, parts, pixels, notes)
 
 
 def load_attributes(options: DataOptions, examples: Examples) -> Attributes | None:
@@ -113,71 +134,45 @@ def load_attributes(options: DataOptions, examples: Examples) -> Attributes | No
     file = ATTRIBUTES.find(folder)
     if file is None:
         return None
-    pixels = _photographs(folder, _listed(folder, _part_folders(folder, list_folders(folder))))
+    pixels = Photographs(folder, _read(folder, options).files)
     check_same(examples, pixels)
     return Attributes(*annotations.read_csv_attributes(file, pixels.files))
 
 
-def _part_folders(folder: Path, tops: Sequence[str]) -> dict[str, Part]:
-    """The folders of parts, if all folders are; among other classes, `train` is a class too."""
-    parts: dict[str, Part] = {
-        top: PART_OF[top.casefold()] for top in tops if top.casefold() in PART_OF
-    }
-    if len(parts) < len(tops):
-        return {}
-    names: dict[Part, str] = {}
-    for top, part in parts.items():
-        if (other := names.setdefault(part, top)) != top:
-            raise InputError(f"{folder}: expected one {part} folder, found {other} and {top}")
-    for needed in ("train", "test"):
-        if parts and needed not in names:
-            raise InputError(f"{folder / needed}: expected a folder beside {tops[0]}, found none")
-    return parts
+def _read(folder: Path, options: DataOptions) -> Reading:
+    """The class folders along the layout that was asked for, or is recognised."""
+    tree = read_tree(folder)
+    layout = options.layout
+    if layout == "auto":
+        layout = recognise(follow_links(tree, folder, AUTO_LEVELS))
+    levels = levels_of(layout)
+    tree = follow_links(tree, folder, len(levels))
+    every = list(read_levels(folder, tree, levels))
+    unread = tuple(one for one in every if isinstance(one, Unread))
+    found, on_parts = settle_parts(folder, [one for one in every if isinstance(one, ClassFolder)])
+    found, on_names = name_alike(folder, found)
+    mixed = mixed_note(tree) if layout == "class" else ()
+    way = "; pass --layout group/class if the lower folders are the classes"
+    nested = name_nested(found, way if layout == "class" else "")
+    if options.layout != "auto":
+        mixed = nested = ()
+    notes = (*mixed, *on_parts, *on_names, *nested, *name_links(tree))
+    return Reading(tuple(found), unread, notes)
 
 
-def _name_mixed(tops: Sequence[str]) -> tuple[str, ...]:
-    """A note on folders that are named like parts but read as classes; or nothing."""
-    called = [top for top in tops if top.casefold() in PART_OF]
-    if len(called) in (0, len(tops)):
-        return ()
-    other = next(top for top in tops if top not in called)
-    return (f"Read as classes: {', '.join(called)}, as {other} beside them is no part.",)
-
-
-def _listed(folder: Path, parts: dict[str, Part]) -> list[ClassFolder]:
-    """The class folders of all parts."""
-    found = []
-    for top, part in parts.items() or [(".", None)]:
-        names = list_folders(folder / top)
-        if part and not names:
-            raise InputError(f"{folder / top}: expected a folder of images for each class")
-        for name in names:
-            listing = list_images(folder / top / name)
-            if not listing.images:
-                kinds = ", ".join(suffix[1:] for suffix in SUFFIXES)
-                raise InputError(f"{folder / top / name}: expected images ({kinds}), found none")
-            found.append(ClassFolder(part, name, PurePosixPath(top, name).as_posix(), listing))
-    return found
-
-
-def _photographs(folder: Path, listed: Sequence[ClassFolder]) -> Photographs:
-    return Photographs(
-        folder, tuple(file for one in listed for file in one.listing.below(one.place))
-    )
-
-
-def _classes(folder: Path, listed: Sequence[ClassFolder]) -> tuple[str, ...]:
+def _classes(folder: Path, reading: Reading) -> tuple[str, ...]:
     """Class names in alphabetical order, after checking that each class has enough images."""
     counts = Counter[str]()
-    for one in listed:
+    for one in reading.found:
         if one.part in (None, "train"):
-            counts[one.name] += len(one.listing.images)
+            counts[one.name] += len(one.images)
     if len(counts) < FEWEST_CLASSES:
+        there = " ".join(("", *name_unread(reading.unread, len(reading.files))))
         raise InputError(
             f"{folder}: expected a folder of images for each of at least {FEWEST_CLASSES} "
-            f"classes, found {len(counts)}"
+            f"classes, found {len(counts)}.{there}"
         )
-    for one in listed:
+    for one in reading.found:
         if one.name not in counts:
             raise InputError(f"{folder / one.place}: expected a class that train has too")
         if one.part is None and counts[one.name] < FEWEST_IMAGES:
@@ -189,13 +184,13 @@ def _classes(folder: Path, listed: Sequence[ClassFolder]) -> tuple[str, ...]:
 
 
 def _draw(
-    files: tuple[str, ...], options: DataOptions, given: Shaped[np.ndarray, " m"]
+    groups: tuple[str, ...], options: DataOptions, given: Shaped[np.ndarray, " m"]
 ) -> Draw | None:
     """How the parts that folders do not give are drawn; None if they give all."""
     if "" in given:
-        return Draw(files, None, options)
+        return Draw(groups, None, options)
     if "validation" not in given:
-        return Draw(files, given == "test", options)
+        return Draw(groups, given == "test", options)
     check_split(options)
     if options.validation != DataOptions.validation:
         raise InputError(
@@ -207,3 +202,18 @@ def _draw(
 
 def _given(given: Shaped[np.ndarray, " m"]) -> UInt8[np.ndarray, " m"]:
     return np.array([PARTS.index(part) for part in given], np.uint8)
+
+
+def _name_lacking(
+    classes: Sequence[str],
+    labels: Int[np.ndarray, " m"],
+    parts: UInt8[np.ndarray, " m"],
+    validation: float,
+) -> tuple[str, ...]:
+    """Notes on the classes without test images, and on a validation part without images."""
+    tested = np.bincount(labels[parts == PARTS.index("test")], minlength=len(classes))
+    lacking = [name for name, count in zip(classes, tested, strict=True) if not count]
+    notes = [f"No test images of: {', '.join(lacking)}."] if lacking else []
+    if validation and not (parts == PARTS.index("validation")).any():
+        notes.append("No validation images: too few images, or groups that are too large.")
+    return tuple(notes)

@@ -24,6 +24,8 @@ from irvision.settings.data import DataOptions
 TEST_SHARE = 0.3
 # Each draw has its own random stream, so that the two are independent.
 TEST_STREAM, VALIDATION_STREAM = 0, 1
+# Groups of --group may be larger than a part: one may then make up this share of a class.
+MOST_TEST, MOST_VALIDATION = 1.0, 1 / 3
 TRAIN, VALIDATION, TEST = range(len(PARTS))
 
 
@@ -90,13 +92,21 @@ def _drawn(
     test: Bool[np.ndarray, " m"] | None,
 ) -> UInt8[np.ndarray, " m"]:
     """The parts, where a given test part may divide a group."""
+    named = options.group is not None
     if test is None:
-        test = draw_share(labels, groups, TEST_SHARE, options.split_seed, TEST_STREAM)
+        test = draw_share(
+            labels, groups, TEST_SHARE, options.split_seed, TEST_STREAM, MOST_TEST * named
+        )
     parts = np.where(test, TEST, TRAIN).astype(np.uint8)
     rest = np.flatnonzero(~test)
-    named = [groups[row] for row in rest.tolist()]
-    seed = options.split_seed
-    held = draw_share(labels[rest], named, options.validation, seed, VALIDATION_STREAM)
+    held = draw_share(
+        labels[rest],
+        [groups[row] for row in rest.tolist()],
+        options.validation,
+        options.split_seed,
+        VALIDATION_STREAM,
+        MOST_VALIDATION * named,
+    )
     parts[rest[held]] = VALIDATION
     return parts
 
@@ -119,12 +129,18 @@ def check_disjoint(parts: UInt8[np.ndarray, " m"], groups: Sequence[str]) -> Non
 
 
 def draw_share(
-    labels: Int[np.ndarray, " m"], groups: Sequence[str], share: float, seed: int, stream: int
+    labels: Int[np.ndarray, " m"],
+    groups: Sequence[str],
+    share: float,
+    seed: int,
+    stream: int,
+    most: float = 0.0,
 ) -> Bool[np.ndarray, " m"]:
     """Choose whole groups that make up a share of each class.
 
     Classes are handled from the rarest to the most frequent, and a group belongs to its rarest
-    class: for a frequent class, other groups can still make up the share.
+    class: for a frequent class, other groups can still make up the share. Where all groups of a
+    class are too large, the smallest is chosen if it makes up at most the share `most` of it.
     """
     members: dict[str, list[int]] = defaultdict(list)
     for row, group in enumerate(groups):
@@ -137,13 +153,22 @@ def draw_share(
         in_turn[min(held[group], key=lambda c: (totals[c], c))].append(group)
     chosen = np.zeros(len(labels), dtype=bool)
     taken: Counter[int] = Counter()
+
+    def take(group: str) -> None:
+        """Choose a group, unless that leaves nothing of a class."""
+        if all(taken[c] + n < totals[c] for c, n in held[group].items()):
+            taken.update(held[group])
+            chosen[members[group]] = True
+
     for label in sorted(totals, key=lambda c: (totals[c], c)):
         goal = share_of(totals[label], share)
         for group in in_turn[label]:
-            nearer = 2 * (goal - taken[label]) >= held[group][label]
-            if nearer and all(taken[c] + n < totals[c] for c, n in held[group].items()):
-                taken.update(held[group])
-                chosen[members[group]] = True
+            if 2 * (goal - taken[label]) >= held[group][label]:
+                take(group)
+        if goal and not taken[label] and in_turn[label]:
+            smallest = min(in_turn[label], key=lambda group: held[group][label])
+            if held[smallest][label] <= most * totals[label]:
+                take(smallest)
     return chosen
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -94,8 +96,12 @@ def test_what_is_passed_over_is_named(flat, tmp_path_factory):
     (flat / "bird/deep/film.GIF").write_bytes(b"")
     examples = load_examples(str(flat), DataOptions())
     assert len(examples.labels) == 16
-    (note,) = examples.notes
-    assert "Not read: 2, such as" in note and f"{flat}/bird/deep/film.GIF" in note
+    linked, unread = examples.notes
+    assert unread == (
+        "Not read: 1 of 17 files; pictures or films of other formats: 1 (such as "
+        f"{flat}/bird/deep/film.GIF)."
+    )
+    assert linked == f"Linked folders that are not followed: 1, such as {flat}/cat/linked."
 
 
 def test_a_folder_that_cannot_be_read_is_named(flat, monkeypatch):
@@ -119,11 +125,9 @@ def test_a_folder_that_cannot_be_read_is_named(flat, monkeypatch):
         (["a/1.png", "a/2.png"], "at least 2 classes, found 1"),
         (["a/1.png", "a/2.png", "b/1.png"], "b: expected at least 2 images, found 1"),
         (["a/1.png", "a/2.png", "b/1.txt"], r"b: expected images \(jpg, .*\), found none"),
-        (["train/a/1.png", "train/b/1.png"], "test: expected a folder beside train"),
-        (
-            ["train/a/1.png", "train/b/1.png", "test/1.png"],
-            "test: expected a folder of images for each class",
-        ),
+        (["a/1.gif", "b/1.png"], r"found none; Not read: 1 of 1 files; .*a/1\.gif"),
+        (["1.png", "2.png"], r"classes, found 0\. Not read: 2 of 2 files"),
+        (["train/1.png", "test/a/1.png"], "train: expected a folder of images for each class"),
         (["test/a/1.png", "val/b/1.png"], "train: expected a folder beside test"),
         (
             ["train/a/1.png", "train/b/1.png", "test/c/1.png"],
@@ -186,6 +190,66 @@ def test_a_table_that_is_wrong_is_named_by_its_line(flat, table, message):
     examples = load_examples(str(flat), DataOptions())
     with pytest.raises(InputError, match=rf"attributes\.csv{message}"):
         load_attributes(str(flat), DataOptions(), examples)
+
+
+def values_of(root: Path, table: str) -> dict[str, list[float]]:
+    (root / "attributes.csv").write_bytes(table.encode())
+    examples = load_examples(str(root), DataOptions())
+    attributes = load_attributes(str(root), DataOptions(), examples)
+    assert attributes is not None
+    names = [examples.pixels.name(row) for row in range(len(examples.labels))]
+    rows = zip(names, attributes.values.tolist(), strict=True)
+    found = {str(Path(name).relative_to(root)): row for name, row in rows}
+    return {name: row for name, row in found.items() if not np.isnan(row).all()}
+
+
+def test_cells_may_be_written_as_programs_write_them(flat):
+    cells = {
+        "cat/0.png,1.0,0.0,": [1, 0, np.nan],
+        "cat/1.png,True,FALSE,false": [1, 0, 0],
+        "cat/2.png,1,NaN,0": [1, np.nan, 0],
+        "cat/3.png,NA,<NA>,1.0": [np.nan, np.nan, 1],
+    }
+    found = values_of(flat, "\r\n".join(["image,x,y,z", *cells, ""]))
+    np.testing.assert_array_equal(list(found.values()), list(cells.values()))
+
+
+@pytest.mark.parametrize("cell", ["0.5", "2.0", "-1", "yes", "01", "1e0", "inf", "null"])
+def test_other_cells_are_refused(flat, cell):
+    with pytest.raises(InputError, match=r"attributes\.csv:2: expected 1 cells of 0, 1 or nothing"):
+        values_of(flat, f"image,x\ncat/1.png,{cell}\n")
+
+
+def test_images_are_found_however_their_names_are_written(tmp_path):
+    names = ["Café/é, 1.png", "Café/2.png", "Café/3.png", "b/4.png", "b/5.png"]
+    forms: list[tuple[Literal["NFC", "NFD"], Literal["NFC", "NFD"]]]
+    forms = [("NFC", "NFD"), ("NFD", "NFC")]
+    for form, other in forms:
+        root = tmp_path / form
+        for name in names:
+            draw(root / unicodedata.normalize(form, name))
+        lines = ['"Café/é, 1.png",1', "Café\\2.png,0", "./Café/3.png,1", ".\\b\\4.png,0"]
+        table = "\n".join(["\ufeffimage,é", *lines])
+        found = values_of(root, unicodedata.normalize(other, table))
+        stored = [unicodedata.normalize(form, name) for name in names[:4]]
+        assert found == dict(zip(stored, [[1], [0], [1], [0]], strict=True))
+
+
+def test_one_image_under_two_names_is_refused(flat):
+    for again in ("./cat/1.png", "cat\\1.png", "cat//1.png"):
+        with pytest.raises(InputError, match=r":3: expected an image of this folder, once"):
+            values_of(flat, f"image,x\ncat/1.png,1\n{again},1\n")
+
+
+def test_names_that_stand_for_two_images_are_refused(flat):
+    composed = unicodedata.normalize("NFC", "cat/é.png")
+    decomposed = unicodedata.normalize("NFD", composed)
+    for name in (composed, decomposed):
+        draw(flat / name)
+    with pytest.raises(InputError, match=r":2: expected an image of this folder, once"):
+        values_of(flat, "image,x\ncat\\é.png,1\n")
+    found = values_of(flat, f"image,x\n{composed},1\n{decomposed},0\n")
+    assert found == {composed: [1], decomposed: [0]}
 
 
 def test_images_that_came_later_are_noticed(flat):
