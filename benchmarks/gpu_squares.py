@@ -12,6 +12,8 @@ from irvision.data.batches.material import Material
 from irvision.data.batches.pictures import RESIDENT, place_pictures
 from irvision.data.examples import BadImage, Examples
 from irvision.data.pixels.cache import PixelCache
+from irvision.data.pixels.prints import PRINT
+from irvision.data.pixels.ranges import Ranges
 from irvision.runtime.device import Runtime
 
 # As aYahoo has.
@@ -54,6 +56,8 @@ def drawn(images: int, side: int, runtime: Runtime, on_host: bool) -> Material:
     parts = np.zeros(images, np.uint8)
     examples = Examples("synthetic", names, labels, parts, Squares(pixels))
     # In memory in the place of a file mapped into it.
-    cache = PixelCache(cast(Any, pixels), (), Path("synthetic"), True)
+    cache = PixelCache(
+        cast(Any, pixels), (), np.zeros(len(pixels), PRINT), Ranges(), Path("synthetic"), True
+    )
     pictures = place_pictures(pixels, labels, runtime, 0.0 if on_host else RESIDENT)
     return Material(examples, cache, pictures)

@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +220,7 @@ def prepare_command(given: Mapping[str, Any]) -> None:
 
 def show_command(given: Mapping[str, Any]) -> None:
     """Write a picture of a data set."""
+    from irvision.data.pixels.cache import ranged
     from irvision.data.report.beetle_sheet import contact_sheet
     from irvision.data.report.show import sample_grid, write_png
 
@@ -231,6 +232,7 @@ def show_command(given: Mapping[str, Any]) -> None:
         contact_sheet(path, seed=request.seed)
     else:
         examples = load_examples(name, options)
+        examples = replace(examples, pixels=ranged(examples.pixels))
         write_png(sample_grid(examples, COLUMNS, SIDE, request.seed), path)
     print_plain(console := make_console(), f"wrote {path}")
     print_plain(console, f"next: open it, then {_train_line(name, options)}")

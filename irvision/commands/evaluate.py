@@ -16,11 +16,11 @@ from irtheory.intersection.network import Network, collect
 from irtheory.runs.console import make_console, print_plain, print_written
 from irtheory.runs.files import InputError
 from irtheory.runs.options import take
+from irvision.commands.scored_samples import other_samples, own_samples
 from irvision.data.batches.loader import evaluation_batches
-from irvision.data.batches.material import Material, gather_material
-from irvision.data.examples import PARTS, Attributes, Part, check_samples, samples_digest
+from irvision.data.batches.material import Material
+from irvision.data.examples import PARTS, Attributes, Part
 from irvision.data.pixels.cache_folder import cache_folder
-from irvision.data.registry import load_attributes, load_examples
 from irvision.evaluation.epoch_fidelity import EpochFidelity, fidelity_by_epoch
 from irvision.evaluation.files import write_evaluation
 from irvision.evaluation.report import print_evaluation
@@ -28,7 +28,7 @@ from irvision.evaluation.scores import evaluate
 from irvision.evaluation.subject import Predictions, Subject
 from irvision.models.frozen import features_in_order, features_of
 from irvision.models.network import view_of
-from irvision.runs.names import EVALUATION
+from irvision.runs.samples import distinct_names
 from irvision.runs.trained import Trained, load_trained, with_data_dir
 from irvision.runtime.device import autocast, start_runtime
 from irvision.runtime.memory import report_out_of_memory
@@ -47,42 +47,53 @@ def evaluate_command(given: Mapping[str, Any]) -> None:
     """
     request = take(EvaluateRequest, given)
     console = make_console(quiet=request.as_json)
-    _evaluate(request, console)
+    written = _evaluate(request, console)
     if request.as_json:
-        print((request.folder / EVALUATION).read_text(encoding="utf-8"), end="")
+        print(written.read_text(encoding="utf-8"), end="")
 
 
-def _evaluate(request: EvaluateRequest, console: Console) -> None:
+def _evaluate(request: EvaluateRequest, console: Console) -> Path:
+    """Score what was asked for; returns the path of the result."""
     run, null_draws, seed = request.folder, request.null_draws, request.seed
     trained = load_trained(run)
-    settings = with_data_dir(trained.settings, request.data_dir)
+    settings = trained.settings
+    if request.test is None:
+        settings = with_data_dir(settings, request.data_dir)
     # A run trained in bf16 is scored in bf16 if the device supports it, else in fp32.
     runtime = start_runtime(request.device, "fp32" if settings.precision == "fp32" else None)
     cache_dir = request.cache_dir or cache_folder().parent
-    examples = load_examples(settings.dataset, settings.data)
-    check_samples(samples_digest(examples), trained.samples, settings.dataset)
     advice = ": pass --device cpu" if runtime.device.type == "cuda" else ""
     with report_out_of_memory(f"out of memory on {runtime.device}{advice}"):
-        material = gather_material(examples, settings, runtime, cache_dir, console)
+        if request.test is None:
+            scored = own_samples(request, trained, settings, runtime, cache_dir, console)
+        else:
+            scored = other_samples(request, trained, runtime, cache_dir, console)
+        material = scored.material
         if not (count := len(material.rows("test"))):
-            raise InputError(f"{settings.dataset}: expected test images, found none")
+            raise InputError(
+                f"{request.test or settings.dataset}: expected test images, found none"
+            )
         print_plain(console, f"scoring {count} test images on {runtime.device}")
         trained.network.to(runtime.device)
         predictions = predict(trained, material, cache_dir, console)
-    attributes, note = load_attributes(settings.dataset, settings.data, examples), ""
+    attributes, note = scored.attributes(), ""
     subject = _subject(trained, material, predictions, attributes)
     with console.status("scoring codes against attributes …"):
         evaluation = evaluate(subject, null_draws, request.bootstrap, seed)
         held = _of(attributes, material.rows("validation"))
-        if held is not None:
+        if held is not None and scored.folder is None:
             epochs, note = _by_epoch(run, trained, held, null_draws, seed)
             evaluation = replace(evaluation, epochs=epochs)
     # Written before it is printed: a closed pipe then loses nothing.
-    written = write_evaluation(run, evaluation, subject, _names(material))
+    written = write_evaluation(run, evaluation, subject, _names(material), scored.folder)
     print_evaluation(console, evaluation)
     if note:
         print_plain(console, f"· {note}")
-    print_written(console, run, written, shlex.join(["ira", "plot", str(run)]))
+    if scored.folder is not None:
+        print_plain(console, f"wrote {run}/: {', '.join(path.name for path in written)}")
+    else:
+        print_written(console, run, written, shlex.join(["ira", "plot", str(run)]))
+    return written[0]
 
 
 def _by_epoch(
@@ -118,9 +129,9 @@ def _subject(
 
 
 def _names(material: Material) -> dict[Part, list[str]]:
-    """Names of the images of each part."""
-    pixels = material.examples.pixels
-    return {part: [pixels.name(row) for row in material.rows(part).tolist()] for part in PARTS}
+    """Names of the images of each part, as in samples.csv."""
+    names = distinct_names(material.examples)
+    return {part: [names[row] for row in material.rows(part).tolist()] for part in PARTS}
 
 
 def predict(

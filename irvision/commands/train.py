@@ -22,13 +22,16 @@ from irtheory.runs.folder import CONFIG, ENVIRONMENT, default_folder, open_run, 
 from irtheory.runs.lock import lock_run_folder
 from irtheory.runs.options import declared, flag_of, take
 from irtheory.trees.compile import compile_kernels
-from irvision.data.batches.material import Material, gather_material
+from irvision.commands.run_samples import samples_of, training_material
+from irvision.data.batches.material import Material
 from irvision.data.examples import Examples, samples_digest
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import is_known, load_examples
 from irvision.models.network import make_backbone
 from irvision.runs.checkpoint import load_checkpoint
 from irvision.runs.epoch_codes import CODES
+from irvision.runs.names import SAMPLES
+from irvision.runs.samples import write_samples
 from irvision.runs.tensorboard import TensorBoardLog, summary_writer
 from irvision.runs.trained import (
     FILES,
@@ -267,7 +270,11 @@ def _prepared(job: Job, new: bool) -> Session:
     compile_kernels(partial(print_plain, console))
     job.interruption.check()
     cache_dir = request.cache_dir or cache_folder().parent
-    material = gather_material(job.examples, settings, job.runtime, cache_dir, console)
+    # Before its first checkpoint, a run that was stopped is as good as new.
+    begun = request.resume is not None and _saved(job.folder)
+    material = training_material(
+        job.examples, settings, job.runtime, cache_dir, console, job.folder if begun else None
+    )
     print_plain(console, _headline(settings, job.examples.classes, material.rows("train")))
     labels = material.examples.labels[material.rows("train")]
     for line in balance_lines(labels, job.examples.classes, settings):
@@ -275,6 +282,8 @@ def _prepared(job: Job, new: bool) -> Session:
     session = _session(job, material, cache_dir)
     if new:
         _open(job)
+    if session.writes and not begun:
+        write_samples(job.folder, session.listed)
     return session
 
 
@@ -285,13 +294,16 @@ def _session(job: Job, material: Material, cache_dir: Path) -> Session:
     # A checkpoint holds every weight but those of a frozen backbone.
     begins = "none" if holds and not settings.freeze_backbone else settings.weights
     setup = set_up(replace(settings, weights=begins), material, job.runtime, cache_dir, job.console)
+    listed = samples_of(material)
     return Session(
         settings,
         setup,
         job.folder,
         job.examples.classes,
-        samples_digest(job.examples),
-        sorted(index for index, _, _ in material.cache.bad),
+        samples_digest(material.examples),
+        listed,
+        material.cache.ranges,
+        material.bad,
         first,
         job.console,
         TensorBoardLog(job.folder if request.tensorboard and first else None),
@@ -342,7 +354,7 @@ def _finish(session: Session, job: Job) -> int:
     if session.settings.keep == "best":
         print_plain(console, f"kept: epoch {result.kept_epoch}, the best on validation by T")
     kept = (CODES,) if session.setup.validation else ()
-    written = [folder / name for name in (METRICS, CHECKPOINTS, *kept, *FILES)]
+    written = [folder / name for name in (METRICS, CHECKPOINTS, SAMPLES, *kept, *FILES)]
     print_written(console, folder, written, shlex.join(["ira", "evaluate", str(folder)]))
     return 0
 

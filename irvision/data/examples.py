@@ -106,14 +106,20 @@ class Attributes:
     level: Literal["sample", "class"] = "sample"
 
 
-def samples_digest(examples: Examples) -> str:
-    """Digest of the samples' names below their common folder, their classes and their parts."""
+def names_below(examples: Examples) -> list[str]:
+    """Names of the samples below their common folder, each with a slash in front."""
     names = [examples.pixels.name(index) for index in range(len(examples.pixels))]
     # Comparing by characters is correct: dirname then cuts the prefix at its last slash.
     start = len(os.path.dirname(os.path.commonprefix(names)))  # noqa: RUF071
+    return [name[start:] for name in names]
+
+
+def samples_digest(examples: Examples) -> str:
+    """Digest of the samples' names below their common folder, their classes and their parts."""
+    names = names_below(examples)
     total = hashlib.sha256("\0".join(examples.classes).encode("utf-8", "surrogateescape"))
     for name, label, part in zip(names, examples.labels, examples.parts, strict=True):
-        line = f"{name[start:]}\0{label}\0{part}\n"
+        line = f"{name}\0{label}\0{part}\n"
         total.update(line.encode("utf-8", "surrogateescape"))
     return total.hexdigest()[:32]
 

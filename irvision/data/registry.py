@@ -43,9 +43,28 @@ def load_examples(dataset: str, options: DataOptions) -> Examples:
     module, options = resolve(dataset, options)
     with readable():
         examples = module.load_examples(options)
+    _check_printable(examples, dataset)
+    return examples
+
+
+def _check_printable(examples: Examples, dataset: str) -> None:
     for name in examples.classes:
         if not name.isprintable():
             raise InputError(f"{dataset}: expected class names that can be printed, found {name!r}")
+
+
+def load_all(options: DataOptions) -> Examples:
+    """All images of a folder of class folders in one part, to be scored.
+
+    Args:
+        options: `data_dir` is the folder.
+
+    Raises:
+        InputError: no images, or files that cannot be understood.
+    """
+    with readable():
+        examples = import_module(FOLDER).load_all(options)
+    _check_printable(examples, str(options.data_dir))
     return examples
 
 

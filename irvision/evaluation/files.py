@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -17,11 +18,15 @@ from irvision.evaluation.subject import Subject
 from irvision.runs.attribute_table import write_attribute_table
 from irvision.runs.key import key_text
 from irvision.runs.leaf_counts import readers_tree, write_leaf_counts
-from irvision.runs.names import ATTRIBUTES, EVALUATION, KEY, TESTS
+from irvision.runs.names import ATTRIBUTES, EVALUATION, KEY, TESTS, path_of
 
 
 def write_evaluation(
-    folder: Path, evaluation: Evaluation, subject: Subject, images: Mapping[Part, Sequence[str]]
+    run: Path,
+    evaluation: Evaluation,
+    subject: Subject,
+    images: Mapping[Part, Sequence[str]],
+    other: Path | None = None,
 ) -> list[Path]:
     """Write all files of an evaluation; evaluation.json is the last.
 
@@ -30,28 +35,56 @@ def write_evaluation(
     removed.
 
     Args:
-        folder: of the run.
+        run: folder of the run.
         evaluation: the scores.
         subject: what was scored.
         images: names of the images of each part.
+        other: another labelled set that was scored; the files then carry its name, and the key of
+            the run stays as it is.
 
     Returns:
-        The files.
+        The files, evaluation.json first.
     """
-    written = [folder / EVALUATION, *write_predictions(folder, subject, images)]
-    written += _write_tree(folder, evaluation.tests, subject)
-    tables = {ATTRIBUTES: evaluation.attributes, TESTS: evaluation.tests}
+    name = "" if other is None else _name_of(run, other)
+    result, attributes, tests = (
+        path_of(run, file, name) for file in (EVALUATION, ATTRIBUTES, TESTS)
+    )
+    written = [result, *write_predictions(run, name, subject, images)]
+    if other is None:
+        written += _write_tree(run, evaluation.tests, subject)
     if evaluation.fidelity:
-        write_attribute_table(folder / ATTRIBUTES, evaluation.attributes)
-        write_tests(folder / TESTS, evaluation.tests)
-        written += [folder / name for name in tables]
+        write_attribute_table(attributes, evaluation.attributes)
+        write_tests(tests, evaluation.tests)
+        written += [attributes, tests]
     else:
-        for stale in (*tables, *(f"attributes.{kind}" for kind in ("svg", "png"))):
-            (folder / stale).unlink(missing_ok=True)
+        figures = [] if name else [run / f"attributes.{kind}" for kind in ("svg", "png")]
+        for stale in (attributes, tests, *figures):
+            stale.unlink(missing_ok=True)
     content = asdict(evaluation)
     del content["attributes"]
-    write_json(folder / EVALUATION, content)
+    if other is not None:
+        content["folder"] = str(other.resolve())
+    write_json(result, content)
     return written
+
+
+def _name_of(run: Path, other: Path) -> str:
+    """The name of a labelled set, with a number if another one of that name was scored before."""
+    name = plain = other.resolve().name or "root"
+    number = 1
+    while not _is_free(path_of(run, EVALUATION, name), other):
+        number += 1
+        name = f"{plain}-{number}"
+    return name
+
+
+def _is_free(file: Path, other: Path) -> bool:
+    """Whether a file of results is missing, unreadable, or on the same labelled set."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return True
+    return not isinstance(content, dict) or content.get("folder") == str(other.resolve())
 
 
 def _write_tree(folder: Path, tests: Sequence[NodeName], subject: Subject) -> list[Path]:

@@ -17,13 +17,19 @@ from irtheory.runs.files import write_bytes, write_text
 from irvision.data.examples import PARTS, Part
 from irvision.evaluation.accuracy import confusion
 from irvision.evaluation.subject import Subject
-from irvision.runs.names import CONFUSION_G, CONFUSION_T, PREDICTIONS, PREDICTIONS_CODES
+from irvision.runs.names import (
+    CONFUSION_G,
+    CONFUSION_T,
+    PREDICTIONS,
+    PREDICTIONS_CODES,
+    path_of,
+)
 
 COLUMNS = ("image", "part", "class", "G", "T", "leaf")
 
 
 def write_predictions(
-    folder: Path, subject: Subject, images: Mapping[Part, Sequence[str]]
+    run: Path, other: str, subject: Subject, images: Mapping[Part, Sequence[str]]
 ) -> list[Path]:
     """Write predictions.csv, predictions.safetensors and the two tables of confusion.
 
@@ -32,7 +38,8 @@ def write_predictions(
     probable to G.
 
     Args:
-        folder: to write to.
+        run: folder of the run.
+        other: name of another labelled set, which is then part of the names; or an empty word.
         subject: the predictions and the tree.
         images: names of the images of each part.
     """
@@ -44,15 +51,15 @@ def write_predictions(
     table.writerow((*COLUMNS, *(f"p({name})" for name in subject.classes)))
     for part, rows in order.items():
         table.writerows(_rows(subject, part, rows, images[part]))
-    write_text(folder / PREDICTIONS, text.getvalue())
+    files = PREDICTIONS, PREDICTIONS_CODES, CONFUSION_G, CONFUSION_T
+    written = [path_of(run, file, other) for file in files]
+    write_text(written[0], text.getvalue())
     names = [images[part][row] for part, rows in order.items() for row in rows.tolist()]
     about = {"images": json.dumps(names), "classes": json.dumps(subject.classes)}
     about["parts"] = json.dumps(PARTS)
-    write_bytes(folder / PREDICTIONS_CODES, save(_tensors(subject, order), about))
-    written = [folder / PREDICTIONS, folder / PREDICTIONS_CODES]
-    for name, counts in zip((CONFUSION_G, CONFUSION_T), confusion(subject), strict=True):
-        _write_confusion(folder / name, subject.classes, counts)
-        written.append(folder / name)
+    write_bytes(written[1], save(_tensors(subject, order), about))
+    for path, counts in zip(written[2:], confusion(subject), strict=True):
+        _write_confusion(path, subject.classes, counts)
     return written
 
 

@@ -100,7 +100,7 @@ def _confused(rows: Sequence[Confused]) -> Table:
 
 def _fidelity(rows: Sequence[FidelityRow]) -> Table:
     table = _table(
-        "Feature fidelity without codes that are constant in training, and d(f;g) with them",
+        "Feature fidelity without constant codes, and d(f;g) with them",
         "features", "d(f;g)", "95%", "d(f‖g)", "d(g‖f)", "null", "adjusted", "constant", "with",
     )  # fmt: skip
     for row in rows:

@@ -20,6 +20,7 @@ from irtheory.runs.folder import CONFIG
 from irtheory.runs.options import from_content
 from irtheory.trees.tree import Tree
 from irvision.data.examples import Part
+from irvision.data.pixels.ranges import Ranges, read_ranges
 from irvision.data.registry import is_known
 from irvision.methods.contract import image_methods, make_network
 from irvision.models.backbones.registry import BACKBONES
@@ -31,6 +32,8 @@ from irvision.runs.reader import read_classes, read_kept, read_result, read_tree
 from irvision.settings.train import TrainSettings
 
 FILES = (WEIGHTS, TREE, KEY, LEAVES, CLASSES, RESULT)
+# Earlier releases took the upper eight of 16 bits, whatever the values.
+OF_EARLIER_RELEASES = Ranges(largest=0xFFFF)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Result:
         key_leaves: leaves of the key, in which branches that predict one class are merged.
         classes_named: number of classes that some leaf of T names.
         warnings: what was found odd, each with what to try.
+        pixels: digest of the pixels of all samples, see `irvision.runs.samples`.
+        ranges: of the values of images with more than eight bits, see
+            `irvision.data.pixels.ranges`.
     """
 
     kept: tuple[int, ...]
@@ -70,6 +76,8 @@ class Result:
     key_leaves: int
     classes_named: int
     warnings: tuple[str, ...]
+    pixels: str
+    ranges: Ranges
 
     def __str__(self) -> str:
         """Summary in one line."""
@@ -92,6 +100,8 @@ class Trained:
         kept: numbers of the kept codes, ascending.
         classes: names of the k classes.
         samples: digest of the data set.
+        pixels: digest of its pixels; None if the run is of an earlier release.
+        ranges: with which its images were decoded.
     """
 
     settings: TrainSettings
@@ -100,6 +110,8 @@ class Trained:
     kept: Int[np.ndarray, " kept"]
     classes: tuple[str, ...]
     samples: str
+    pixels: str | None
+    ranges: Ranges
 
 
 def read_settings(run: Path) -> TrainSettings:
@@ -201,17 +213,30 @@ def load_trained(run: Path) -> Trained:
         raise InputError(
             f"{run / RESULT}: kept: expected codes 0 … {settings.dim - 1}, found {kept[-1]}"
         )
-    samples = read_result(run).get("samples")
-    if not isinstance(samples, str):
+    result = read_result(run)
+    samples, pixels = result.get("samples"), result.get("pixels")
+    if not isinstance(samples, str) or not isinstance(pixels, str | None):
         raise InputError(
-            f"{run / RESULT}: expected samples, a digest of the data set, found {samples!r:.60}"
+            f"{run / RESULT}: expected samples and pixels, digests of the data set, found "
+            f"{samples!r:.60} and {pixels!r:.60}"
         )
     tensors = _weights(run / WEIGHTS)
     with torch.random.fork_rng(devices=[]):
         network = make_network(settings, len(classes), "none")
     check_shapes(tensors, dict(_state(network)), str(run / WEIGHTS))
     network.load_state_dict(tensors)
-    return Trained(settings, network.eval(), tree, kept, classes, samples)
+    ranges = _ranges(run, result)
+    return Trained(settings, network.eval(), tree, kept, classes, samples, pixels, ranges)
+
+
+def _ranges(run: Path, result: dict[str, Any]) -> Ranges:
+    """The range of values of a run's images with more than eight bits."""
+    if "ranges" not in result:
+        return OF_EARLIER_RELEASES
+    try:
+        return read_ranges(result["ranges"])
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise InputError(f"{run / RESULT}: ranges: {error}") from None
 
 
 def _state(network: Network) -> list[tuple[str, torch.Tensor]]:

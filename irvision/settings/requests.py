@@ -74,6 +74,21 @@ class EvaluateRequest:
             default="where it was in training",
         ),
     ] = None
+    test: Annotated[
+        Path | None,
+        Option(
+            "Score the images of another folder with the classes of the run, all of them.",
+            DATA,
+            metavar="FOLDER",
+        ),
+    ] = None
+    only_known: Annotated[
+        bool,
+        Option(
+            "Where images were added, removed or changed since: score those that are as they were.",
+            DATA,
+        ),
+    ] = False
     device: DeviceName = None
     cache_dir: CacheFolder = None
     null_draws: Annotated[

@@ -439,8 +439,10 @@ register_run_files(
     "train",
     RunFiles(
         "metrics.jsonl weights.safetensors tree.json key.txt leaves.csv classes.json result.json "
-        "evaluation.json attributes.csv tests.csv predictions.csv predictions.safetensors "
-        "confusion-G.csv confusion-T.csv *.svg *.png "
+        "samples.csv evaluation.json attributes.csv tests.csv predictions.csv "
+        "predictions.safetensors confusion-G.csv confusion-T.csv evaluation-*.json "
+        "attributes-*.csv tests-*.csv predictions-*.csv predictions-*.safetensors "
+        "confusion-G-*.csv confusion-T-*.csv *.svg *.png "
         "checkpoints/*.pt checkpoints/.checkpoint-*.tmp codes/epoch-*.npz tensorboard/events.*",
         folders="checkpoints codes tensorboard",
         resume="--resume {folder} alone",

@@ -23,11 +23,14 @@ from irtheory.trees.export import classes_named, merge_same_class
 from irtheory.trees.short_tree import class_counts
 from irtheory.trees.tree import Tree
 from irvision.data.examples import Part, check_samples
+from irvision.data.pixels.ranges import Ranges
 from irvision.methods.contract import image_method
+from irvision.runs.changes import check_contents
 from irvision.runs.checkpoint import Misfit, check_moments, check_shapes
 from irvision.runs.epoch_codes import write_epoch_codes
 from irvision.runs.leaf_counts import Counts
 from irvision.runs.names import CHECKPOINTS, METRICS
+from irvision.runs.samples import Samples
 from irvision.runs.tensorboard import TensorBoardLog
 from irvision.runs.trained import Result, save_trained
 from irvision.runs.writer import Writer
@@ -55,6 +58,8 @@ class Session:
         folder: run folder.
         classes: names of the classes.
         samples: digest of the data set.
+        listed: its samples and their pixels.
+        ranges: of the values of its images with more than eight bits.
         left_out: samples whose image could not be read, ascending.
         writes: whether this process writes files.
         console: console for progress and messages.
@@ -68,6 +73,8 @@ class Session:
     folder: Path
     classes: tuple[str, ...]
     samples: str
+    listed: Samples
+    ranges: Ranges
     left_out: list[int]
     writes: bool
     console: Console
@@ -120,6 +127,8 @@ class Session:
             "records": list(self.records),
             "best": None if self.best is None else self.best.state_dict(),
             "samples": self.samples,
+            "pixels": self.listed.pixels,
+            "ranges": asdict(self.ranges),
             "left_out": self.left_out,
             "settings": asdict(self.settings),
             "backbone": self.setup.backbone,
@@ -139,6 +148,8 @@ class Session:
             self._check_settings(state["settings"])
             check_samples(self.samples, state["samples"], where)
             self._check_left_out(state["left_out"], where)
+            for note in check_contents(self.folder, self.listed, state.get("pixels"), where):
+                print_plain(self.console, f"· {note}")
             if state["backbone"] != self.setup.backbone:
                 raise InputError(
                     f"{where}: expected the backbone weights that the run began with, found "
@@ -227,6 +238,8 @@ class Session:
             key_leaves=merge_same_class(tree).n_leaves,
             classes_named=len(classes_named(tree)),
             warnings=remarks(tree, constant, over_kept, self.classes, self.setup.grower),
+            pixels=self.listed.pixels,
+            ranges=self.ranges,
         )
 
     @staticmethod

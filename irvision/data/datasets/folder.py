@@ -108,6 +108,26 @@ def load_examples(options: DataOptions) -> Examples:
     return Examples(folder.resolve().name, classes, labels, parts, pixels, notes, draw)
 
 
+def load_all(options: DataOptions) -> Examples:
+    """All images with their classes, whatever their parts; one image is enough.
+
+    Raises:
+        InputError: no images.
+    """
+    folder = root(options)
+    reading = _read(folder, options)
+    if not reading.files:
+        raise InputError(f"{folder}: expected a folder of images for each class, found none")
+    classes = tuple(sorted({one.name for one in reading.found}))
+    sizes = [len(one.images) for one in reading.found]
+    labels = np.repeat([classes.index(one.name) for one in reading.found], sizes)
+    parts = np.full(len(labels), PARTS.index("test"), np.uint8)
+    pixels = Photographs(folder, reading.files)
+    unread = name_unread(reading.unread, len(pixels))
+    notes = (*reading.notes, *unread, *name_frames(folder, pixels.files))
+    return Examples(folder.resolve().name, classes, labels, parts, pixels, notes)
+
+
 def load_attributes(options: DataOptions, examples: Examples) -> Attributes | None:
     """The attributes of each image in attributes.csv; None if there is no such file."""
     folder = root(options)

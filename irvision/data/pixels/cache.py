@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from irvision.data.pixels.cache_folder import (
     sweep,
 )
 from irvision.data.pixels.decode import Bad, Progress, check_processes, decode
+from irvision.data.pixels.photographs import Photographs, measured
 from irvision.data.pixels.pixel_file import (
     CHECKED_BYTES,
     Contents,
@@ -29,10 +31,13 @@ from irvision.data.pixels.pixel_file import (
     check_pixels,
     map_pixels,
     read_contents,
+    read_prints,
     row_bytes,
     rows_in_block,
     write_contents,
 )
+from irvision.data.pixels.prints import PRINT, Prints
+from irvision.data.pixels.ranges import UNKNOWN, Ranges, with_ranges
 from irvision.data.pixels.stamps import cache_name, stamps_digest
 
 
@@ -43,12 +48,16 @@ class PixelCache:
     Attributes:
         pixels: RGB of all m samples, read-only, mapped into memory.
         bad: index, name and reason of each image that could not be read; its row is zero.
+        prints: of all samples, see `irvision.data.pixels.prints`.
+        ranges: of the values of images with more than eight bits, with which they were decoded.
         path: of the cache file.
         made: whether the cache was made now rather than found.
     """
 
     pixels: UInt8[np.memmap, "m S S 3"]
     bad: tuple[Bad, ...]
+    prints: Prints
+    ranges: Ranges
     path: Path
     made: bool
 
@@ -94,9 +103,20 @@ def prepare(
             with lock_cache(path, tell):
                 # The process that was waited for may have made it.
                 cache = _opened(path, examples, size, stamps, checked, _silent)
-                cache = cache or _made(path, examples, size, stamps, processes, on_progress)
+                if cache is None:
+                    pixels = ranged(examples.pixels, on_progress, on_message)
+                    cache = _made(path, examples, pixels, size, stamps, processes, on_progress)
     _check_bad(examples, cache.bad, max_bad)
     return cache
+
+
+def ranged(
+    pixels: PixelSource, on_progress: Progress | None = None, on_message: Message | None = None
+) -> PixelSource:
+    """The same images, decoded with one range of values for the whole set."""
+    if not isinstance(pixels, Photographs):
+        return pixels
+    return with_ranges(pixels, measured(pixels, on_progress, on_message))
 
 
 def _silent(text: str) -> None:
@@ -140,20 +160,22 @@ def _opened(
             tell(f"{path.name}: {name} can be read by now; decoding the images again")
             return None
         pixels = map_pixels(path, contents)
+        prints = read_prints(path, contents)
         check_pixels(pixels, contents, checked)
     except FileNotFoundError:
         return None
     except Damaged as error:
         tell(f"{path.name}: damaged, {error}; decoding the images again")
         return None
-    return PixelCache(pixels, contents.bad, path, made=False)
+    return PixelCache(pixels, contents.bad, prints, contents.ranges, path, made=False)
 
 
 def _mended(pixels: PixelSource, contents: Contents) -> str | None:
     """Name of the first bad image that can be read now, although its stamp is unchanged."""
+    readable = with_ranges(pixels, contents.ranges)
     for index, name, _ in contents.bad:
         with suppress(BadImage):
-            pixels.read(index, contents.size)
+            readable.read(index, contents.size)
             return name
     return None
 
@@ -161,6 +183,7 @@ def _mended(pixels: PixelSource, contents: Contents) -> str | None:
 def _made(
     path: Path,
     examples: Examples,
+    pixels: PixelSource,
     size: int,
     stamps: str,
     processes: int | None,
@@ -168,20 +191,32 @@ def _made(
 ) -> PixelCache:
     # Frees the space of a damaged or outdated cache; processes that have it open keep their copy.
     path.unlink(missing_ok=True)
-    count = len(examples.pixels)
+    count = len(pixels)
     folder = path.parent
-    check_room(f"--cache-dir {folder}", folder, count * row_bytes(size), "pass another folder")
+    needed = count * (row_bytes(size) + PRINT.itemsize)
+    check_room(f"--cache-dir {folder}", folder, needed, "pass another folder")
     handle, name = tempfile.mkstemp(PARTIAL, f"{path.stem}.", folder)
     os.close(handle)
     partial = Path(name)
     try:
-        checksums, bad = decode(examples.pixels, size, partial, processes, on_progress)
-        step = rows_in_block(size)
-        contents = Contents(examples.name, size, count, stamps, step, checksums, bad)
-        write_contents(partial, contents)
+        decoded = decode(pixels, size, partial, processes, on_progress)
+        ranges = getattr(pixels, "ranges", UNKNOWN)
+        contents = Contents(
+            examples.name,
+            size,
+            count,
+            stamps,
+            rows_in_block(size),
+            decoded.checksums,
+            decoded.bad,
+            ranges,
+            zlib.crc32(decoded.prints.tobytes()),
+        )
+        write_contents(partial, contents, decoded.prints)
         partial.chmod(0o644)
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    return PixelCache(map_pixels(path, contents), bad, path, made=True)
+    found = map_pixels(path, contents)
+    return PixelCache(found, decoded.bad, decoded.prints, ranges, path, made=True)

@@ -19,11 +19,12 @@ import numpy as np
 from irtheory.runs.files import InputError
 from irvision.data.examples import BadImage, PixelSource
 from irvision.data.pixels.pixel_file import row_bytes, rows_in_block
+from irvision.data.pixels.prints import PRINT, Prints, print_of
 
 Progress = Callable[[int, int], None]
 Bad = tuple[int, str, str]
-# First row, checksum, bad images.
-Block = tuple[int, int, list[Bad]]
+# First row, checksum, bad images, prints.
+Block = tuple[int, int, list[Bad], Prints]
 # Up to this many images, one process is done before others would have started.
 FEW = 256
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -35,21 +36,36 @@ def check_processes(processes: int | None) -> None:
         raise InputError(f"--processes: expected at least 1, found {processes}")
 
 
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What is known of samples that were decoded.
+
+    Attributes:
+        checksums: CRC-32 of each block of pixels.
+        bad: the images that could not be read, in order; their rows are zero.
+        prints: of all samples; zero for bad ones.
+    """
+
+    checksums: tuple[int, ...]
+    bad: tuple[Bad, ...]
+    prints: Prints
+
+
 def decode(
-    pixels: PixelSource, size: int, path: Path, processes: int | None, on_progress: Progress | None
-) -> tuple[tuple[int, ...], tuple[Bad, ...]]:
+    pixels: PixelSource,
+    size: int,
+    path: Path | None,
+    processes: int | None,
+    on_progress: Progress | None,
+) -> Decoded:
     """Decode all m samples into a file.
 
     Args:
         pixels: source of the images.
         size: side S of the decoded images, in pixels.
-        path: of a new file.
+        path: of a new file; None to keep no pixels.
         processes: number of processes, at most one per core; None for one per core.
         on_progress: called in this process with the samples decoded so far and in total.
-
-    Returns:
-        The CRC-32 of each block, and the images that could not be read, in order; their rows are
-        zero.
 
     Raises:
         InputError: a process ended unexpectedly.
@@ -57,41 +73,49 @@ def decode(
     """
     work = _Work(pixels, size, path, rows_in_block(size))
     total = len(pixels)
-    with path.open("wb") as stream:
-        stream.truncate(total * row_bytes(size))
+    if path is not None:
+        with path.open("wb") as stream:
+            stream.truncate(total * row_bytes(size))
     checksums: dict[int, int] = {}
     found: list[Bad] = []
+    prints = np.zeros(total, PRINT)
     done = 0
     with closing(_blocks(work, processes)) as blocks:
-        for start, checksum, bad in blocks:
+        for start, checksum, bad, some in blocks:
             checksums[start] = checksum
             found += bad
+            prints[start : start + len(some)] = some
             done += min(work.step, total - start)
             if on_progress:
                 on_progress(done, total)
-    return tuple(checksums[start] for start in sorted(checksums)), tuple(sorted(found))
+    in_order = tuple(checksums[start] for start in sorted(checksums))
+    return Decoded(in_order, tuple(sorted(found)), prints)
 
 
 @dataclass(frozen=True)
 class _Work:
     pixels: PixelSource
     size: int
-    path: Path
+    path: Path | None
     step: int
 
     def decode_block(self, start: int) -> Block:
         """Decode and write the block that begins at this row."""
         stop = min(start + self.step, len(self.pixels))
         rows = np.zeros((stop - start, self.size, self.size, 3), np.uint8)
+        prints = np.zeros(stop - start, PRINT)
         bad: list[Bad] = []
         for index in range(start, stop):
             try:
-                rows[index - start] = self.pixels.read(index, self.size)
+                row = self.pixels.read(index, self.size)
+                prints[index - start] = print_of(self.pixels, index, row)
+                rows[index - start] = row
             except BadImage as error:
                 bad.append((index, error.name, error.why))
         data = rows.data.cast("B")
-        _write_at(self.path, data, start * row_bytes(self.size))
-        return start, zlib.crc32(data), bad
+        if self.path is not None:
+            _write_at(self.path, data, start * row_bytes(self.size))
+        return start, zlib.crc32(data), bad, prints
 
 
 def _blocks(work: _Work, processes: int | None) -> Generator[Block, None, None]:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from jaxtyping import Int, UInt8
+from PIL import Image, UnidentifiedImageError
 
 from irtheory.runs.files import InputError
 from irvision.data.examples import BadImage, Examples
+from irvision.data.pixels.metadata import JPEG, turn_of, without_metadata
+from irvision.data.pixels.ranges import (
+    UNKNOWN,
+    Ranges,
+    Source,
+    as_stored,
+    deep_files,
+    in_eight_bits,
+    measure,
+)
 
 # Formats that Pillow decodes itself; it passes PostScript, for example, to an interpreter.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
@@ -30,19 +41,21 @@ class Photographs:
     """Samples that are image files, or boxes in them.
 
     A box refers to the pixels as stored; a whole image is rotated by its EXIF orientation.
-    Transparent pixels become white. Of 16-bit pixels the upper eight bits are used; pixels of 32
-    bits or in floating point have no fixed range, so the range of the image is used.
+    Transparent pixels become white. Pixels with more than eight bits are reduced to eight by the
+    range of the whole set, see `irvision.data.pixels.ranges`.
 
     Attributes:
         folder: that the paths of the files are relative to.
         files: paths of the m samples.
         boxes: left, upper, right and lower edge of each sample in pixels, counted from 0, right
             and lower excluded; None if samples are whole images.
+        ranges: of the values of images with more than eight bits.
     """
 
     folder: Path
     files: tuple[str, ...]
     boxes: Int[np.ndarray, "m 4"] | None = None
+    ranges: Ranges = UNKNOWN
 
     def __len__(self) -> int:
         """Number of samples m."""
@@ -60,7 +73,10 @@ class Photographs:
         return f"{self.path(index)} box {left + 1} {upper + 1} {right} {lower}"
 
     def stamp(self, index: int) -> str:
-        """Size and modification time of the file; BadImage if there is no such file."""
+        """What identifies the file and its state; BadImage if there is no such file.
+
+        Size and time alone would not show that two files of one size were exchanged.
+        """
         try:
             status = self.path(index).stat()
         except OSError as error:
@@ -68,7 +84,8 @@ class Photographs:
         # Opening a named pipe would block for ever.
         if not stat.S_ISREG(status.st_mode):
             raise BadImage(self.name(index), "not a regular file")
-        return f"{status.st_size} {status.st_mtime_ns}"
+        numbers = status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+        return " ".join(map(str, numbers))
 
     def read(self, index: int, size: int) -> UInt8[np.ndarray, "size size 3"]:
         """The sample resized to a square of RGB pixels, bilinear with antialiasing.
@@ -87,14 +104,33 @@ class Photographs:
     def _image(self, index: int, size: int) -> Image.Image:
         path, stamp = str(self.path(index)), self.stamp(index)
         if self.boxes is None:
-            return _open_upright(path, size)
-        image = _open_stored(path, stamp)
+            return _open_whole(path, stamp, size, self.ranges)
+        image = _open_stored(path, stamp, self.ranges)
         left, upper, right, lower = self.boxes[index].tolist()
         width, height = image.size
         box = max(left, 0), max(upper, 0), min(right, width), min(lower, height)
         if box[0] >= box[2] or box[1] >= box[3]:
             raise ValueError(f"the box lies outside the image of {width} × {height} pixels")
         return image.crop(box)
+
+
+def measured(
+    photographs: Photographs,
+    on_progress: Callable[[int, int], None] | None = None,
+    on_message: Callable[[str], None] | None = None,
+) -> Ranges:
+    """The range of all images with more than eight bits; what is known already is not measured.
+
+    Every image that may have them is read, which takes time only where there are some.
+    """
+    files = deep_files([photographs.path(row) for row in range(len(photographs))])
+    if not files:
+        return photographs.ranges
+    if on_message:
+        on_message(f"finding the range of values of {len(files)} images of PNG-16 or TIFF")
+    with _quiet():
+        found = measure(files, _opened, on_progress)
+    return photographs.ranges.beside(found)
 
 
 def check_same(examples: Examples, photographs: Photographs) -> None:
@@ -111,47 +147,65 @@ def check_same(examples: Examples, photographs: Photographs) -> None:
 
 # Objects of the same image are consecutive. The stamp invalidates the entry of a changed file.
 @lru_cache(maxsize=1)
-def _open_stored(path: str, stamp: str) -> Image.Image:
-    with Image.open(path, formats=FORMATS) as image:
-        _check_size(image)
-        return _as_rgb(image, _has_sixteen_bits(image))
+def _open_stored(path: str, stamp: str, ranges: Ranges) -> Image.Image:
+    return _whatever_its_metadata(path, lambda source: _decoded(source, ranges, None, False))
 
 
-def _open_upright(path: str, size: int) -> Image.Image:
-    with Image.open(path, formats=FORMATS) as image:
-        _check_size(image)
-        image.draft(None, (SPARE * size, SPARE * size))
-        return _as_rgb(ImageOps.exif_transpose(image), _has_sixteen_bits(image))
+def _open_whole(path: str, stamp: str, size: int, ranges: Ranges) -> Image.Image:
+    with open(path, "rb") as stream:
+        reducible = stream.read(len(JPEG)) == JPEG
+    if not reducible:
+        return _open_upright(path, stamp, ranges)
+    return _whatever_its_metadata(path, lambda source: _decoded(source, ranges, size, True))
 
 
-def _check_size(image: Image.Image) -> None:
+# An image is read at two sizes: for its cache and for its fingerprint.
+@lru_cache(maxsize=1)
+def _open_upright(path: str, stamp: str, ranges: Ranges) -> Image.Image:
+    return _whatever_its_metadata(path, lambda source: _decoded(source, ranges, None, True))
+
+
+def _whatever_its_metadata(path: str, read: Callable[[Source], Image.Image]) -> Image.Image:
+    """Read an image; if that fails, without its metadata, which may be all that is wrong."""
+    try:
+        return read(path)
+    except Exception:
+        for exif in (True, False):
+            lean = without_metadata(Path(path), exif)
+            if lean is not None:
+                with suppress(Exception):
+                    return read(io.BytesIO(lean))
+        raise
+
+
+def _decoded(source: Source, ranges: Ranges, size: int | None, upright: bool) -> Image.Image:
+    """An image file as RGB; a JPEG may be decoded at reduced size for a target size."""
+    with _opened(source) as image:
+        if size is not None:
+            image.draft(None, (SPARE * size, SPARE * size))
+        eight = in_eight_bits(image, source, ranges)
+        rgb = _as_rgb(as_stored(image) if eight is image else eight)
+        # Last, as Pillow loads a PNG where it looks for its tags.
+        turn = turn_of(image) if upright else None
+        return rgb if turn is None else rgb.transpose(turn)
+
+
+def _opened(source: Source) -> Image.Image:
+    """An image file whose pixels are not read yet; ValueError if it is too large."""
+    image = Image.open(source, formats=FORMATS)
     width, height = image.size
     if width * height > MOST_PIXELS:
+        image.close()
         raise ValueError(f"{width} × {height} pixels are more than {MOST_PIXELS:,}")
+    return image
 
 
-def _has_sixteen_bits(image: Image.Image) -> bool:
-    # Pillow 10 opens a 16-bit PNG with 32-bit pixels.
-    return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
-
-
-def _as_rgb(image: Image.Image, sixteen: bool) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
-        # Pillow would clip values above 255.
-        grey = np.asarray(image).astype(np.float64)
-        image = Image.fromarray((grey // 256 if sixteen else _scaled(grey)).astype(np.uint8))
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """An image with eight bits per channel as RGB, transparent pixels as white."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
     return image.convert("RGB")
-
-
-def _scaled(grey: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
-    """The values, mapped linearly to the range from 0 to 255."""
-    low, span = grey.min(), np.ptp(grey)
-    if not np.isfinite(span):
-        raise ValueError("pixels that are not finite")
-    return ((grey - low) * (255 / span if span else 0)).round()
 
 
 @contextmanager

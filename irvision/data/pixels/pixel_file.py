@@ -1,6 +1,6 @@
-"""The file of a pixel cache: rows of pixels, then their description and checksums.
+"""The file of a pixel cache: rows of pixels, then their prints, description and checksums.
 
-    m · S · S · 3 bytes of RGB | JSON | its length (8 bytes) | its CRC-32 (4 bytes) | MAGIC
+    m · S · S · 3 bytes of RGB | m prints | JSON | its length (8 bytes) | its CRC-32 (4) | MAGIC
 
 The pixels come first so that they can be mapped into memory. The description comes last, so that
 an unfinished file can be recognised by its end. Checksums detect damage, not manipulation.
@@ -19,7 +19,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-MAGIC = b"ira-px-1"
+from irvision.data.pixels.prints import PRINT, Prints
+from irvision.data.pixels.ranges import Ranges, read_ranges
+
+MAGIC = b"ira-px-2"
 TAIL = struct.Struct("<QI8s")
 # Size of a block, which has one checksum and is decoded by one process.
 BLOCK_BYTES, BLOCK_ROWS = 4 << 20, 32
@@ -43,6 +46,8 @@ class Contents:
         block: number of rows in a block.
         checksums: CRC-32 of each block.
         bad: index, name and reason of each image that could not be read; its row is zero.
+        ranges: of the values of images with more than eight bits, with which they were decoded.
+        prints: CRC-32 of the prints.
     """
 
     dataset: str
@@ -52,6 +57,8 @@ class Contents:
     block: int
     checksums: tuple[int, ...]
     bad: tuple[tuple[int, str, str], ...]
+    ranges: Ranges
+    prints: int
 
 
 def rows_in_block(size: int) -> int:
@@ -64,11 +71,12 @@ def row_bytes(size: int) -> int:
     return size * size * 3
 
 
-def write_contents(path: Path, contents: Contents) -> None:
-    """Write the description after the pixels, and flush the whole file to disk."""
+def write_contents(path: Path, contents: Contents, prints: Prints) -> None:
+    """Write prints and description after the pixels, and flush the whole file to disk."""
     text = json.dumps(asdict(contents)).encode()
     with path.open("r+b") as stream:
         stream.seek(contents.count * row_bytes(contents.size))
+        stream.write(prints.tobytes())
         stream.write(text + TAIL.pack(len(text), zlib.crc32(text), MAGIC))
         stream.truncate()
         stream.flush()
@@ -99,7 +107,8 @@ def read_contents(path: Path) -> Contents:
     if zlib.crc32(text) != checksum:
         raise Damaged("its description does not match its checksum")
     contents = _described(text)
-    expected = contents.count * row_bytes(contents.size) + size + TAIL.size
+    before = contents.count * (row_bytes(contents.size) + PRINT.itemsize)
+    expected = before + size + TAIL.size
     if length != expected:
         raise Damaged(f"it has {length} bytes instead of {expected}")
     return contents
@@ -111,8 +120,10 @@ def _described(text: bytes) -> Contents:
         found = json.loads(text)
         found["checksums"] = tuple(map(int, found["checksums"]))
         found["bad"] = tuple((int(index), str(name), str(why)) for index, name, why in found["bad"])
+        found["ranges"] = read_ranges(found["ranges"])
         contents = Contents(**found)
-        numbers = contents.size, contents.count, contents.block, *contents.checksums
+        sizes = contents.size, contents.count, contents.block
+        numbers = *sizes, contents.prints, *contents.checksums
         words = contents.dataset, contents.stamps
         blocks = -(-contents.count // contents.block)
         sound = min(contents.size, contents.count, contents.block) > 0
@@ -128,6 +139,16 @@ def map_pixels(path: Path, contents: Contents) -> UInt8[np.memmap, "m S S 3"]:
     """The pixels of a cache file, mapped into memory, read-only."""
     shape = (contents.count, contents.size, contents.size, 3)
     return np.memmap(path, np.uint8, "r", shape=shape)
+
+
+def read_prints(path: Path, contents: Contents) -> Prints:
+    """The prints of all samples; Damaged if they do not match their checksum."""
+    with path.open("rb") as stream:
+        stream.seek(contents.count * row_bytes(contents.size))
+        data = stream.read(contents.count * PRINT.itemsize)
+    if zlib.crc32(data) != contents.prints:
+        raise Damaged("its prints do not match their checksum")
+    return np.frombuffer(data, PRINT)
 
 
 def check_pixels(

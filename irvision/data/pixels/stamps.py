@@ -8,20 +8,27 @@ import re
 from collections.abc import Iterable
 
 from irvision.data.examples import BadImage, Examples, PixelSource
+from irvision.data.pixels.ranges import UNKNOWN
 
 # Part of every cache name; to be raised when decoding would give other pixels.
-DECODING = 2
+DECODING = 3
 
 
 def cache_name(examples: Examples, size: int) -> str:
-    """File name of the cache of these samples (with their boxes) at this image size."""
+    """File name of the cache of these samples (with their boxes) at this image size.
+
+    Ranges that were given, such as those of another set, are part of it; measured ones are not, as
+    they follow from the images.
+    """
     names = [examples.pixels.name(index) for index in range(len(examples.pixels))]
     # Comparing by characters is correct: dirname then cuts the prefix at its last slash.
     folder = os.path.dirname(os.path.commonprefix(names))  # noqa: RUF071
     # Different spellings of a folder must agree; equal relative paths may be different folders.
     place = os.path.realpath(folder) if os.path.isdir(folder) else folder
     inside = (name[len(folder) :] for name in names)
-    key = _digest((str(DECODING), examples.name, str(size), place, *inside))
+    ranges = getattr(examples.pixels, "ranges", UNKNOWN)
+    given = () if ranges == UNKNOWN else (repr(ranges),)
+    key = _digest((str(DECODING), examples.name, str(size), *given, place, *inside))
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", examples.name)[:40].strip("-") or "images"
     return f"{readable}-{size}px-{key[:16]}.pixels"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,14 @@ from irvision.data.datasets.counts import OFFICIAL, PAPER, fewer_than_official
 from irvision.data.datasets.layout import Needed, missing
 from irvision.data.datasets.lines import readable
 from irvision.data.examples import PARTS, Examples
-from irvision.data.pixels.decode import Progress, check_processes, decode
+from irvision.data.pixels.cache import ranged
+from irvision.data.pixels.decode import Decoded, Progress, check_processes, decode
 from irvision.data.pixels.photographs import FORMATS, Photographs
+from irvision.data.pixels.prints import SIDE
+from irvision.data.pixels.ranges import UNKNOWN
 from irvision.data.registry import FOLDER, load_attributes, load_examples, resolve
+from irvision.data.report.pictures import Pictures, look_at
+from irvision.data.together import keep_together
 from irvision.settings.data import DataOptions
 
 
@@ -46,6 +50,7 @@ class Findings:
         unknown: share of attribute values that are missing.
         fewer: counts below those of the published files, as when only a part was downloaded.
         notes: of the loader.
+        pictures: what the pixels say, such as pictures that occur twice; None if none were read.
     """
 
     dataset: str
@@ -65,6 +70,7 @@ class Findings:
     unknown: float = 0.0
     fewer: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    pictures: Pictures | None = None
 
     @property
     def whole(self) -> bool:
@@ -109,7 +115,13 @@ def check_dataset(
         examples = load_examples(dataset, options)
     except InputError as error:
         return Findings(name, **found, broken=(str(error),))
-    found |= _counts(examples, name) | _images(examples, processes, on_progress)
+    pixels = ranged(examples.pixels, on_progress)
+    decoded = decode(pixels, SIDE, None, processes, on_progress)
+    bad = [index for index, *_ in decoded.bad]
+    examples = keep_together(examples, decoded.prints, bad)
+    found |= _counts(examples, name) | _images(examples, decoded)
+    ranges = getattr(pixels, "ranges", UNKNOWN)
+    found["pictures"] = look_at(examples, decoded.prints, bad, ranges)
     found["broken"] = _empty_parts(examples)
     if not lacking:
         more = _attributes(dataset, options, examples)
@@ -174,12 +186,9 @@ def _counts(examples: Examples, name: str) -> dict:
     return found
 
 
-def _images(examples: Examples, processes: int | None, on_progress: Progress | None) -> dict:
-    pixels = examples.pixels
+def _images(examples: Examples, decoded: Decoded) -> dict:
+    pixels, bad = examples.pixels, decoded.bad
     assert isinstance(pixels, Photographs)
-    with tempfile.TemporaryDirectory() as folder:
-        # Every image has to be decoded for a cache, even for one of a single pixel per image.
-        _, bad = decode(pixels, 1, Path(folder) / "pixels", processes, on_progress)
     none = os.strerror(errno.ENOENT)
     absent = {str(pixels.path(index)) for index, _, why in bad if why == none}
     spoilt = tuple(

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from irtheory.runs.console import print_plain
 from irvision.data.report.check import Findings
+from irvision.data.report.pictures import sentences
 
 # Entries of a long list that are printed; --json has them all.
 SHOWN = 5
@@ -27,6 +28,8 @@ def print_findings(console: Console, found: Findings) -> None:
     _print_some(console, "images that cannot be read", found.undecodable)
     _print_some(console, "boxes that reach beyond their image (cut to it)", found.clipped)
     for line in _counts(found):
+        print_plain(console, line)
+    for line in () if found.pictures is None else sentences(found.pictures):
         print_plain(console, line)
     verdict = "[bold green]whole[/]" if found.whole else "[bold red]not whole[/]"
     console.print(f"{verdict}{_summary(found)}")
