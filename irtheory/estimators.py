@@ -28,7 +28,8 @@ from irtheory.intersection.methods import Method, method_named
 from irtheory.intersection.step import TERMS
 from irtheory.runs.console import Pulse, make_console, progress_bar
 from irtheory.trees.choices import Criterion
-from irtheory.trees.export import merge_same_class, to_key
+from irtheory.trees.export import to_key
+from irtheory.trees.short_tree import class_counts, shorten
 
 # Untyped: its annotations allow no array-likes, and omit that it returns a pair if y is given.
 _validate: Any = validate_data
@@ -146,6 +147,8 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
                 rate = f"a learning_rate below {settings.learning_rate:g} may help"
                 raise FloatingPointError(f"{error}; {rate}") from error
         self._fitted, self._binary = fitted, settings.bits == 1
+        codes, _ = fitted.apply(samples[0])
+        self._counts = class_counts(fitted.tree, codes, samples[1], k)
         self.network_, self.tree_, self.kept_ = fitted.network, fitted.tree, fitted.kept
         self.history_, self.n_iter_ = fitted.records, len(fitted.records)
         return self
@@ -184,7 +187,9 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         return np.array([f"code {code}" for code in self.kept_], dtype=object)
 
     def key(self, feature_names: Iterable[str] | None = None) -> str:
-        """T as a dichotomous key with class probabilities; branches of one class are merged.
+        """T as a dichotomous key: at each leaf its class, and how many training samples have it.
+
+        Branches of one class are merged, and those that no training sample reaches are left out.
 
         Args:
             feature_names: names of the columns of `transform`; by default those of
@@ -194,8 +199,14 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
             ValueError: a wrong number of names.
         """
         names = self.get_feature_names_out() if feature_names is None else feature_names
-        short = merge_same_class(self.tree_)
-        return to_key(short, names, map(str, self.classes_), binary=self._binary)
+        short = shorten(self.tree_, self._counts.sum(axis=1) > 0)
+        leaves = short.tree.leaves
+        counts, named = self._counts[short.nodes[leaves]], short.tree.value[leaves].argmax(axis=1)
+        texts = [
+            f"{self.classes_[label]}: {here[label]} of {here.sum()} training samples"
+            for label, here in zip(named, counts, strict=True)
+        ]
+        return to_key(short.tree, names, binary=self._binary, leaf_texts=texts)
 
     def _settings(self, samples: int) -> ArraySettings:
         """All settings but λ, checked; the seed is drawn later."""

@@ -216,9 +216,9 @@ def load_trained(run: Path) -> Trained:
     result = read_result(run)
     samples, pixels = result.get("samples"), result.get("pixels")
     if not isinstance(samples, str) or not isinstance(pixels, str | None):
+        name, found = ("pixels", pixels) if isinstance(samples, str) else ("samples", samples)
         raise InputError(
-            f"{run / RESULT}: expected samples and pixels, digests of the data set, found "
-            f"{samples!r:.60} and {pixels!r:.60}"
+            f"{run / RESULT}: expected {name}, a digest of the data set, found {found!r:.60}"
         )
     tensors = _weights(run / WEIGHTS)
     with torch.random.fork_rng(devices=[]):
