@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -113,9 +115,25 @@ def test_following_the_key_is_the_tree(iris):
             test = lines[f"{couplet}a"].split(" present → ")[0]
             branch = "a" if row[names.index(test)] else "b"
             couplet = lines[couplet + branch].split(" → ")[1]
-        return couplet.split(",")[0].split(" (")[0]
+        return couplet.split(": ")[0]
 
     assert [follow(row) for row in iris.transform(X)] == list(iris.predict_tree(X))
+
+
+def test_the_key_counts_training_samples(iris):
+    said = re.findall(r"→ (\w+): (\d+) of (\d+) training samples", iris.key())
+    named, codes = iris.predict_tree(X), iris.transform(X)
+    leaf = iris.tree_.apply(codes)
+    expected = Counter()
+    for node in np.unique(leaf):
+        here = leaf == node
+        expected[named[here][0]] += np.array([np.sum(Y[here] == named[here][0]), here.sum()])
+    found = Counter()
+    for name, right, total in said:
+        found[name] += np.array([int(right), int(total)])
+    assert {name: tuple(value) for name, value in found.items()} == {
+        name: tuple(value) for name, value in expected.items()
+    }
 
 
 def test_equal_seeds_equal_results(iris):
