@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from irtheory.runs.files import InputError
 from irvision.data.datasets.folder_names import (
     composed,
     holds_annotations,
@@ -15,7 +14,7 @@ from irvision.data.datasets.folder_names import (
 )
 from irvision.data.datasets.folder_reading import annotates, parts_in
 from irvision.data.pixels.image_files import Tree
-from irvision.settings.data import Layout
+from irvision.settings.data import Layout, OptionError
 
 # Names that a message lists.
 SHOWN = 4
@@ -26,7 +25,7 @@ def recognise(tree: Tree) -> Layout:
     """The layout of a folder: of parts if all folders in it are called so, else of classes.
 
     Raises:
-        InputError: the folders can be read in several ways; the message names them.
+        OptionError: the folders can be read in several ways; the message names them.
     """
     tops = [one for one in tree.folders if not annotates(one)]
     _refuse_wrapper(tree.path, tops)
@@ -62,7 +61,7 @@ def _refuse_wrapper(folder: Path, tops: Sequence[Tree]) -> None:
     while not deepest.images and len(inner := _inner(deepest)) == 1:
         (deepest,) = inner
     if len(_inner(deepest)) > 1:
-        raise InputError(
+        raise OptionError(
             f"{folder}: expected a folder of images for each class, found all images in "
             f"{holders[0].name}; give {deepest.path} instead"
         )
@@ -74,14 +73,14 @@ def _refuse_odd_parts(tree: Tree) -> None:
     train = next((one for one in parts if kind_of(one.name) == "train"), None)
     if train is None:
         needed, beside = tree.path / "train", tree.folders[0].name
-        raise InputError(
+        raise OptionError(
             f"{needed}: expected a folder beside {beside}, found none; pass --layout class if "
             "these folders are classes"
         )
     for part in parts:
         only = _inner(part)
         if len(only) == 1 and not part.images and len(_inner(only[0])) > 1:
-            raise InputError(
+            raise OptionError(
                 f"{part.path}: expected a folder of images for each class, found all images "
                 f"in {only[0].name}; move its folders up, or pass --layout part/group/class"
             )
@@ -104,7 +103,7 @@ def _refuse_annotated(folder: Path, tops: Sequence[Tree], whole: bool) -> None:
         if _names(top) <= known or len(pictures) == len(others):
             alone = whole and pictures
             way = f"give {pictures[0].path} instead" if alone else f"move {top.name} elsewhere"
-            raise InputError(
+            raise OptionError(
                 f"{folder}: expected a folder of images for each class, found {top.name}, which "
                 f"seems to belong to the images beside it; {way}, or pass --layout "
                 f"{'class' if whole else 'part/class'} if it is a class"
@@ -135,7 +134,7 @@ def _refuse_recurring(folder: Path, tops: Sequence[Tree], inside_parts: bool) ->
     if "train" in map(kind_of, holders) and not inside_parts:
         rest = _some([one.name for one in tops if one.name not in holders or not kind_of(one.name)])
         ways = f"move {rest} elsewhere to read the others as parts, or pass --layout "
-    raise InputError(
+    raise OptionError(
         f"{folder}: expected folders of classes, found the same folders ({inner}) in {outer}; "
         f"{ways}{'part/class' if inside_parts else 'class'} if {outer} are the classes"
         + ("" if inside_parts else f", or give one alone, such as {alone}")

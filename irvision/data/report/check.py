@@ -21,7 +21,7 @@ from irvision.data.examples import PARTS, Examples
 from irvision.data.pixels.decode import Progress, check_processes, decode
 from irvision.data.pixels.photographs import FORMATS, Photographs
 from irvision.data.registry import FOLDER, load_attributes, load_examples, resolve
-from irvision.settings.data import DataOptions
+from irvision.settings.data import DataOptions, OptionError
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,9 @@ def check_dataset(
         return Findings(name, **found)
     try:
         examples = load_examples(dataset, options)
+    except OptionError:
+        # Not the files are wrong.
+        raise
     except InputError as error:
         return Findings(name, **found, broken=(str(error),))
     found |= _counts(examples, name) | _images(examples, processes, on_progress)

@@ -125,6 +125,15 @@ def test_annotations_without_pictures_beside_the_classes_are_no_class(pair):
     assert unread(examples) == (3, 15, {"files that are no pictures": 3})
 
 
+def test_tables_with_nearly_the_right_name_or_place_are_named(tmp_path):
+    for part in ("train", "test"):
+        put(tmp_path, *(f"{part}/{name}/{i}.png" for name in "ab" for i in range(3)))
+    put(tmp_path, "Attributes.csv", "group.csv", "train/attributes.csv", content=b"")
+    put(tmp_path, "attributes.csv", "groups.csv", "train.csv", content=b"")
+    why = "tables that are not attributes.csv or groups.csv in the folder given"
+    assert unread(load(tmp_path)) == (3, 15, {why: 3})
+
+
 def test_a_class_of_other_files_says_which(pair):
     put(pair, "c/1.gif", "c/2", content=b"GIF89a")
     with pytest.raises(InputError, match=r"c: expected images .*: 2 of 2 files; .*c/1\.g"):

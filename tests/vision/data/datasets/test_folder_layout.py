@@ -161,7 +161,7 @@ def test_images_without_labels_are_named_and_the_test_part_is_drawn(tmp_path, fl
     assert sizes(examples) == [12, 2, 6]
     drawn, unread = examples.notes
     assert "30% of each class in train are drawn as the test part" in drawn
-    assert unread.startswith("Not read: 7 of 27 files; images in")
+    assert unread.startswith("Not read: 7 of 27 files; images without class")
     assert f"{tmp_path / flat.partition(':')[0]}/0.png" in unread
 
 
