@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,7 @@ def read_pieces(folder: Path, samples: int) -> list[np.ndarray]:
     return pieces
 
 
-def kept(folder: Path, start: int, batches: Iterable[Rows]) -> Iterator[np.ndarray]:
+def kept(folder: Path, start: int, batches: Iterable[Rows]) -> Generator[np.ndarray, None, None]:
     """Pass batches on one by one; they are on disk a few seconds later, however this ends.
 
     Batches are never cut, so that a pass that goes on has the batches of one without a stop.
