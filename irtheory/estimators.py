@@ -26,9 +26,9 @@ from irtheory.intersection.engine import Intersection
 from irtheory.intersection.epoch import Epoch
 from irtheory.intersection.methods import Method, method_named
 from irtheory.intersection.step import TERMS
-from irtheory.runs.console import Pulse, make_console, progress_bar
+from irtheory.runs.console import Pulse, make_console, print_plain, progress_bar
 from irtheory.trees.choices import Criterion
-from irtheory.trees.export import to_key
+from irtheory.trees.export import classes_named, to_key
 from irtheory.trees.short_tree import class_counts, shorten
 
 # Untyped: its annotations allow no array-likes, and omit that it returns a pair if y is given.
@@ -75,6 +75,8 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         classes_: class labels, ascending [k].
         tree_: T, a `Tree` over the columns of `transform` whose values are class probabilities
             in the order of `classes_`.
+        classes_named_: the labels that some leaf of T names; `predict_tree` gives no others, which
+            a smaller `min_samples_leaf` or a larger `max_depth` may change.
         kept_: which of the d codes are the columns of `transform`, ascending.
         network_: G∘q∘F, a torch module from X to logits.
         history_: the record of every epoch (`irtheory.intersection.epoch.Epoch`).
@@ -150,6 +152,9 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         codes, _ = fitted.apply(samples[0])
         self._counts = class_counts(fitted.tree, codes, samples[1], k)
         self.network_, self.tree_, self.kept_ = fitted.network, fitted.tree, fitted.kept
+        self.classes_named_ = self.classes_[list(classes_named(fitted.tree))]
+        if self.verbose and (named := len(self.classes_named_)) < k:
+            print_plain(make_console(), f"T can name {named} of {k} classes")
         self.history_, self.n_iter_ = fitted.records, len(fitted.records)
         return self
 

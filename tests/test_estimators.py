@@ -74,6 +74,14 @@ def test_predictions_are_the_networks_and_the_trees(iris):
     assert iris.score_tree(X, Y, weight) == pytest.approx(weight @ right / weight.sum())
 
 
+def test_classes_that_the_tree_cannot_name_are_known(iris, capsys):
+    assert list(iris.classes_named_) == list(iris.classes_)
+    shallow = IntersectionClassifier(**SMALL | {"max_depth": 1}, random_state=0, verbose=1)
+    shallow.fit(X, Y)
+    assert set(shallow.predict_tree(X)) <= set(shallow.classes_named_) < set(shallow.classes_)
+    assert "T can name 2 of 3 classes" in capsys.readouterr().out
+
+
 def test_leaves_are_mean_class_probabilities(iris):
     at, proba = iris.tree_.apply(iris.transform(X)), iris.predict_proba(X)
     assert iris.tree_.depth <= 2

@@ -106,7 +106,8 @@ def _run(given: Mapping[str, Any], request: TrainRequest, interruption: Interrup
             try:
                 code = _train(job)
             except KeyboardInterrupt:
-                return _interrupted(job)
+                resumed = request.resume is not None
+                return _interrupted(job, resumed or _begun(folder, settings))
     # Of several processes, only the first prints.
     if request.as_json and not code and not runtime.rank:
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
@@ -222,12 +223,15 @@ def _train(job: Job) -> int:
         print_plain(console, f"· {sentence}")
     with _claimed(job) as new:
         session = _prepared(job, new)
-    if request.resume is not None:
-        _go_on(session, console)
-    if session.writes:
-        place = {"device": device_name(runtime), "processes": runtime.world}
-        write_json(folder / ENVIRONMENT, environment(settings.seed) | place)
-    return _finish(session, job)
+    try:
+        if request.resume is not None:
+            _go_on(session, console)
+        if session.writes:
+            place = {"device": device_name(runtime), "processes": runtime.world}
+            write_json(folder / ENVIRONMENT, environment(settings.seed) | place)
+        return _finish(session, job)
+    except KeyboardInterrupt:
+        return _interrupted(job, True)
 
 
 @contextmanager
@@ -341,7 +345,7 @@ def _finish(session: Session, job: Job) -> int:
     session.tensorboard.close()
     console, folder = session.console, session.folder
     if session.setup.engine.partial_epoch is not None:
-        return _interrupted(job)
+        return _interrupted(job, True)
     if job.runtime.world == 1:
         # A signal during the last tree: that epoch has its checkpoint.
         job.interruption.check()
@@ -359,14 +363,23 @@ def _finish(session: Session, job: Job) -> int:
     return 0
 
 
-def _interrupted(job: Job) -> int:
-    """Say what is kept and how to go on; the exit code."""
+def _interrupted(job: Job, begun: bool) -> int:
+    """Say what is kept and how to go on; the exit code.
+
+    Args:
+        job: the run.
+        begun: whether its folder holds this run, and not an earlier one or none.
+    """
     console, folder = _last_words(job.request), job.folder
     if job.runtime.rank:
         return job.interruption.exit_code
-    if job.request.resume is None and not _begun(folder, job.settings):
+    if not begun:
         print_plain(console, f"interrupted before the run began: the run in {folder} is unchanged")
         print_plain(console, "next: the same command again, which uses what was decoded")
+        return job.interruption.exit_code
+    if (folder / RESULT).is_file():
+        print_plain(console, f"interrupted: {folder} is finished")
+        print_plain(console, f"next: {shlex.join(['ira', 'evaluate', str(folder)])}")
         return job.interruption.exit_code
     kept = f"{folder}/{CHECKPOINTS} holds all that was done"
     if not _saved(folder):

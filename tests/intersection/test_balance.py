@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+from torch.optim import SGD
 
 from irtheory.intersection.balance import balanced_draw, class_weights
 from irtheory.intersection.final_tree import final_tree
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.losses import label_loss, route_loss, tree_loss
 from irtheory.intersection.methods import METHODS
-from irtheory.intersection.network import Collected
+from irtheory.intersection.network import Collected, Network
+from irtheory.intersection.quantize import UniformQuantizer
+from irtheory.intersection.step import Descent
+from irtheory.intersection.weights import Weights
 from irtheory.trees.export import classes_named
+from irtheory.trees.routing import Routing
 from irtheory.trees.tree import Tree
 
 LABELS = torch.tensor([0] * 90 + [1] * 9 + [3])
@@ -18,7 +24,8 @@ LABELS = torch.tensor([0] * 90 + [1] * 9 + [3])
 def test_weights_give_every_class_the_same_total_and_samples_a_mean_of_1() -> None:
     weights = class_weights(LABELS, 4)
     assert weights[2] == 0
-    totals = [float(weights[label] * (label == LABELS).sum()) for label in (0, 1, 3)]
+    counts = torch.bincount(LABELS)
+    totals = [float(weights[label] * counts[label]) for label in (0, 1, 3)]
     assert totals == pytest.approx([100 / 3] * 3)
     assert float(weights[LABELS].mean()) == pytest.approx(1)
     assert torch.equal(class_weights(torch.arange(5), 5), torch.ones(5))
@@ -88,3 +95,33 @@ def test_classes_named_are_those_of_leaves() -> None:
     a, b = Tree.leaf([0.2, 0.8, 0.0], 3, 1), Tree.leaf([0.0, 0.6, 0.4], 2, 1)
     assert classes_named(Tree.grow(0, 0.5, a, b, [1.0, 0.0, 0.0], 5)) == (1,)
     assert classes_named(Tree.leaf([0.0, 0.0, 1.0], 1, 1)) == (2,)
+
+
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_a_step_takes_gradients_of_the_weighted_losses(chunks: int) -> None:
+    torch.manual_seed(0)
+    f, g = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid()), nn.Linear(4, 4)
+    network = Network(f, UniformQuantizer(1, "unit"), g)
+    of_f, of_g = (SGD(part.parameters(), lr=0.0) for part in (f, g))
+    x, y = torch.randn(100, 3), LABELS[torch.randperm(100)]
+    by_class = class_weights(LABELS, 4)
+    tree = Tree.grow(
+        0, 0.5, Tree.leaf([0.7, 0.1, 0.1, 0.1], 1, 4), Tree.leaf([0.25] * 4, 1, 4), [0.25] * 4, 2
+    )
+    routing, weights = Routing.of(tree, torch.device("cpu")), Weights(sparsity=0, route=0.5)
+    descent = Descent(network, weights, of_f, of_g, chunks=chunks, class_weights=by_class)
+    terms = descent.step(x, y, routing).terms
+    found = [parameter.grad for parameter in f.parameters()]
+    f.zero_grad(set_to_none=True)
+    codes = network.codes(x)
+    w, logits, routed = by_class[y], network.logits(codes), routing.forward(codes)
+    expected = {
+        "label": label_loss(logits, y, weights=w),
+        "tree": tree_loss(logits, routed.detach(), w),
+        "route": route_loss(routed, y, w),
+    }
+    (2 * expected["label"] + expected["tree"] + 0.5 * expected["route"]).backward()
+    for name, value in expected.items():
+        torch.testing.assert_close(terms[name], value.detach())
+    for one, other in zip(found, f.parameters(), strict=True):
+        torch.testing.assert_close(one, other.grad)

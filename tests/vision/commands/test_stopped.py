@@ -114,6 +114,16 @@ def test_an_earlier_run_stays_until_the_next_one_trains(
     assert (run / "config.yaml").read_bytes() == before
 
 
+def test_a_run_that_is_stopped_after_its_result_is_finished(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strike(monkeypatch, "print_written", signal.SIGTERM)
+    done = train(photos, tmp_path / "run")
+    assert done.exit_code == 143 and done.stdout.endswith(
+        f"next: ira evaluate {tmp_path / 'run'}\n"
+    )
+
+
 def test_json_keeps_standard_output_clean(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -114,3 +117,24 @@ def test_features_that_are_not_finite_are_named(pictures: Pictures, tmp_path: Pa
     backbone.scale.fill_(0.0)  # type: ignore[union-attr]
     with pytest.raises(InputError, match="finite features, found others, at one of images 0 to 3"):
         features(backbone, pictures, tmp_path)
+
+
+def test_of_two_that_need_the_same_features_one_computes_them(
+    pictures: Pictures, tmp_path: Path
+) -> None:
+    begun = Event()
+
+    class Waiting(Slow):
+        def forward(self, images: Tensor) -> Tensor:
+            begun.set()
+            time.sleep(0.01)
+            return super().forward(images)
+
+    first, second = Waiting(), Slow()
+    with ThreadPoolExecutor(1) as pool:
+        computed = pool.submit(features, first, pictures, tmp_path)
+        begun.wait(10)
+        found, said = features(second, pictures, tmp_path)
+    assert "another process is making it" in said
+    assert first.seen == 2 * M and second.seen == 0
+    assert torch.equal(found, computed.result()[0])

@@ -5,6 +5,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def record(epoch: int, accuracy: float | None) -> Epoch:
     )
 
 
-def engine(number: float, stopped: bool = False):
+def engine(number: float, stopped: bool = False) -> Any:
     network = torch.nn.Linear(1, 1)
     torch.nn.init.constant_(network.weight, number)
     return SimpleNamespace(network=network, tree=Tree.leaf([number], 1, 1), stopped=stopped)
