@@ -128,12 +128,10 @@ def read_attributes(run: Path) -> tuple[AttributeRow, ...]:
     """The rows of attributes.csv."""
     path = run / ATTRIBUTES
     if not path.is_file():
-        evaluated = (run / EVALUATION).is_file()
-        why = (
-            "the data set has no attributes"
-            if evaluated
-            else f"not there; `ira evaluate {run}` writes it"
-        )
+        why = f"not there; `ira evaluate {run}` writes it"
+        if (run / EVALUATION).is_file():
+            note = _object(run / EVALUATION).get("fidelity_note")
+            why = "the data set has no attributes" if note is None else f"not there; {note}"
         raise InputError(f"{path}: {why}")
     return read_attribute_table(path)
 

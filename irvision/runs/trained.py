@@ -52,7 +52,8 @@ class Result:
         accuracy_g, accuracy_t: accuracy of G and of T.
         agreement: share of images for which G and T predict the same class.
         leaves, codes_tested: number of leaves of T, and of codes that it tests.
-        key_leaves: leaves of the key, in which branches that predict one class are merged.
+        key_leaves: leaves of the key, in which branches that predict one class are merged, and
+            those that no image reaches are left out.
         classes_named: number of classes that some leaf of T names.
         warnings: what was found odd, each with what to try.
         pixels: digest of the pixels of all samples, see `irvision.runs.samples`.

@@ -19,7 +19,7 @@ from irtheory.runs.console import Pulse, clock, print_plain, progress_bar
 from irtheory.runs.files import InputError, json_line, write_text
 from irtheory.runs.folder import CONFIG
 from irtheory.runs.options import declared
-from irtheory.trees.export import classes_named, merge_same_class
+from irtheory.trees.export import classes_named
 from irtheory.trees.short_tree import class_counts
 from irtheory.trees.tree import Tree
 from irvision.data.examples import Part, check_samples
@@ -28,7 +28,7 @@ from irvision.methods.contract import image_method
 from irvision.runs.changes import check_contents
 from irvision.runs.checkpoint import Misfit, check_moments, check_shapes
 from irvision.runs.epoch_codes import write_epoch_codes
-from irvision.runs.leaf_counts import Counts
+from irvision.runs.leaf_counts import Counts, readers_tree
 from irvision.runs.names import CHECKPOINTS, METRICS
 from irvision.runs.samples import Samples
 from irvision.runs.tensorboard import TensorBoardLog
@@ -197,12 +197,13 @@ class Session:
         assert engine.tree is not None
         tree, kept = final_tree(engine.tree, seen, method, setup.grower)
         scored = self._collected(engine, setup.validation(0)) if setup.validation else seen
-        result = self._result(seen, scored, tree, kept)
+        counts: dict[Part, Counts] = {"train": self._counts(tree, kept, seen)}
+        if setup.validation:
+            counts["validation"] = self._counts(tree, kept, scored)
+        in_key = readers_tree(tree, counts).tree.n_leaves
+        result = self._result(seen, scored, tree, kept, in_key)
         if self.writes:
             binary = self.settings.bits == 1
-            counts: dict[Part, Counts] = {"train": self._counts(tree, kept, seen)}
-            if setup.validation:
-                counts["validation"] = self._counts(tree, kept, scored)
             save_trained(self.folder, setup.network, tree, self.classes, result, binary, counts)
         return result
 
@@ -217,7 +218,9 @@ class Session:
         codes = seen.codes[:, kept].cpu().numpy()
         return class_counts(tree, codes, seen.labels.cpu().numpy(), len(self.classes))
 
-    def _result(self, seen: Collected, scored: Collected, tree: Tree, kept: np.ndarray) -> Result:
+    def _result(
+        self, seen: Collected, scored: Collected, tree: Tree, kept: np.ndarray, in_key: int
+    ) -> Result:
         over_kept = Collected(scored.codes[:, kept], scored.outputs, scored.labels)
         constant = seen.constant_share()
         g, t, both = over_kept.accuracies(tree)
@@ -235,7 +238,7 @@ class Session:
             agreement=both,
             leaves=tree.n_leaves,
             codes_tested=len(tree.used_features),
-            key_leaves=merge_same_class(tree).n_leaves,
+            key_leaves=in_key,
             classes_named=len(classes_named(tree)),
             warnings=remarks(tree, constant, over_kept, self.classes, self.setup.grower),
             pixels=self.listed.pixels,
