@@ -15,7 +15,7 @@ from rich.console import Console
 
 from irtheory.runs.console import print_plain
 from irtheory.runs.files import InputError
-from irvision.commands.run_samples import samples_of
+from irvision.commands.run_samples import name_wide, samples_of
 from irvision.data.batches.material import Material, gather_material
 from irvision.data.examples import (
     PARTS,
@@ -103,14 +103,17 @@ def own_samples(
     if before is None and trained.pixels is None:
         check_samples(samples_digest(examples), trained.samples, dataset)
     material = gather_material(examples, settings, runtime, cache_dir, console, trained.ranges)
+    if trained.pixels is None:
+        name_wide(material, console)
     if before is not None and request.only_known:
         material = _known(material, before, trained, console)
         read = partial(_attributes_if_any, dataset, settings.data, examples, console)
         return Scored(material, ("test", "train"), read)
-    material = _as_trained(material, before, trained, dataset, run, console)
+    # Contents first: equal pictures decide on the parts that are drawn.
     way = "pass --only-known to score the others, or train anew"
     for note in check_contents(run, samples_of(material), trained.pixels, dataset, way):
         print_plain(console, f"· {note}")
+    material = _as_trained(material, before, trained, dataset, run, console)
     read = partial(load_attributes, dataset, settings.data, examples)
     return Scored(material, ("test", "train"), read)
 

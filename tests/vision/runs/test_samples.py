@@ -106,17 +106,13 @@ def test_names_classes_and_parts_are_compared(tmp_path: Path) -> None:
 
 def changed(before: Samples, row: int, levels: int = 0, bits: int = 0) -> Samples:
     """The samples with other pixels in a row, whose print changes by so much."""
-    digests, colours, luminance = (
-        list(before.digests),
-        before.colours.copy(),
-        before.luminance.copy(),
-    )
+    digests, luminance = list(before.digests), before.luminance.copy()
+    colours = before.colours.astype(np.int16)
     digests[row] = "ab" * 16
-    colours[row, 5] = (
-        colours[row, 5] + levels if colours[row, 5] < 128 else colours[row, 5] - levels
-    )
+    colours[row, 5] += levels if colours[row, 5] < 128 else -levels
     luminance[row] ^= np.uint64((1 << bits) - 1)
-    return replace(before, digests=tuple(digests), colours=colours, luminance=luminance)
+    small = colours.astype(np.uint8)
+    return replace(before, digests=tuple(digests), colours=small, luminance=luminance)
 
 
 def exchanged(before: Samples) -> Samples:
