@@ -121,31 +121,41 @@ def test_two_processes_at_once_end_with_one_right_cache(tmp_path: Path) -> None:
     assert np.array_equal(read_all(setting.caches), numbers())
 
 
-def test_ctrl_c_leaves_no_half_cache(tmp_path: Path) -> None:
+def test_after_ctrl_c_the_work_goes_on(tmp_path: Path) -> None:
     setting = Setting(tmp_path)
-    for processes in (1, 2):
+    for processes, images in ((1, 40), (2, 120)):
         process = setting.start(0.02, processes)
-        setting.wait_for_images(8 * processes)
+        setting.wait_for_images(images)
         # As a terminal does: to every process of the group.
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130 and not err
-        assert setting.suffixes() == [".lock"]
+        assert setting.suffixes() == [".journal", ".lock", ".partial"]
+    out, _ = setting.start(0, 2).communicate(timeout=60)
+    assert "going on after" in out and out.endswith("made 260\n")
+    assert setting.suffixes() == [".lock", ".pixels"]
+    assert np.array_equal(read_all(setting.caches), numbers())
 
 
-def test_what_a_killed_process_left_is_removed_but_not_what_is_being_made(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_kept_for_some_days(tmp_path: Path) -> None:
     setting = Setting(tmp_path)
     process = setting.start(0.05)
     setting.wait_for_images(5)
+    begun = [".journal", ".lock", ".partial"]
+    (journal,) = setting.caches.glob("*.journal")
+    os.utime(journal, (1, 1))
     sweep(setting.caches)
-    assert setting.suffixes() == [".lock", ".partial"]
+    assert setting.suffixes() == begun
     process.kill()
     process.communicate(timeout=60)
-    assert setting.suffixes() == [".lock", ".partial"]
+    os.utime(journal)
     # Another data set is prepared there.
     nothing = np.zeros(2, np.int64)
     other = Examples("other", ("only",), nothing, nothing.astype(np.uint8), Two())
     prepare(other, 4, setting.caches)
+    assert setting.suffixes() == sorted([*begun, ".lock", ".pixels"])
+    os.utime(journal, (1, 1))
+    sweep(setting.caches)
     assert setting.suffixes() == [".lock", ".lock", ".pixels"]
 
 
@@ -178,7 +188,7 @@ def test_a_process_that_dies_is_one_line(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "one line: a process that decodes images ended unexpectedly" in err
-    assert setting.suffixes() == [".lock"]
+    assert setting.suffixes() == [".journal", ".lock", ".partial"]
 
 
 class Two:
