@@ -10,7 +10,7 @@ from types import ModuleType
 from irtheory.runs.files import InputError
 from irvision.data.datasets.lines import readable
 from irvision.data.examples import Attributes, Examples
-from irvision.settings.data import DataOptions
+from irvision.settings.data import DataOptions, OptionError
 
 # Each module has load_examples(options) and load_attributes(options, examples).
 DATASETS: dict[str, str] = {
@@ -111,13 +111,13 @@ def resolve(dataset: str, options: DataOptions) -> tuple[ModuleType, DataOptions
 
 
 def _check_named(dataset: str, options: DataOptions) -> None:
-    """InputError for options that only folders of images have."""
+    """OptionError for options that only folders of images have."""
     for flag, value, usual in (
         ("--layout", options.layout, DataOptions.layout),
         ("--group", options.group, DataOptions.group),
     ):
         if value != usual:
-            raise InputError(
+            raise OptionError(
                 f"{flag} {value}: expected with a folder of images alone, as {dataset} has "
                 "folders and parts of its own"
             )

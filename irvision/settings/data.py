@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from irtheory.runs.files import InputError
 from irtheory.runs.options import Option, at_least
 
 Unit = Literal["object", "image"]
@@ -47,6 +48,10 @@ KeptTogether = Annotated[
     ),
 ]
 BeetleCount = Annotated[int, Option("Number of beetles to draw.", DATA, at_least(120))]
+
+
+class OptionError(InputError):
+    """Bad input that another value of an option mends, rather than other files."""
 
 
 @dataclass(frozen=True)

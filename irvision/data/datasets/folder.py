@@ -27,16 +27,21 @@ from irvision.data.datasets.folder_classes import (
 )
 from irvision.data.datasets.folder_groups import check_groups, group_notes, read_groups
 from irvision.data.datasets.folder_layout import mixed_note, recognise
-from irvision.data.datasets.folder_reading import ClassFolder, levels_of, read_levels
+from irvision.data.datasets.folder_reading import (
+    ATTRIBUTE_TABLE,
+    ClassFolder,
+    levels_of,
+    read_levels,
+)
 from irvision.data.datasets.layout import Needed
 from irvision.data.datasets.splits import Draw, check_split
 from irvision.data.examples import PARTS, Attributes, Examples
 from irvision.data.pixels.image_files import follow_links, read_tree
 from irvision.data.pixels.photographs import Photographs, check_same
 from irvision.data.pixels.unread import Unread, name_frames, name_links, name_unread
-from irvision.settings.data import DataOptions
+from irvision.settings.data import DataOptions, OptionError
 
-ATTRIBUTES = Needed(("attributes.csv",), "a table of attributes", "evaluation")
+ATTRIBUTES = Needed((ATTRIBUTE_TABLE,), "a table of attributes", "evaluation")
 FILES = (ATTRIBUTES,)
 SOURCE = "These are images of your own."
 FEWEST_CLASSES = 2
@@ -94,7 +99,7 @@ def load_examples(options: DataOptions) -> Examples:
     draw = _draw(groups, options, given)
     parts = _given(given) if draw is None else draw.parts(labels)
     if options.group is not None and not (parts == PARTS.index("test")).any():
-        raise InputError(
+        raise OptionError(
             f"--group {options.group}: expected classes with images in several groups, found "
             "none, so that no images are left for testing"
         )

@@ -12,10 +12,10 @@ from jaxtyping import Shaped
 
 from irtheory.runs.files import InputError
 from irvision.data.datasets.folder_names import composed
+from irvision.data.datasets.folder_reading import GROUP_TABLE
 from irvision.data.datasets.lines import bad_line
 from irvision.data.datasets.tables import Rows, read_header, read_rows
-
-GROUPS = "groups.csv"
+from irvision.settings.data import OptionError
 
 
 def read_groups(folder: Path, files: Sequence[str], group: str) -> tuple[str, ...]:
@@ -27,26 +27,29 @@ def read_groups(folder: Path, files: Sequence[str], group: str) -> tuple[str, ..
         group: a column of groups.csv, or a regular expression that is searched in each path.
 
     Raises:
-        InputError: an image without a group, a wrong table or expression, or all images in one.
+        InputError: a wrong table; OptionError: a wrong expression, an image that it does not
+            match, or all images in one group.
     """
-    table, columns = folder / GROUPS, ()
+    table, columns = folder / GROUP_TABLE, ()
     if table.is_file():
         columns, rows = read_header(table, "groups")
         if composed(group) in columns:
             return _several(group, _of_table(table, rows, columns.index(composed(group)), files))
     also = f" (nor is it a column of {table}: {', '.join(columns)})" if columns else ""
+    if not columns and re.escape(group) == group:
+        also = f" (nor is there a table {table})"
     return _several(group, _of_paths(files, group, also))
 
 
 def check_groups(
     files: Sequence[str], groups: Sequence[str], given: Shaped[np.ndarray, " m"], group: str
 ) -> None:
-    """InputError if the images of a group lie in two parts that folders give."""
+    """OptionError if the images of a group lie in two parts that folders give."""
     first: dict[str, int] = {}
     for row, name in enumerate(groups):
         other = first.setdefault(name, row)
         if given[other] != given[row]:
-            raise InputError(
+            raise OptionError(
                 f"--group {group}: expected the images of {name!r} in one part, found "
                 f"{files[other]} in {given[other]} and {files[row]} in {given[row]}"
             )
@@ -79,7 +82,7 @@ def _of_paths(files: Sequence[str], group: str, also: str) -> list[str]:
     try:
         pattern = re.compile(composed(group))
     except re.error as error:
-        raise InputError(
+        raise OptionError(
             f"--group {group}: expected a regular expression, found an error at character "
             f"{(error.pos or 0) + 1}: {error.msg}{also}"
         ) from error
@@ -87,8 +90,8 @@ def _of_paths(files: Sequence[str], group: str, also: str) -> list[str]:
     for file in files:
         match = pattern.search(composed(file))
         name = match and match[1 if pattern.groups else 0]
-        if name is None:
-            raise InputError(
+        if not name:
+            raise OptionError(
                 f"--group {group}: expected a match in the path of each image, found none in "
                 f"{file}{also}"
             )
@@ -98,7 +101,7 @@ def _of_paths(files: Sequence[str], group: str, also: str) -> list[str]:
 
 def _several(group: str, groups: Sequence[str]) -> tuple[str, ...]:
     if len(set(groups)) < 2:
-        raise InputError(
+        raise OptionError(
             f"--group {group}: expected two groups at least, found all images in {groups[0]!r}"
         )
     return tuple(groups)

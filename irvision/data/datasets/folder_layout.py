@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from irtheory.runs.files import InputError
 from irvision.data.datasets.folder_names import (
     composed,
     holds_annotations,
     holds_pictures,
     kind_of,
+    pictures_marked,
 )
 from irvision.data.datasets.folder_reading import annotates, parts_in
 from irvision.data.pixels.image_files import Tree
-from irvision.settings.data import Layout
+from irvision.settings.data import Layout, OptionError
 
 # Names that a message lists.
 SHOWN = 4
@@ -26,7 +26,7 @@ def recognise(tree: Tree) -> Layout:
     """The layout of a folder: of parts if all folders in it are called so, else of classes.
 
     Raises:
-        InputError: the folders can be read in several ways; the message names them.
+        OptionError: the folders can be read in several ways; the message names them.
     """
     tops = [one for one in tree.folders if not annotates(one)]
     _refuse_wrapper(tree.path, tops)
@@ -62,9 +62,11 @@ def _refuse_wrapper(folder: Path, tops: Sequence[Tree]) -> None:
     while not deepest.images and len(inner := _inner(deepest)) == 1:
         (deepest,) = inner
     if len(_inner(deepest)) > 1:
-        raise InputError(
+        rest = [one.name for one in tops if one is not holders[0]]
+        raise OptionError(
             f"{folder}: expected a folder of images for each class, found all images in "
-            f"{holders[0].name}; give {deepest.path} instead"
+            f"{holders[0].name}{f' and none in {_some(rest)}' if rest else ''}; give "
+            f"{deepest.path} instead"
         )
 
 
@@ -74,14 +76,14 @@ def _refuse_odd_parts(tree: Tree) -> None:
     train = next((one for one in parts if kind_of(one.name) == "train"), None)
     if train is None:
         needed, beside = tree.path / "train", tree.folders[0].name
-        raise InputError(
+        raise OptionError(
             f"{needed}: expected a folder beside {beside}, found none; pass --layout class if "
             "these folders are classes"
         )
     for part in parts:
         only = _inner(part)
         if len(only) == 1 and not part.images and len(_inner(only[0])) > 1:
-            raise InputError(
+            raise OptionError(
                 f"{part.path}: expected a folder of images for each class, found all images "
                 f"in {only[0].name}; move its folders up, or pass --layout part/group/class"
             )
@@ -101,10 +103,12 @@ def _refuse_annotated(folder: Path, tops: Sequence[Tree], whole: bool) -> None:
             continue
         known = {name for one in others for name in (one.name, *_names(one))}
         pictures = [one for one in others if holds_pictures(one.name)]
-        if _names(top) <= known or len(pictures) == len(others):
+        names = _names(top)
+        shared = [name for name in names if known.intersection((name, *pictures_marked(name)))]
+        if 2 * len(shared) >= len(names) or len(pictures) == len(others):
             alone = whole and pictures
             way = f"give {pictures[0].path} instead" if alone else f"move {top.name} elsewhere"
-            raise InputError(
+            raise OptionError(
                 f"{folder}: expected a folder of images for each class, found {top.name}, which "
                 f"seems to belong to the images beside it; {way}, or pass --layout "
                 f"{'class' if whole else 'part/class'} if it is a class"
@@ -130,15 +134,15 @@ def _refuse_recurring(folder: Path, tops: Sequence[Tree], inside_parts: bool) ->
         return
     holders = sorted({one.name for one in tops if names & set(map(_key, _inner(one)))})
     outer, inner = _some(holders), _some(sorted(names))
-    alone = next(one for one in tops if one.name in holders).path
     ways = f"{_ways(tops, names, inside_parts)}, or --layout "
+    alone = f", or give one alone, such as {folder / holders[0]}"
     if "train" in map(kind_of, holders) and not inside_parts:
         rest = _some([one.name for one in tops if one.name not in holders or not kind_of(one.name)])
-        ways = f"move {rest} elsewhere to read the others as parts, or pass --layout "
-    raise InputError(
+        ways, alone = f"move {rest} elsewhere to read the others as parts, or pass --layout ", ""
+    raise OptionError(
         f"{folder}: expected folders of classes, found the same folders ({inner}) in {outer}; "
         f"{ways}{'part/class' if inside_parts else 'class'} if {outer} are the classes"
-        + ("" if inside_parts else f", or give one alone, such as {alone}")
+        + ("" if inside_parts else alone)
     )
 
 

@@ -17,9 +17,12 @@ from irvision.data.datasets.folder_names import (
 )
 from irvision.data.pixels.image_files import SUFFIXES, Tree
 from irvision.data.pixels.unread import Unread, leftovers, name_unread
-from irvision.settings.data import Layout
+from irvision.settings.data import Layout, OptionError
 
 Level = Literal["part", "group", "class"]
+# Tables that are read, in the data folder itself.
+ATTRIBUTE_TABLE, GROUP_TABLE = "attributes.csv", "groups.csv"
+TABLES = f"tables that are not {ATTRIBUTE_TABLE} or {GROUP_TABLE} in the folder given"
 MASKS = "masks, labels or small copies of other pictures"
 AS_CLASSES = "pass --layout class if these folders are classes"
 KINDS = ", ".join(suffix[1:] for suffix in SUFFIXES)
@@ -85,6 +88,12 @@ def _read(place: Place, tree: Tree, levels: Sequence[Level]) -> Iterator[Found]:
         raise InputError(f"{tree.path}: expected a folder of images for each {_below(levels)}")
     yield from leftovers(tree, beside_classes=True)
     yield from (
+        Unread(tree.path / name, TABLES)
+        for name in tree.others
+        if _is_table(name)
+        and (tree.path != place.root or name not in (ATTRIBUTE_TABLE, GROUP_TABLE))
+    )
+    yield from (
         Unread(tree.path / name, f"pictures outside the {level} folders") for name in tree.images
     )
     yield from (found for one in tree.folders if annotates(one) for found in all_unread(one, ""))
@@ -95,6 +104,12 @@ def _read(place: Place, tree: Tree, levels: Sequence[Level]) -> Iterator[Found]:
         if not annotates(one):
             inner = replace(place, name=one.name, among=place.of(tree.path))
             yield from _read(inner if level == "class" else place, one, rest)
+
+
+def _is_table(name: str) -> bool:
+    """Whether a file is called nearly like one of the tables that are read."""
+    stem, _, ending = name.casefold().rpartition(".")
+    return stem.rstrip("s") in ("attribute", "group") and ending in ("csv", "tsv", "txt", "xlsx")
 
 
 def _below(levels: Sequence[Level]) -> str:
@@ -116,7 +131,7 @@ def all_unread(tree: Tree, why: str) -> Iterator[Unread]:
 def _read_parts(place: Place, tree: Tree, rest: Sequence[Level]) -> Iterator[Found]:
     for one, kind in parts_in(tree):
         if kind == "unlabelled" or (rest and not _is_labelled(one, kind)):
-            why = f"images in {place.of(one.path)}, which has no folders of the classes"
+            why = f"images without class folders in {place.of(one.path)}"
             yield from all_unread(one, why)
         else:
             yield from _read(replace(place, part=kind), one, rest)
@@ -126,7 +141,7 @@ def parts_in(tree: Tree) -> list[tuple[Tree, Kind]]:
     """The folders of parts in a folder, and which.
 
     Raises:
-        InputError: a folder that is not called after a part, or two for the same part.
+        OptionError: a folder that is not called after a part, or two for the same part.
     """
     found, names = [], dict[Kind, str]()
     for one in tree.folders:
@@ -134,13 +149,13 @@ def parts_in(tree: Tree) -> list[tuple[Tree, Kind]]:
             continue
         kind = kind_of(one.name)
         if kind is None:
-            raise InputError(
+            raise OptionError(
                 f"{one.path}: expected the folder of a part, with train, validation or test in "
                 "its name"
             )
         other = names.setdefault(kind, one.name)
         if other != one.name and kind != "unlabelled":
-            raise InputError(
+            raise OptionError(
                 f"{tree.path}: expected one {kind} folder, found {other} and {one.name}; put "
                 f"their images into one, or {AS_CLASSES}"
             )

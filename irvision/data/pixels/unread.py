@@ -17,8 +17,7 @@ OTHER_FILES = "files that are no pictures"
 TEXTS = (
     ".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".md", ".rst", ".html", ".htm", ".yaml",
     ".yml", ".toml", ".py", ".ipynb", ".sh", ".xlsx", ".xls", ".ods", ".doc", ".docx", ".rtf",
-    ".bib", ".log", ".mat", ".npy", ".npz", ".pkl", ".h5", ".zip", ".tar", ".gz", ".tgz", ".7z",
-    ".rar", ".sha256", ".md5", ".cff", ".url",
+    ".bib", ".log", ".sha256", ".md5", ".cff", ".url",
 )  # fmt: skip
 PAPERS = ("readme", "license", "licence", "copying", "citation", "notice", "authors", "changelog")
 # Formats that may hold several frames or pages.

@@ -25,7 +25,7 @@ from irvision.data.pixels.ranges import UNKNOWN
 from irvision.data.registry import FOLDER, load_attributes, load_examples, resolve
 from irvision.data.report.pictures import Pictures, look_at
 from irvision.data.together import keep_together
-from irvision.settings.data import DataOptions
+from irvision.settings.data import DataOptions, OptionError
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,9 @@ def check_dataset(
         return Findings(name, **found)
     try:
         examples = load_examples(dataset, options)
+    except OptionError:
+        # Not the files are wrong.
+        raise
     except InputError as error:
         return Findings(name, **found, broken=(str(error),))
     pixels = ranged(examples.pixels, on_progress)

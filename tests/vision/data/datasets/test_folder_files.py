@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import random
 import re
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,43 @@ def test_pictures_beside_the_folders_of_parts_and_classes_are_named(tmp_path):
     )
 
 
+FOLDERS = ("train", "test", "val", "a", "b", "images", "masks", "labels", "1", "pred", "@eaDir")
+FILES = ("1.png", "2.png", "3.jpg", "1_mask.png", "n.zip", "x.gif", "noext", "Thumbs.db", ".h.png")
+
+
+def strew(root: Path, seed: int) -> None:
+    """A folder of up to three levels, most of it regular, with files of every kind."""
+    chance = random.Random(seed)
+    levels = [chance.sample(FOLDERS, chance.randint(1, 4)) for _ in range(chance.choice((1, 2, 3)))]
+    for words in product(*levels):
+        odd = chance.sample(FILES, chance.randint(0, 5)) if chance.random() < 0.3 else []
+        put(root, *(f"{'/'.join(words)}/{name}" for name in odd or FILES[:2]), content=b"")
+    put(root, chance.choice(FILES), content=b"")
+
+
+def test_no_file_of_folders_drawn_at_random_is_lost(tmp_path):
+    read = 0
+    for seed in range(60):
+        root = tmp_path / str(seed)
+        strew(root, seed)
+        for layout in ("auto", "class", "part/class", "group/class"):
+            try:
+                examples = load_examples(str(root), DataOptions(layout=layout))
+            except InputError as error:
+                assert "\n" not in str(error)
+                continue
+            read += 1
+            every = [
+                path for path in root.rglob("*") if path.is_file() and "@eaDir" not in path.parts
+            ]
+            every = [path for path in every if path.name not in ("Thumbs.db", ".h.png")]
+            names = {examples.pixels.name(row) for row in range(len(examples.labels))}
+            named = any(note.startswith("Not read") for note in examples.notes)
+            count, total, reasons = unread(examples) if named else (0, len(names), {})
+            assert total == len(every) == len(names) + count and count == sum(reasons.values())
+    assert read > 20
+
+
 @pytest.mark.parametrize(
     "masks", ["masks", "Mask", "labels", "ground_truth", "GT", "SEG", "thumbs", "mask_images"]
 )
@@ -123,6 +162,15 @@ def test_annotations_without_pictures_beside_the_classes_are_no_class(pair):
     examples = load(pair)
     assert examples.classes == ("a", "b")
     assert unread(examples) == (3, 15, {"files that are no pictures": 3})
+
+
+def test_tables_with_nearly_the_right_name_or_place_are_named(tmp_path):
+    for part in ("train", "test"):
+        put(tmp_path, *(f"{part}/{name}/{i}.png" for name in "ab" for i in range(3)))
+    put(tmp_path, "Attributes.csv", "group.csv", "train/attributes.csv", content=b"")
+    put(tmp_path, "attributes.csv", "groups.csv", "train.csv", content=b"")
+    why = "tables that are not attributes.csv or groups.csv in the folder given"
+    assert unread(load(tmp_path)) == (3, 15, {why: 3})
 
 
 def test_a_class_of_other_files_says_which(pair):

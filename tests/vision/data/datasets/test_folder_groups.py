@@ -115,7 +115,9 @@ def test_a_table_that_is_wrong_is_refused(shots, lines, message):
     ("pattern", "message"),
     [
         ("p(", "expected a regular expression, found an error at character"),
-        ("", "expected two groups at least"),
+        ("", r"expected a match .* found none in ill/p0_0\.png"),
+        (r"q*", r"expected a match .* found none in ill/p0_0\.png"),
+        ("person", r"found none in ill/p0_0\.png \(nor is there a table .*groups\.csv\)"),
         (r"p(1\d)_", r"expected a match in the path of each image, found none in ill/p0_0\.png"),
         (r"p\d+_\d(x)?", r"expected a match .* found none in ill/p0_0\.png"),
         (r"\.png$", r"expected two groups at least, found all images in '\.png'"),

@@ -102,6 +102,8 @@ def test_words_that_only_contain_the_name_of_a_part_are_classes(tmp_path, name):
         (grid("images masks", "a b"), ["/images instead", "--layout class"]),
         (grid("images masks"), ["/images instead", "--layout class"]),
         (grid("images ground_truth", "a b"), ["/images instead"]),
+        (["cat/1.png", "dog/2.png", "dog/3.png", "masks/1_mask.png"], ["move masks elsewhere"]),
+        ([*grid("cat", "x y"), "dog/a.gif"], ["all images in cat and none in dog"]),
         (["images/i1.png", "masks/m1.png"], ["/images instead", "--layout class"]),
         (["JPEGImages/1.png", "JPEGImages/2.png", "SegmentationClass/1.png"], ["JPEGImages inst"]),
         (grid("train test", "images masks"), ["move masks elsewhere", "--layout part/class"]),
@@ -161,7 +163,7 @@ def test_images_without_labels_are_named_and_the_test_part_is_drawn(tmp_path, fl
     assert sizes(examples) == [12, 2, 6]
     drawn, unread = examples.notes
     assert "30% of each class in train are drawn as the test part" in drawn
-    assert unread.startswith("Not read: 7 of 27 files; images in")
+    assert unread.startswith("Not read: 7 of 27 files; images without class")
     assert f"{tmp_path / flat.partition(':')[0]}/0.png" in unread
 
 
