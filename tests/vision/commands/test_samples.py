@@ -14,6 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cli import app
+from irvision.data.pixels.pixel_file import read_contents
+from irvision.data.pixels.ranges import Ranges
 
 QUICK = [
     "--backbone", "resnet10", "--weights", "none", "--resize", "32", "--crop", "28", "--epochs",
@@ -192,6 +194,7 @@ def test_what_cannot_be_scored(place: Path, monkeypatch, words, named) -> None:
     assert before == sorted(path.name for path in (place / "run").iterdir())
 
 
+@pytest.mark.slow
 def test_mirrored_classes_are_named_with_flip(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("IRA_CACHE", str(tmp_path / "cache"))
     photos = draw(tmp_path / "photos", 10, seed=1, classes=("arrow left", "arrow right"))
@@ -201,3 +204,55 @@ def test_mirrored_classes_are_named_with_flip(tmp_path: Path, monkeypatch) -> No
     assert "--flip 0" in done.stdout
     done = ira(*more, tmp_path / "still", "--flip", 0)
     assert "mirror images" not in done.stdout
+
+
+def of_an_earlier_release(run: Path) -> None:
+    """Remove from a finished run what earlier releases did not write."""
+    (run / "samples.csv").unlink()
+    result = json.loads((run / "result.json").read_text())
+    del result["pixels"], result["ranges"]
+    (run / "result.json").write_text(json.dumps(result))
+
+
+@pytest.mark.slow
+def test_a_run_of_an_earlier_release_keeps_its_parts(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("IRA_CACHE", str(tmp_path / "cache"))
+    photos, run = draw(tmp_path / "photos", 16, seed=0), tmp_path / "run"
+    for image in range(8):
+        shutil.copy(photos / f"ash/{image}.bmp", photos / f"ash/again {image}.bmp")
+    with monkeypatch.context() as earlier:
+        earlier.setattr("irvision.data.batches.material.keep_together", lambda listed, *_: listed)
+        assert ira("train", "--dataset", photos, *QUICK, "--out", run).exit_code == 0
+    of_an_earlier_release(run)
+    done = ira("evaluate", run, "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    assert "divided equal pictures" in done.stdout and "earlier release" in done.stdout
+    (run / "result.json").unlink()
+    for checkpoint in (run / "checkpoints").iterdir():
+        checkpoint.unlink()
+    assert ira("train", "--resume", run).exit_code == 0
+
+
+@pytest.mark.slow
+def test_other_images_are_decoded_with_the_range_of_the_run(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("IRA_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for name, count, top in (("photos", 8, 1024), ("dark", 2, 256)):
+        for kind in CLASSES[:2]:
+            (tmp_path / name / kind).mkdir(parents=True)
+            for image in range(count):
+                values = rng.integers(0, top, (24, 24)).astype(np.uint16)
+                values[0, 0] = top - 1
+                Image.fromarray(values).save(tmp_path / name / kind / f"{image}.png")
+    run = tmp_path / "run"
+    done = ira("train", "--dataset", tmp_path / "photos", *QUICK, "--out", run)
+    assert done.exit_code == 0, done.output
+    assert json.loads((run / "result.json").read_text())["ranges"]["largest"] == 1023
+    assert ira("evaluate", run, "--device", "cpu", "--test", tmp_path / "dark").exit_code == 0
+    (cache,) = (tmp_path / "cache/pixels").glob("dark-*.pixels")
+    assert read_contents(cache).ranges == Ranges(1023)
+    of_an_earlier_release(run)
+    done = ira("evaluate", run, "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    sizes = {read_contents(path).ranges.largest for path in cache.parent.glob("photos-*.pixels")}
+    assert sizes == {1023, 65535}
