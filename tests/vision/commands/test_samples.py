@@ -227,6 +227,7 @@ def test_a_run_of_an_earlier_release_keeps_its_parts(tmp_path: Path, monkeypatch
     done = ira("evaluate", run, "--device", "cpu")
     assert done.exit_code == 0, done.output
     assert "divided equal pictures" in done.stdout and "earlier release" in done.stdout
+    assert "decoding the images" not in done.stdout
     (run / "result.json").unlink()
     for checkpoint in (run / "checkpoints").iterdir():
         checkpoint.unlink()
