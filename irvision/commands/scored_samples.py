@@ -106,8 +106,9 @@ def own_samples(
     if trained.pixels is None:
         name_wide(material, console)
     if before is not None and request.only_known:
-        material = _known(material, before, trained, console)
-        read = partial(_attributes_if_any, dataset, settings.data, examples, console)
+        found = compare(before, samples_of(material))
+        material = _known(material, before, found, trained, console)
+        read = partial(load_attributes, dataset, settings.data, examples, found.removed)
         return Scored(material, ("test", "train"), read)
     # Contents first: equal pictures decide on the parts that are drawn.
     way = "pass --only-known to score the others, or train anew"
@@ -151,10 +152,11 @@ def _as_trained(
     return material
 
 
-def _known(material: Material, before: Samples, trained: Trained, console: Console) -> Material:
+def _known(
+    material: Material, before: Samples, found: Changes, trained: Trained, console: Console
+) -> Material:
     """The samples that the run knows and that have not changed, in the parts that they had."""
     now = samples_of(material)
-    found = compare(before, now)
     kept = unchanged(now, found)
     part_of = dict(zip(before.names, before.parts, strict=True))
     parts = [
@@ -192,17 +194,6 @@ def _numbers(names: tuple[str, ...], classes: tuple[str, ...]) -> Int[np.ndarray
 def _composed(name: str) -> str:
     """One spelling of letters with accents, which file systems store in two ways."""
     return unicodedata.normalize("NFC", name)
-
-
-def _attributes_if_any(
-    dataset: str, options: DataOptions, examples: Examples, console: Console
-) -> Attributes | None:
-    """The attributes, or None with a note: a table may still list images that were removed."""
-    try:
-        return load_attributes(dataset, options, examples)
-    except InputError as error:
-        print_plain(console, f"· attributes are not scored: {error}")
-        return None
 
 
 def other_samples(

@@ -123,6 +123,8 @@ def test_added_and_removed_images_are_named_and_the_rest_can_be_scored(place: Pa
     other = next(name for name in part if part[name] == "test" and name != gone)
     (place / "photos" / gone).unlink()
     Image.new("RGB", (24, 24), "red").save(place / "photos" / other)
+    table = "".join(f"{name},{row % 2}\n" for row, name in enumerate(part))
+    (place / "photos/attributes.csv").write_text(f"image,odd\n{table}")
     draw(place / "more", 2, seed=9, classes=("new",))
     shutil.copytree(place / "more/new", place / "photos/new")
     done = evaluate(place)
@@ -133,6 +135,7 @@ def test_added_and_removed_images_are_named_and_the_rest_can_be_scored(place: Pa
     assert done.exit_code == 0, done.output
     assert f"1 removed ({gone}); 1 changed ({other})" in done.stdout
     assert scored(place / "run") == list(part.values()).count("test") - 2
+    assert (place / "run/attributes.csv").is_file()
 
 
 def test_only_known_needs_the_list(place: Path) -> None:
