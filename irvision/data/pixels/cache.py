@@ -200,8 +200,8 @@ class _Partial:
 def _partial(path: Path, held: bool, work: Pass, tell: Message) -> Iterator[_Partial]:
     """A partial cache, or that of an earlier process that was interrupted.
 
-    It is kept where this process is interrupted, too, but not where the disk is full. Without a
-    lock, other processes may be making the same cache, and each has a file of its own.
+    What is done is kept where this process is interrupted, too, but not where the disk is full.
+    Without a lock, other processes may be making the same cache, and each has a file of its own.
     """
     # Frees the space of a damaged or outdated cache; processes that have it open keep their copy.
     path.unlink(missing_ok=True)
@@ -226,7 +226,7 @@ def _partial(path: Path, held: bool, work: Pass, tell: Message) -> Iterator[_Par
         try:
             yield _Partial(partial, journal)
         except BaseException as error:
-            if not held or isinstance(error, OSError):
+            if journal is None or journal.empty or isinstance(error, OSError):
                 remove_partial(partial)
             raise
         journal_of(partial).unlink(missing_ok=True)

@@ -87,22 +87,29 @@ def _block(line: str, work: Pass, pixels: IO[bytes]) -> Block | None:
 
 
 class Journal:
-    """The journal of a partial cache that is being written.
+    """The journal of a partial cache that is being written; a file once there is a block.
 
     Attributes:
         known: blocks that an earlier process wrote, by their first row.
+        empty: whether there is no block yet.
     """
 
     def __init__(self, partial: Path, work: Pass) -> None:
         self.known: Mapping[int, Block] = read_journal(partial, work)
+        self.empty = True
+        self._file, self._work = journal_of(partial), work
+        self._stream: IO[str] | None = None
         # Written anew: what followed a line that was cut short is gone then.
-        self._stream = journal_of(partial).open("w", encoding="utf-8", buffering=1)
-        self._stream.write(work.line + "\n")
+        self._file.unlink(missing_ok=True)
         for block in self.known.values():
             self.add(block)
 
     def add(self, block: Block) -> None:
         """Note a block whose pixels are written."""
+        if self._stream is None:
+            self._stream = self._file.open("w", encoding="utf-8", buffering=1)
+            self._stream.write(self._work.line + "\n")
+        self.empty = False
         start, checksum, bad, prints = block
         packed = base64.b64encode(prints.tobytes()).decode()
         content = {"start": start, "checksum": checksum, "bad": bad, "prints": packed}
@@ -110,4 +117,5 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()

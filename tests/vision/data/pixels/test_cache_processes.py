@@ -121,6 +121,18 @@ def test_two_processes_at_once_end_with_one_right_cache(tmp_path: Path) -> None:
     assert np.array_equal(read_all(setting.caches), numbers())
 
 
+def test_ctrl_c_leaves_no_half_cache(tmp_path: Path) -> None:
+    setting = Setting(tmp_path)
+    for processes in (1, 2):
+        process = setting.start(0.02, processes)
+        setting.wait_for_images(8 * processes)
+        # As a terminal does: to every process of the group.
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130 and not err
+        assert setting.suffixes() == [".lock"]
+
+
 def test_after_ctrl_c_the_work_goes_on(tmp_path: Path) -> None:
     setting = Setting(tmp_path)
     for processes, images in ((1, 40), (2, 120)):
@@ -137,10 +149,26 @@ def test_after_ctrl_c_the_work_goes_on(tmp_path: Path) -> None:
     assert np.array_equal(read_all(setting.caches), numbers())
 
 
-def test_what_a_killed_process_left_is_kept_for_some_days(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_removed_but_not_what_is_being_made(tmp_path: Path) -> None:
     setting = Setting(tmp_path)
     process = setting.start(0.05)
     setting.wait_for_images(5)
+    sweep(setting.caches)
+    assert setting.suffixes() == [".lock", ".partial"]
+    process.kill()
+    process.communicate(timeout=60)
+    assert setting.suffixes() == [".lock", ".partial"]
+    # Another data set is prepared there.
+    nothing = np.zeros(2, np.int64)
+    other = Examples("other", ("only",), nothing, nothing.astype(np.uint8), Two())
+    prepare(other, 4, setting.caches)
+    assert setting.suffixes() == [".lock", ".lock", ".pixels"]
+
+
+def test_work_that_can_go_on_is_kept_for_some_days(tmp_path: Path) -> None:
+    setting = Setting(tmp_path)
+    process = setting.start(0.02)
+    setting.wait_for_images(40)
     begun = [".journal", ".lock", ".partial"]
     (journal,) = setting.caches.glob("*.journal")
     os.utime(journal, (1, 1))
@@ -149,14 +177,11 @@ def test_what_a_killed_process_left_is_kept_for_some_days(tmp_path: Path) -> Non
     process.kill()
     process.communicate(timeout=60)
     os.utime(journal)
-    # Another data set is prepared there.
-    nothing = np.zeros(2, np.int64)
-    other = Examples("other", ("only",), nothing, nothing.astype(np.uint8), Two())
-    prepare(other, 4, setting.caches)
-    assert setting.suffixes() == sorted([*begun, ".lock", ".pixels"])
+    sweep(setting.caches)
+    assert setting.suffixes() == begun
     os.utime(journal, (1, 1))
     sweep(setting.caches)
-    assert setting.suffixes() == [".lock", ".lock", ".pixels"]
+    assert setting.suffixes() == [".lock"]
 
 
 def test_processes_end_with_the_one_that_was_killed(tmp_path: Path) -> None:
