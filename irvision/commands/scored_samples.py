@@ -34,7 +34,7 @@ from irvision.runs.changes import (
     check_contents,
     compare,
     compare_names,
-    rounding_notes,
+    notes_on,
     some,
     unchanged,
 )
@@ -166,7 +166,7 @@ def _known(
     left = replace(found, parted=())
     if left.listed:
         print_plain(console, f"· only known samples are scored, without: {left.listed}")
-    for note in rounding_notes(found):
+    for note in notes_on(found):
         print_plain(console, f"· {note}")
     return _with(material, trained.classes, np.array(parts, np.uint8))
 

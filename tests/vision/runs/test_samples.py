@@ -134,13 +134,23 @@ def test_rounding_is_told_from_another_picture(tmp_path: Path) -> None:
     for now, rows in (
         (changed(before, 2, 4), [2]),
         (changed(before, 2, 0, 9), [2]),
-        (changed(before, 4), [4]),
-        (replace(before, digests=("", *before.digests[1:])), [0]),
         (exchanged(before), [0, 1]),
     ):
         found = compare(before, now)
         assert found.changed == tuple(NAMES[row] for row in rows) and not found.rounded
         assert np.flatnonzero(~unchanged(now, found)).tolist() == rows
+
+
+def test_images_that_cannot_be_read_are_no_other_pictures(tmp_path: Path) -> None:
+    before = samples(bad=(4,))
+    write_samples(tmp_path, before)
+    lost = replace(before, digests=("", *before.digests[1:]))
+    for now, name in ((changed(before, 4), NAMES[4]), (lost, NAMES[0])):
+        found = compare(before, now)
+        assert found.unread == (name,) and not found.changed and not found.listed
+        assert now.names[int(np.flatnonzero(~unchanged(now, found))[0])] == name
+        (note,) = check_contents(tmp_path, now, before.pixels, "here")
+        assert "1 images could be read only in training or only now" in note
 
 
 def test_contents_are_compared_with_those_of_the_run(tmp_path: Path) -> None:
