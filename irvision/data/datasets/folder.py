@@ -45,6 +45,8 @@ ATTRIBUTES = Needed((ATTRIBUTE_TABLE,), "a table of attributes", "evaluation")
 FILES = (ATTRIBUTES,)
 SOURCE = "These are images of your own."
 FEWEST_CLASSES = 2
+# Classes that a note lists.
+SHOWN = 10
 # Folders in one another that the recognised layouts have: those of parts, and of classes.
 AUTO_LEVELS = 2
 # One for training and one for testing.
@@ -224,7 +226,8 @@ def _name_lacking(
     """Notes on the classes without test images, and on a validation part without images."""
     tested = np.bincount(labels[parts == PARTS.index("test")], minlength=len(classes))
     lacking = [name for name, count in zip(classes, tested, strict=True) if not count]
-    notes = [f"No test images of: {', '.join(lacking)}."] if lacking else []
+    more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
+    notes = [f"No test images of: {', '.join(lacking[:SHOWN])}{more}."] if lacking else []
     if validation and not (parts == PARTS.index("validation")).any():
         notes.append("No validation images: too few images, or groups that are too large.")
     return tuple(notes)
