@@ -46,10 +46,21 @@ def training_material(
     material = gather_material(examples, settings, runtime, cache_dir, console, ranges)
     if earlier:
         material = material.as_listed()
+        name_wide(material, console)
     if not console.quiet:
         for sentence in remarks(material, settings.flip):
             print_plain(console, f"· {sentence}")
     return material
+
+
+def name_wide(material: Material, console: Console) -> None:
+    """Say that a run of an earlier release saw images of 32 bits otherwise, if there are any."""
+    if material.cache.ranges.low is not None:
+        print_plain(
+            console,
+            "· the run mapped each image of 32 bits or floating point from its own range, as "
+            "earlier releases did; now they have one range, and its scores may differ",
+        )
 
 
 def remarks(material: Material, flip: float) -> list[str]:

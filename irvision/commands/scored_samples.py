@@ -15,7 +15,7 @@ from rich.console import Console
 
 from irtheory.runs.console import print_plain
 from irtheory.runs.files import InputError
-from irvision.commands.run_samples import samples_of
+from irvision.commands.run_samples import name_wide, samples_of
 from irvision.data.batches.material import Material, gather_material
 from irvision.data.examples import (
     PARTS,
@@ -34,7 +34,7 @@ from irvision.runs.changes import (
     check_contents,
     compare,
     compare_names,
-    rounding_notes,
+    notes_on,
     some,
     unchanged,
 )
@@ -103,14 +103,18 @@ def own_samples(
     if before is None and trained.pixels is None:
         check_samples(samples_digest(examples), trained.samples, dataset)
     material = gather_material(examples, settings, runtime, cache_dir, console, trained.ranges)
+    if trained.pixels is None:
+        name_wide(material, console)
     if before is not None and request.only_known:
-        material = _known(material, before, trained, console)
-        read = partial(_attributes_if_any, dataset, settings.data, examples, console)
+        found = compare(before, samples_of(material))
+        material = _known(material, before, found, trained, console)
+        read = partial(load_attributes, dataset, settings.data, examples, found.removed)
         return Scored(material, ("test", "train"), read)
-    material = _as_trained(material, before, trained, dataset, run, console)
+    # Contents first: equal pictures decide on the parts that are drawn.
     way = "pass --only-known to score the others, or train anew"
     for note in check_contents(run, samples_of(material), trained.pixels, dataset, way):
         print_plain(console, f"· {note}")
+    material = _as_trained(material, before, trained, dataset, run, console)
     read = partial(load_attributes, dataset, settings.data, examples)
     return Scored(material, ("test", "train"), read)
 
@@ -148,10 +152,11 @@ def _as_trained(
     return material
 
 
-def _known(material: Material, before: Samples, trained: Trained, console: Console) -> Material:
+def _known(
+    material: Material, before: Samples, found: Changes, trained: Trained, console: Console
+) -> Material:
     """The samples that the run knows and that have not changed, in the parts that they had."""
     now = samples_of(material)
-    found = compare(before, now)
     kept = unchanged(now, found)
     part_of = dict(zip(before.names, before.parts, strict=True))
     parts = [
@@ -161,7 +166,7 @@ def _known(material: Material, before: Samples, trained: Trained, console: Conso
     left = replace(found, parted=())
     if left.listed:
         print_plain(console, f"· only known samples are scored, without: {left.listed}")
-    for note in rounding_notes(found):
+    for note in notes_on(found):
         print_plain(console, f"· {note}")
     return _with(material, trained.classes, np.array(parts, np.uint8))
 
@@ -189,17 +194,6 @@ def _numbers(names: tuple[str, ...], classes: tuple[str, ...]) -> Int[np.ndarray
 def _composed(name: str) -> str:
     """One spelling of letters with accents, which file systems store in two ways."""
     return unicodedata.normalize("NFC", name)
-
-
-def _attributes_if_any(
-    dataset: str, options: DataOptions, examples: Examples, console: Console
-) -> Attributes | None:
-    """The attributes, or None with a note: a table may still list images that were removed."""
-    try:
-        return load_attributes(dataset, options, examples)
-    except InputError as error:
-        print_plain(console, f"· attributes are not scored: {error}")
-        return None
 
 
 def other_samples(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -68,19 +69,24 @@ def load_all(options: DataOptions) -> Examples:
     return examples
 
 
-def load_attributes(dataset: str, options: DataOptions, examples: Examples) -> Attributes | None:
+def load_attributes(
+    dataset: str, options: DataOptions, examples: Examples, removed: Sequence[str] = ()
+) -> Attributes | None:
     """The attributes of the same samples, only for evaluation; None if there are none.
 
     Args:
         dataset: as passed to `load_examples`.
         options: as passed to `load_examples`.
         examples: its result.
+        removed: images that a table in a folder of images may list though they are gone.
 
     Raises:
         InputError: files are missing, malformed, or have changed since.
     """
     module, options = resolve(dataset, options)
     with readable():
+        if removed and module.__name__ == FOLDER:
+            return module.load_attributes(options, examples, removed)
         return module.load_attributes(options, examples)
 
 

@@ -26,7 +26,8 @@ class Changes:
         added, removed: not in the run; no longer in the data set.
         moved: in another class now.
         parted: in another part now.
-        changed: other pixels, or only readable in one of both.
+        changed: other pixels.
+        unread: readable only then, or only now.
         rounded: pixels that differ by no more than another version of the decoder would explain.
     """
 
@@ -35,11 +36,12 @@ class Changes:
     moved: tuple[str, ...] = ()
     parted: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     rounded: tuple[str, ...] = ()
 
     @property
     def listed(self) -> str:
-        """The counts with a few names each; empty if only rounding differs."""
+        """The counts with a few names each; empty if no picture is another one."""
         kinds = (
             ("added", self.added),
             ("removed", self.removed),
@@ -62,13 +64,14 @@ def compare(before: Samples, now: Samples) -> Changes:
     old, here = {name: row for row, name in enumerate(before.names)}, set(now.names)
     both = [(old[name], row) for row, name in enumerate(now.names) if name in old]
     same_class = [(a, b) for a, b in both if before.classes[a] == now.classes[b]]
-    other, rounded = _other_pixels(before, now, same_class)
+    other, unread, rounded = _other_pixels(before, now, same_class)
     return Changes(
         added=tuple(name for name in now.names if name not in old),
         removed=tuple(name for name in before.names if name not in here),
         moved=tuple(now.names[b] for a, b in both if before.classes[a] != now.classes[b]),
         parted=tuple(now.names[b] for a, b in same_class if before.parts[a] != now.parts[b]),
         changed=tuple(now.names[b] for b in other),
+        unread=tuple(now.names[b] for b in unread),
         rounded=tuple(now.names[b] for b in rounded),
     )
 
@@ -91,18 +94,22 @@ def compare_names(before: Samples, examples: Examples) -> Changes:
 
 def _other_pixels(
     before: Samples, now: Samples, pairs: list[tuple[int, int]]
-) -> tuple[list[int], list[int]]:
-    """Rows of samples that have other pixels now, and of those that only seem to be rounded."""
+) -> tuple[list[int], list[int], list[int]]:
+    """Rows of samples that have other pixels now, are unread, or only seem to be rounded."""
     known = set(before.digests)
-    other, rounded = [], []
+    other, unread, rounded = [], [], []
     for a, b in pairs:
-        digest = now.digests[b]
-        if before.digests[a] == digest:
+        was, digest = before.digests[a], now.digests[b]
+        if was == digest:
             continue
+        if not (was and digest):
+            unread.append(b)
         # A picture that another sample had was exchanged, however alike both are.
-        readable = bool(before.digests[a] and digest) and digest not in known
-        (rounded if readable and _alike(before, now, a, b) else other).append(b)
-    return other, rounded
+        elif digest not in known and _alike(before, now, a, b):
+            rounded.append(b)
+        else:
+            other.append(b)
+    return other, unread, rounded
 
 
 def _alike(before: Samples, now: Samples, a: int, b: int) -> bool:
@@ -142,20 +149,23 @@ def check_contents(
             f"{where}: expected the pixels of the run, found {len(found.changed)} images with "
             f"others ({some(found.changed)}); bring them back, or {way}"
         )
-    return rounding_notes(found)
+    return notes_on(found)
 
 
-def rounding_notes(found: Changes) -> tuple[str, ...]:
-    """A note on images that another version of the decoder seems to round otherwise."""
-    if not found.rounded:
-        return ()
-    return (
-        f"{len(found.rounded)} images are decoded slightly differently than in training "
-        f"({some(found.rounded)}), as by another version of Pillow",
+def notes_on(found: Changes) -> tuple[str, ...]:
+    """Notes on images that cannot be compared, or seem to be rounded by another decoder."""
+    notes = {
+        "could be read only in training or only now": found.unread,
+        "are decoded slightly differently than in training, as by another version of Pillow": (
+            found.rounded
+        ),
+    }
+    return tuple(
+        f"{len(names)} images {what} ({some(names)})" for what, names in notes.items() if names
     )
 
 
 def unchanged(now: Samples, found: Changes) -> Bool[np.ndarray, " m"]:
     """Which samples of the data set are in the run as they are now, in whatever part."""
-    lost = {*found.added, *found.moved, *found.changed}
+    lost = {*found.added, *found.moved, *found.changed, *found.unread}
     return np.array([name not in lost for name in now.names], dtype=bool)

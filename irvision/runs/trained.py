@@ -216,10 +216,13 @@ def load_trained(run: Path) -> Trained:
         )
     result = read_result(run)
     samples, pixels = result.get("samples"), result.get("pixels")
-    if not isinstance(samples, str) or not isinstance(pixels, str | None):
-        name, found = ("pixels", pixels) if isinstance(samples, str) else ("samples", samples)
+    if not isinstance(samples, str):
         raise InputError(
-            f"{run / RESULT}: expected {name}, a digest of the data set, found {found!r:.60}"
+            f"{run / RESULT}: expected samples, a digest of the data set, found {samples!r:.60}"
+        )
+    if not isinstance(pixels, str | None):
+        raise InputError(
+            f"{run / RESULT}: expected pixels, a digest of the images, found {pixels!r:.60}"
         )
     tensors = _weights(run / WEIGHTS)
     with torch.random.fork_rng(devices=[]):

@@ -146,9 +146,12 @@ class Session:
         where, engine = f"--resume {self.folder}", self.setup.engine
         try:
             self._check_settings(state["settings"])
+            if self.samples == state["samples"]:
+                self._check_left_out(state["left_out"], where)
+            # Before the parts, as equal pictures decide on those that are drawn.
+            notes = check_contents(self.folder, self.listed, state.get("pixels"), where)
             check_samples(self.samples, state["samples"], where)
-            self._check_left_out(state["left_out"], where)
-            for note in check_contents(self.folder, self.listed, state.get("pixels"), where):
+            for note in notes:
                 print_plain(self.console, f"· {note}")
             if state["backbone"] != self.setup.backbone:
                 raise InputError(

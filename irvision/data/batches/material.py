@@ -74,7 +74,7 @@ def gather_material(
         InputError: too many unreadable images, or no disk space for the cache.
     """
     cache = _decoded(examples, settings, cache_dir, console)
-    if ranges is not None and (pinned := ranges.beside(cache.ranges)) != cache.ranges:
+    if ranges is not None and (pinned := ranges.in_place_of(cache.ranges)) != cache.ranges:
         print_plain(console, "· decoding the images with the range of values of the run")
         examples = replace(examples, pixels=with_ranges(examples.pixels, pinned))
         cache = _decoded(examples, settings, cache_dir, console)

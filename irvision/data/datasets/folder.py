@@ -135,15 +135,21 @@ def load_all(options: DataOptions) -> Examples:
     return Examples(folder.resolve().name, classes, labels, parts, pixels, notes)
 
 
-def load_attributes(options: DataOptions, examples: Examples) -> Attributes | None:
-    """The attributes of each image in attributes.csv; None if there is no such file."""
+def load_attributes(
+    options: DataOptions, examples: Examples, removed: Sequence[str] = ()
+) -> Attributes | None:
+    """The attributes of each image in attributes.csv; None if there is no such file.
+
+    The file may still list images that were `removed`.
+    """
     folder = root(options)
     file = ATTRIBUTES.find(folder)
     if file is None:
         return None
     pixels = Photographs(folder, _read(folder, options).files)
     check_same(examples, pixels)
-    return Attributes(*annotations.read_csv_attributes(file, pixels.files))
+    names, values = annotations.read_csv_attributes(file, (*pixels.files, *removed))
+    return Attributes(names, values[: len(pixels)])
 
 
 def _read(folder: Path, options: DataOptions) -> Reading:

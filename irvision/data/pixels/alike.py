@@ -17,8 +17,9 @@ from irvision.data.pixels.prints import Prints, digests
 MOST_BITS, MOST_LEVELS, LEAST_CORRELATION = 8, 12, 0.98
 # Hashes compared at a time, so that a block of comparisons fits into a few megabytes.
 AT_ONCE = 1 << 19
-# Every hash is compared with every other one; for more samples, that would take minutes.
-MOST_COMPARED = 200_000
+# Every hash is compared with every other one, which takes some seconds for 30,000 samples; for more
+# than these it would take minutes.
+MOST_COMPARED = 60_000
 MOST_PAIRS = 100_000
 # Pairs with similar hashes, and of these with similar mean colours, that are looked at, at most:
 # small drawings on an empty ground, such as letters, have many of them.

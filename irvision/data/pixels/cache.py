@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from irvision.data.pixels.cache_folder import (
     cache_errors,
     cache_folder,
     lock_cache,
+    remove_partial,
     sweep,
 )
 from irvision.data.pixels.decode import Bad, Progress, check_processes, decode
+from irvision.data.pixels.journal import Journal, Pass, journal_of
 from irvision.data.pixels.photographs import Photographs, measured
 from irvision.data.pixels.pixel_file import (
     CHECKED_BYTES,
@@ -39,6 +42,9 @@ from irvision.data.pixels.pixel_file import (
 from irvision.data.pixels.prints import PRINT, Prints
 from irvision.data.pixels.ranges import UNKNOWN, Ranges, with_ranges
 from irvision.data.pixels.stamps import cache_name, stamps_digest
+
+# Unit in which the system counts the space of a file.
+BLOCK = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +106,14 @@ def prepare(
         if (cache := _opened(path, examples, size, stamps, checked, tell)) is None:
             folder.mkdir(parents=True, exist_ok=True)
             sweep(folder)
-            with lock_cache(path, tell):
+            with lock_cache(path, tell) as held:
                 # The process that was waited for may have made it.
                 cache = _opened(path, examples, size, stamps, checked, _silent)
                 if cache is None:
                     pixels = ranged(examples.pixels, on_progress, on_message)
-                    cache = _made(path, examples, pixels, size, stamps, processes, on_progress)
+                    work = Pass(stamps, len(pixels), size, getattr(pixels, "ranges", UNKNOWN))
+                    with _partial(path, held, work, tell) as partial:
+                        cache = _made(path, examples, pixels, work, partial, processes, on_progress)
     _check_bad(examples, cache.bad, max_bad)
     return cache
 
@@ -180,43 +188,75 @@ def _mended(pixels: PixelSource, contents: Contents) -> str | None:
     return None
 
 
+@dataclass(frozen=True, eq=False)
+class _Partial:
+    """The file of a cache that is being made, and its journal if it has one."""
+
+    path: Path
+    journal: Journal | None
+
+
+@contextmanager
+def _partial(path: Path, held: bool, work: Pass, tell: Message) -> Iterator[_Partial]:
+    """A partial cache, or that of an earlier process that was interrupted.
+
+    What is done is kept where this process is interrupted, too, but not where the disk is full.
+    Without a lock, other processes may be making the same cache, and each has a file of its own.
+    """
+    # Frees the space of a damaged or outdated cache; processes that have it open keep their copy.
+    path.unlink(missing_ok=True)
+    folder = path.parent
+    partial = path.with_suffix(PARTIAL)
+    spared = partial.stat().st_blocks * BLOCK if held and partial.is_file() else 0
+    needed = work.count * (row_bytes(work.size) + PRINT.itemsize) - spared
+    check_room(f"--cache-dir {folder}", folder, needed, "pass another folder")
+    if not held:
+        handle, name = tempfile.mkstemp(PARTIAL, f"{path.stem}.", folder)
+        os.close(handle)
+        partial = Path(name)
+    with ExitStack() as until_done:
+        journal = None
+        if held:
+            journal = Journal(partial, work)
+            until_done.callback(journal.close)
+            if journal.known:
+                blocks, step = len(journal.known), rows_in_block(work.size)
+                done = min(blocks * step, work.count)
+                tell(f"{path.name}: going on after {done} of {work.count} images")
+        try:
+            yield _Partial(partial, journal)
+        except BaseException as error:
+            if journal is None or journal.empty or isinstance(error, OSError):
+                remove_partial(partial)
+            raise
+        journal_of(partial).unlink(missing_ok=True)
+
+
 def _made(
     path: Path,
     examples: Examples,
     pixels: PixelSource,
-    size: int,
-    stamps: str,
+    work: Pass,
+    partial: _Partial,
     processes: int | None,
     on_progress: Progress | None,
 ) -> PixelCache:
-    # Frees the space of a damaged or outdated cache; processes that have it open keep their copy.
-    path.unlink(missing_ok=True)
-    count = len(pixels)
-    folder = path.parent
-    needed = count * (row_bytes(size) + PRINT.itemsize)
-    check_room(f"--cache-dir {folder}", folder, needed, "pass another folder")
-    handle, name = tempfile.mkstemp(PARTIAL, f"{path.stem}.", folder)
-    os.close(handle)
-    partial = Path(name)
-    try:
-        decoded = decode(pixels, size, partial, processes, on_progress)
-        ranges = getattr(pixels, "ranges", UNKNOWN)
-        contents = Contents(
-            examples.name,
-            size,
-            count,
-            stamps,
-            rows_in_block(size),
-            decoded.checksums,
-            decoded.bad,
-            ranges,
-            zlib.crc32(decoded.prints.tobytes()),
-        )
-        write_contents(partial, contents, decoded.prints)
-        partial.chmod(0o644)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    decoded = decode(
+        pixels, work.size, partial.path, processes, on_progress, journal=partial.journal
+    )
+    contents = Contents(
+        examples.name,
+        work.size,
+        work.count,
+        work.stamps,
+        rows_in_block(work.size),
+        decoded.checksums,
+        decoded.bad,
+        work.ranges,
+        zlib.crc32(decoded.prints.tobytes()),
+    )
+    write_contents(partial.path, contents, decoded.prints)
+    partial.path.chmod(0o644)
+    partial.path.replace(path)
     found = map_pixels(path, contents)
-    return PixelCache(found, decoded.bad, decoded.prints, ranges, path, made=True)
+    return PixelCache(found, decoded.bad, decoded.prints, work.ranges, path, made=True)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from irtheory.runs.files import InputError
 from irtheory.runs.lock import Locked, hold_lock
+from irvision.data.pixels.journal import JOURNAL, journal_of
 
 Message = Callable[[str], None]
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PARTIAL = ".partial"
+KEPT_SECONDS = 7 * 24 * 3600
 
 
 def cache_folder() -> Path:
@@ -36,12 +39,32 @@ def lock_cache(path: Path, on_message: Message) -> AbstractContextManager[bool]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the partial caches of killed processes: those whose lock nobody holds."""
-    for partial in folder.glob(f"*{PARTIAL}"):
-        lock = folder / f"{partial.name.split('.')[0]}.lock"
+    """Remove partial caches that no process makes, unless one may go on with them.
+
+    A journal says what is in a partial cache. It is kept for some days, so that the same command
+    goes on where it was interrupted.
+    """
+    for left in (*folder.glob(f"*{PARTIAL}"), *folder.glob(f"*{JOURNAL}")):
+        lock = folder / f"{left.name.split('.')[0]}.lock"
         with suppress(OSError, Locked), hold_lock(lock) as held:
-            if held:
-                partial.unlink(missing_ok=True)
+            if held and not _goes_on(left.with_suffix(PARTIAL)):
+                left.unlink(missing_ok=True)
+
+
+def _goes_on(partial: Path) -> bool:
+    """Whether a partial cache has a journal and was written to in the last few days."""
+    journal = journal_of(partial)
+    return (
+        partial.is_file()
+        and journal.is_file()
+        and time.time() - journal.stat().st_mtime < KEPT_SECONDS
+    )
+
+
+def remove_partial(partial: Path) -> None:
+    """Remove a partial cache and its journal."""
+    for path in (partial, journal_of(partial)):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -6,10 +6,11 @@ import os
 import signal
 import time
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing import resource_tracker
 from pathlib import Path
 from threading import Thread
@@ -18,13 +19,11 @@ import numpy as np
 
 from irtheory.runs.files import InputError
 from irvision.data.examples import BadImage, PixelSource
+from irvision.data.pixels.journal import Bad, Block, Journal
 from irvision.data.pixels.pixel_file import row_bytes, rows_in_block
 from irvision.data.pixels.prints import PRINT, Prints, print_of
 
 Progress = Callable[[int, int], None]
-Bad = tuple[int, str, str]
-# First row, checksum, bad images, prints.
-Block = tuple[int, int, list[Bad], Prints]
 # Up to this many images, one process is done before others would have started.
 FEW = 256
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -57,6 +56,7 @@ def decode(
     path: Path | None,
     processes: int | None,
     on_progress: Progress | None,
+    journal: Journal | None = None,
 ) -> Decoded:
     """Decode all m samples into a file.
 
@@ -66,6 +66,8 @@ def decode(
         path: of a new file; None to keep no pixels.
         processes: number of processes, at most one per core; None for one per core.
         on_progress: called in this process with the samples decoded so far and in total.
+        journal: of an earlier pass that was interrupted, whose blocks are in the file, and of
+            this one; None to decode all and note nothing.
 
     Raises:
         InputError: a process ended unexpectedly.
@@ -73,15 +75,19 @@ def decode(
     """
     work = _Work(pixels, size, path, rows_in_block(size))
     total = len(pixels)
+    known = {} if journal is None else journal.known
     if path is not None:
-        with path.open("wb") as stream:
+        with path.open("r+b" if known else "wb") as stream:
             stream.truncate(total * row_bytes(size))
     checksums: dict[int, int] = {}
     found: list[Bad] = []
     prints = np.zeros(total, PRINT)
     done = 0
-    with closing(_blocks(work, processes)) as blocks:
-        for start, checksum, bad, some in blocks:
+    starts = [start for start in range(0, total, work.step) if start not in known]
+    with closing(_blocks(work, starts, processes)) as blocks:
+        for start, checksum, bad, some in chain(known.values(), blocks):
+            if journal is not None and start not in known:
+                journal.add((start, checksum, bad, some))
             checksums[start] = checksum
             found += bad
             prints[start : start + len(some)] = some
@@ -118,18 +124,21 @@ class _Work:
         return start, zlib.crc32(data), bad, prints
 
 
-def _blocks(work: _Work, processes: int | None) -> Generator[Block, None, None]:
+def _blocks(
+    work: _Work, starts: Sequence[int], processes: int | None
+) -> Generator[Block, None, None]:
     from joblib import cpu_count
 
-    starts = range(0, len(work.pixels), work.step)
     workers = min(processes or cpu_count(), cpu_count(), len(starts))
-    if workers == 1 or (processes is None and len(work.pixels) <= FEW):
+    if workers <= 1 or (processes is None and len(starts) * work.step <= FEW):
         yield from map(work.decode_block, starts)
     else:
         yield from _blocks_of_processes(work, starts, workers)
 
 
-def _blocks_of_processes(work: _Work, starts: range, workers: int) -> Generator[Block, None, None]:
+def _blocks_of_processes(
+    work: _Work, starts: Sequence[int], workers: int
+) -> Generator[Block, None, None]:
     # loky starts fresh processes: forking a process whose threads hold locks may hang. Unlike
     # multiprocessing, it needs no `if __name__ == "__main__"` in the calling program.
     from joblib.externals.loky import ProcessPoolExecutor

@@ -53,6 +53,12 @@ class Ranges:
         wide = (other.low, other.high) if self.low is None else (self.low, self.high)
         return Ranges(other.largest if self.largest is None else self.largest, *wide)
 
+    def in_place_of(self, found: Ranges) -> Ranges:
+        """The ranges that were found in a set, with these where both are known."""
+        both = None not in (self.largest, found.largest)
+        wide = self if None not in (self.low, found.low) else found
+        return Ranges(self.largest if both else found.largest, wide.low, wide.high)
+
     def joined(self, other: Ranges) -> Ranges:
         """The range of both sets together."""
         return Ranges(

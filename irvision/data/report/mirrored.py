@@ -93,6 +93,7 @@ def _distance(one: Float[np.ndarray, "4 4 3"], other: Float[np.ndarray, "4 4 3"]
 
 
 def _chance(images: Float[np.ndarray, "n 4 4 3"]) -> float:
-    """The asymmetry that the mean of so many images has if each is as likely to be mirrored."""
+    """The asymmetry that the mean of so many images has where their subject has none."""
     differences = images - images[:, :, ::-1]
-    return float(np.sqrt((differences**2).sum() / len(images) ** 2))
+    around = differences - differences.mean(0)
+    return float(np.sqrt((around**2).sum())) / len(images)

@@ -141,7 +141,7 @@ def _flat_lines(found: Pictures) -> list[str]:
     of = f"{count} of {found.samples} images"
     lines = [f"nearly constant after decoding: {of}, such as {found.flat[0]}"]
     if 2 * count > found.samples:
-        lines.append(f"MOST IMAGES SHOW NOTHING: {_why_flat(found.ranges)}")
+        lines.append(f"most images show nothing, do not train on them: {_why_flat(found.ranges)}")
     return lines
 
 

@@ -133,6 +133,22 @@ def test_ctrl_c_leaves_no_half_cache(tmp_path: Path) -> None:
         assert setting.suffixes() == [".lock"]
 
 
+def test_after_ctrl_c_the_work_goes_on(tmp_path: Path) -> None:
+    setting = Setting(tmp_path)
+    for processes, images in ((1, 40), (2, 120)):
+        process = setting.start(0.02, processes)
+        setting.wait_for_images(images)
+        # As a terminal does: to every process of the group.
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130 and not err
+        assert setting.suffixes() == [".journal", ".lock", ".partial"]
+    out, _ = setting.start(0, 2).communicate(timeout=60)
+    assert "going on after" in out and out.endswith("made 260\n")
+    assert setting.suffixes() == [".lock", ".pixels"]
+    assert np.array_equal(read_all(setting.caches), numbers())
+
+
 def test_what_a_killed_process_left_is_removed_but_not_what_is_being_made(tmp_path: Path) -> None:
     setting = Setting(tmp_path)
     process = setting.start(0.05)
@@ -147,6 +163,25 @@ def test_what_a_killed_process_left_is_removed_but_not_what_is_being_made(tmp_pa
     other = Examples("other", ("only",), nothing, nothing.astype(np.uint8), Two())
     prepare(other, 4, setting.caches)
     assert setting.suffixes() == [".lock", ".lock", ".pixels"]
+
+
+def test_work_that_can_go_on_is_kept_for_some_days(tmp_path: Path) -> None:
+    setting = Setting(tmp_path)
+    process = setting.start(0.02)
+    setting.wait_for_images(40)
+    begun = [".journal", ".lock", ".partial"]
+    (journal,) = setting.caches.glob("*.journal")
+    os.utime(journal, (1, 1))
+    sweep(setting.caches)
+    assert setting.suffixes() == begun
+    process.kill()
+    process.communicate(timeout=60)
+    os.utime(journal)
+    sweep(setting.caches)
+    assert setting.suffixes() == begun
+    os.utime(journal, (1, 1))
+    sweep(setting.caches)
+    assert setting.suffixes() == [".lock"]
 
 
 def test_processes_end_with_the_one_that_was_killed(tmp_path: Path) -> None:
@@ -178,7 +213,7 @@ def test_a_process_that_dies_is_one_line(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "one line: a process that decodes images ended unexpectedly" in err
-    assert setting.suffixes() == [".lock"]
+    assert setting.suffixes() == [".journal", ".lock", ".partial"]
 
 
 class Two:

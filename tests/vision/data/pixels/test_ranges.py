@@ -140,3 +140,13 @@ def test_a_range_is_checked_where_it_is_read(change):
     assert read_ranges(sound) == Ranges(1023)
     with pytest.raises((ValueError, TypeError)):
         read_ranges(sound | change)
+
+
+def test_ranges_of_a_run_replace_those_that_a_set_has():
+    run, wide = Ranges(65535), Ranges(None, 0.0, 1.0)
+    assert run.in_place_of(Ranges()) == Ranges()
+    assert run.in_place_of(Ranges(1023, 2.0, 3.0)) == Ranges(65535, 2.0, 3.0)
+    assert wide.in_place_of(Ranges(1023, 2.0, 3.0)) == Ranges(1023, 0.0, 1.0)
+    assert Ranges().in_place_of(Ranges(255)) == Ranges(255)
+    assert run.beside(wide) == Ranges(65535, 0.0, 1.0)
+    assert Ranges(3, 1.0, 2.0).joined(Ranges(5, 0.0, 1.5)) == Ranges(5, 0.0, 2.0)
