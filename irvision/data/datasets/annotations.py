@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float32, Int, Shaped
 
 from irtheory.runs.files import InputError
+from irvision.data.datasets import tables
 from irvision.data.datasets.lines import bad_line, is_number, numbered_lines
-from irvision.data.datasets.tables import read_header, read_rows
 
 # Number of fields before the attributes in a line of aPascal or aYahoo.
 OBJECT_FIELDS = 6
@@ -88,9 +88,9 @@ def read_csv_attributes(
     Raises:
         InputError: a wrong header or cell, or an image that does not exist or is listed twice.
     """
-    names, lines = read_header(file, "attributes")
+    names, lines = tables.read_header(file, "attributes")
     values = np.full((len(images), len(names)), np.nan, dtype=np.float32)
-    for number, row, cells in read_rows(file, lines, images):
+    for number, row, cells in tables.read_rows(file, lines, images):
         words = [cell.casefold() for cell in cells]
         if len(words) != len(names) or not set(words) <= CELLS.keys():
             raise bad_line(file, number, f"{len(names)} cells of 0, 1 or nothing", ",".join(cells))
