@@ -144,13 +144,7 @@ def fit_arrays(
         raise ValueError(f"x: expected at least {classes} samples, one per class, found {len(x)}")
     device = torch.device(settings.device)
     inputs, labels = _inputs(x, device), _labels(y, device)
-    validation_batches = None
-    if validation is not None:
-        _check_inputs(validation[0], x.shape[1])
-        _check_labels(validation[1], len(validation[0]), classes)
-        validation_batches = in_order(
-            _inputs(validation[0], device), _labels(validation[1], device)
-        )
+    held = None if validation is None else _held_out(*validation, x.shape[1], classes, device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(settings.seed)
         network = build_network(inputs, classes, method, settings)
@@ -162,7 +156,7 @@ def fit_arrays(
         engine = _engine(network, method, settings, grower, steps * epochs)
         batches = shuffled(inputs, labels, settings.batch_size, settings.seed)
         records = []
-        for record in engine.run(batches, epochs, validation_batches):
+        for record in engine.run(batches, epochs, held):
             records.append(record)
             if on_epoch is not None:
                 on_epoch(record, engine)
@@ -171,6 +165,15 @@ def fit_arrays(
     assert engine.tree is not None
     tree, kept = final_tree(engine.tree, seen, method, grower)
     return Fitted(network, kept, tree, tuple(records), x.shape[1])
+
+
+def _held_out(
+    x: np.ndarray, y: np.ndarray, width: int, classes: int, device: torch.device
+) -> Batches:
+    """Batches of a validation set of that width."""
+    _check_inputs(x, width)
+    _check_labels(y, len(x), classes)
+    return in_order(_inputs(x, device), _labels(y, device))
 
 
 def _check_inputs(x: np.ndarray, width: int | None = None) -> None:
