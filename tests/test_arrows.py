@@ -26,6 +26,7 @@ FLOORS = {
     "irtheory.trees": [
         {"checks", "choices", "kernels", "serialise"},
         {"tree"},
+        {"short_tree"},
         {"binning", "exact", "cart", "export", "routing"},
         {"refine"},
         {"compile", "estimators"},

@@ -48,7 +48,7 @@ def strike(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
     [
         ("make_backbone", signal.SIGHUP, 129),
         ("compile_kernels", signal.SIGTERM, 143),
-        ("gather_material", signal.SIGINT, 130),
+        ("training_material", signal.SIGINT, 130),
         ("set_up", signal.SIGTERM, 143),
     ],
 )
@@ -96,7 +96,7 @@ def test_what_is_refused_leaves_no_folder(
         assert (tmp_path / "run" / "config.yaml").exists()
         raise InputError("no")
 
-    monkeypatch.setattr(training, "gather_material", refused)
+    monkeypatch.setattr(training, "training_material", refused)
     assert train(photos, tmp_path / "run").exit_code == 2
     assert not (tmp_path / "run").exists()
 
@@ -127,7 +127,7 @@ def test_a_run_that_is_stopped_after_its_result_is_finished(
 def test_json_keeps_standard_output_clean(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strike(monkeypatch, "gather_material", signal.SIGINT)
+    strike(monkeypatch, "training_material", signal.SIGINT)
     done = train(photos, tmp_path / "run", "--json")
     assert done.exit_code == 130 and not done.stdout
     assert "next: ira train --resume" in done.stderr
