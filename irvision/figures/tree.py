@@ -106,7 +106,7 @@ def tree_figure(
     lines = [title, *_notes(tree, len(ends), named), *remarks]
     top = HEAD + 0.16 * len(lines)
     leaf_at = MARGIN + max(1, *shape.level.values()) * shape.step
-    width = leaf_at + COUNT + BAR + 0.1 + LETTER * max(map(len, labels)) + MARGIN
+    width = leaf_at + COUNT + BAR + 0.1 + LETTER * max(map(len, (_heads(mix)[1], *labels))) + MARGIN
     with page(max(width, NARROWEST), top + len(ends) * ROW + MARGIN, FONT) as (figure, axes):
         axes.text(MARGIN, 0.1, lines[0], fontsize=10, va="top", parse_math=False)
         axes.text(MARGIN, 0.32, "\n".join(lines[1:]), va="top", color=GREY, linespacing=1.3)
@@ -227,12 +227,7 @@ def _leaves(
     corner: tuple[float, float],
 ) -> None:
     """Draw number of samples, class mix and largest classes of every leaf, a row each."""
-    left = corner[0] + COUNT
-    heads = ("class mix", "classes, in training images") if mix.counted else (
-        "class mix, by G", "largest classes, by G"
-    )  # fmt: skip
-    if mix.test is not None:
-        heads = heads[0], f"{heads[1]}; T right on test images"
+    left, heads = corner[0] + COUNT, _heads(mix)
     for text, x, side in (
         ("images", left - 0.06, "right"),
         (heads[0], left, "left"),
@@ -250,6 +245,14 @@ def _leaves(
         images = mix.weights[node].sum() if mix.counted else tree.count[node]
         axes.text(left - 0.06, y, f"{images:g}", ha="right", va="center_baseline")
         axes.text(left + BAR + 0.08, y, words, va="center_baseline", parse_math=False)
+
+
+def _heads(mix: Mix) -> tuple[str, str]:
+    """Headings of the class mixes, and of the words beside them."""
+    if not mix.counted:
+        return "class mix, by G", "largest classes, by G"
+    tested = "" if mix.test is None else "; T right on test images"
+    return "class mix", f"classes, in training images{tested}"
 
 
 def _shares(tree: Tree, mix: Mix, node: int) -> tuple[np.ndarray, np.ndarray]:

@@ -60,6 +60,15 @@ def test_no_texts_overlap_in_a_large_tree_of_long_names(
         check_apart(tree_figure(shorten(tree), counts, names, classes, "title", ["remark"]))
 
 
+def test_headings_stay_on_the_page() -> None:
+    ant, bee = Tree.leaf([1.0, 0.0], 5, 1), Tree.leaf([0.0, 1.0], 5, 1)
+    tree = Tree.grow(0, 0.5, ant, bee, [0.5, 0.5], 10)
+    figure = tree_figure(shorten(tree), counts_of(tree), {0: NodeText("x")}, ["a", "b"], "title")
+    figure.draw_without_rendering()
+    for text in figure.axes[0].texts:
+        assert text.get_window_extent().x1 <= figure.bbox.x1, text.get_text()
+
+
 def branches(name: NodeText) -> dict[str, float]:
     """How far down the lines "yes" and "no" of a tree of one test lead."""
     ant, bee = Tree.leaf([1.0, 0.0], 5, 1), Tree.leaf([0.0, 1.0], 5, 1)
