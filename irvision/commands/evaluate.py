@@ -24,10 +24,12 @@ from irvision.data.pixels.cache_folder import cache_folder
 from irvision.evaluation.epoch_fidelity import EpochFidelity, fidelity_by_epoch
 from irvision.evaluation.files import write_evaluation
 from irvision.evaluation.report import print_evaluation
+from irvision.evaluation.results import Evaluation
 from irvision.evaluation.scores import evaluate
 from irvision.evaluation.subject import Predictions, Subject
 from irvision.models.frozen import features_in_order, features_of
 from irvision.models.network import view_of
+from irvision.runs.leaf_counts import read_leaf_counts
 from irvision.runs.samples import distinct_names
 from irvision.runs.trained import Trained, load_trained, with_data_dir
 from irvision.runtime.device import autocast, start_runtime
@@ -77,7 +79,7 @@ def _evaluate(request: EvaluateRequest, console: Console) -> Path:
         trained.network.to(runtime.device)
         predictions = predict(trained, material, cache_dir, console)
     attributes, note = scored.attributes(), ""
-    subject = _subject(trained, material, predictions, attributes)
+    subject = _subject(run, trained, material, predictions, attributes)
     with console.status("scoring codes against attributes …"):
         evaluation = evaluate(subject, null_draws, request.bootstrap, seed)
         held = _of(attributes, material.rows("validation"))
@@ -85,6 +87,7 @@ def _evaluate(request: EvaluateRequest, console: Console) -> Path:
             epochs, note = _by_epoch(run, trained, held, null_draws, seed)
             evaluation = replace(evaluation, epochs=epochs)
     # Written before it is printed: a closed pipe then loses nothing.
+    evaluation = _without(evaluation, scored.left_out)
     written = write_evaluation(run, evaluation, subject, _names(material), scored.folder)
     print_evaluation(console, evaluation)
     if note:
@@ -108,7 +111,16 @@ def _by_epoch(
     return epochs, ""
 
 
+def _without(evaluation: Evaluation, left_out: int) -> Evaluation:
+    """The evaluation, with a warning if samples of the run were left out."""
+    if not left_out:
+        return evaluation
+    sentence = f"{left_out} samples of the run have changed and are not scored"
+    return replace(evaluation, left_out=left_out, warnings=(sentence, *evaluation.warnings))
+
+
 def _subject(
+    run: Path,
     trained: Trained,
     material: Material,
     predictions: dict[Part, Predictions],
@@ -118,6 +130,7 @@ def _subject(
     for part in predictions:
         if (found := _of(attributes, material.rows(part))) is not None:
             annotated[part] = found
+    trained_on = read_leaf_counts(run, trained.tree, trained.classes).get("train")
     return Subject(
         trained.tree,
         trained.kept,
@@ -125,6 +138,7 @@ def _subject(
         trained.classes,
         predictions,
         annotated,
+        None if trained_on is None else trained_on[0],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,8 @@ from irvision.data.examples import (
     PARTS,
     Attributes,
     Examples,
-    Part,
     check_samples,
+    names_below,
     samples_digest,
 )
 from irvision.data.pixels.photographs import Photographs
@@ -42,7 +42,7 @@ from irvision.runs.names import SAMPLES
 from irvision.runs.samples import Samples, read_samples
 from irvision.runs.trained import Trained
 from irvision.runtime.device import Runtime
-from irvision.settings.data import DataOptions
+from irvision.settings.data import DataOptions, Layout
 from irvision.settings.requests import EvaluateRequest
 from irvision.settings.train import TrainSettings
 
@@ -56,15 +56,15 @@ class Scored:
 
     Attributes:
         material: decoded; its labels are those of the run's classes.
-        parts: to predict, the test part first; the training part only for the run's own samples.
         attributes: reads their attributes; rows are those of the material.
         folder: of another labelled set; None for the run's own samples.
+        left_out: number of samples of the run that are not scored, as they have changed.
     """
 
     material: Material
-    parts: tuple[Part, ...]
     attributes: Callable[[], Attributes | None]
     folder: Path | None = None
+    left_out: int = 0
 
 
 def own_samples(
@@ -89,6 +89,8 @@ def own_samples(
         InputError: samples were added or removed or have changed, unless --only-known is given;
             then, if none of the test part is left.
     """
+    if request.layout != "auto":
+        raise InputError("--layout: concerns the folder of --test; expected --test beside it")
     run, dataset = request.folder, settings.dataset
     before = read_samples(run)
     examples = load_examples(dataset, settings.data)
@@ -108,15 +110,27 @@ def own_samples(
     if before is not None and request.only_known:
         found = compare(before, samples_of(material))
         material = _known(material, before, found, trained, console)
-        read = partial(load_attributes, dataset, settings.data, examples, found.removed)
-        return Scored(material, ("test", "train"), read)
+        removed = _below_folder(examples, found.removed)
+        read = partial(load_attributes, dataset, settings.data, examples, removed)
+        left_out = len(before.names) - sum(len(material.rows(part)) for part in PARTS)
+        return Scored(material, read, left_out=left_out)
     # Contents first: equal pictures decide on the parts that are drawn.
     way = "pass --only-known to score the others, or train anew"
     for note in check_contents(run, samples_of(material), trained.pixels, dataset, way):
         print_plain(console, f"· {note}")
     material = _as_trained(material, before, trained, dataset, run, console)
     read = partial(load_attributes, dataset, settings.data, examples)
-    return Scored(material, ("test", "train"), read)
+    return Scored(material, read)
+
+
+def _below_folder(examples: Examples, names: Sequence[str]) -> tuple[str, ...]:
+    """Names of samples.csv, which begin below the common folder, as paths below the data folder."""
+    pixels = examples.pixels
+    if not isinstance(pixels, Photographs):
+        return tuple(names)
+    first, below = pixels.files[0], names_below(examples)[0].removeprefix("/")
+    common = first.removesuffix(below) if first.endswith(below) else ""
+    return tuple(common + name for name in names)
 
 
 def _refuse(found: Changes, dataset: str, run: Path) -> None:
@@ -215,7 +229,7 @@ def other_samples(
         raise InputError(f"{beside}: concerns the samples of the run; expected none with --test")
     if not folder.is_dir():
         raise InputError(f"--test {folder}: expected a folder of images, found none")
-    options = _as_classes(folder, trained)
+    options = _as_classes(folder, trained, request.layout)
     listed = load_all(options)
     _check_classes(listed, trained, folder)
     examples = listed
@@ -230,11 +244,13 @@ def other_samples(
     parts = np.full(len(pixels), PARTS.index("test"), np.uint8)
     material = _with(material, trained.classes, parts)
     read = partial(load_attributes, _as_folder(folder), options, listed)
-    return Scored(material, ("test",), read, folder)
+    return Scored(material, read, folder)
 
 
-def _as_classes(folder: Path, trained: Trained) -> DataOptions:
+def _as_classes(folder: Path, trained: Trained, layout: Layout) -> DataOptions:
     """How to read a folder: its own folders are classes if the run knows them all by name."""
+    if layout != "auto":
+        return DataOptions(data_dir=folder, layout=layout)
     known = set(map(_composed, trained.classes))
     names = [path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
     if names and all(_composed(name) in known for name in names):

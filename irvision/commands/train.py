@@ -349,7 +349,7 @@ def _finish(session: Session, job: Job) -> int:
     if job.runtime.world == 1:
         # A signal during the last tree: that epoch has its checkpoint.
         job.interruption.check()
-    if session.setup.engine.stopped:
+    if session.setup.engine.stopped and session.settings.keep == "last":
         print_plain(console, "stopped by the rule of --drops, back to the epoch before")
     result = session.finish()
     print_plain(console, str(result))
@@ -358,7 +358,9 @@ def _finish(session: Session, job: Job) -> int:
     if session.settings.keep == "best":
         print_plain(console, f"kept: epoch {result.kept_epoch}, the best on validation by T")
     kept = (CODES,) if session.setup.validation else ()
-    written = [folder / name for name in (METRICS, CHECKPOINTS, SAMPLES, *kept, *FILES)]
+    # A run that an earlier release began has no list of its samples.
+    listed = (SAMPLES,) if (folder / SAMPLES).is_file() else ()
+    written = [folder / name for name in (METRICS, CHECKPOINTS, *listed, *kept, *FILES)]
     print_written(console, folder, written, shlex.join(["ira", "evaluate", str(folder)]))
     return 0
 

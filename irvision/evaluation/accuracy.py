@@ -16,6 +16,7 @@ from irvision.evaluation.results import (
     Share,
 )
 from irvision.evaluation.subject import Subject
+from irvision.runs.leaf_counts import readers_tree
 
 # Errors that are listed, of each of T and G.
 MOST_CONFUSED = 5
@@ -29,7 +30,7 @@ def accuracies(subject: Subject) -> Evaluation:
     classes = _by_class(names, test.labels, right_g, right_t)
     share_g, share_t = Share.of(right_g), Share.of(right_t)
     majority = _majority(subject)
-    named = len(classes_named(subject.tree))
+    named = len(classes_named(readers_tree(subject.tree, subject.counts()).tree))
     return Evaluation(
         share_g,
         share_t,
@@ -74,8 +75,11 @@ def _by_class(
 
 def _majority(subject: Subject) -> Majority:
     """The most frequent class of the training images, the first of equals."""
-    known = subject.parts.get("train", subject.test).labels
-    most = int(np.bincount(known, minlength=len(subject.classes)).argmax())
+    known = subject.trained_on
+    if known is None:
+        labels = subject.parts.get("train", subject.test).labels
+        known = np.bincount(labels, minlength=len(subject.classes))
+    most = int(known.argmax())
     return Majority(subject.classes[most], float((subject.test.labels == most).mean()))
 
 
@@ -101,13 +105,18 @@ def _warnings(
     """Sentences on a model that cannot be what the user wants."""
     constant, k = int(subject.constant().sum()), len(subject.classes)
     total = subject.test.codes.shape[1]
-    if 2 * constant > total:
+    if "train" in subject.parts and 2 * constant > total:
         yield f"{constant} of {total} codes are the same for all training images"
-    for name, share in (("G", g), ("T", t)):
+    several = len(np.unique(subject.test.labels)) > 1
+    for name, share in (("G", g), ("T", t)) if several else ():
         if share.interval[0] <= majority.accuracy:
             yield (
-                f"accuracy of {name} {share.value:.3f}: no better than naming {majority.name} "
-                f"for every image ({majority.accuracy:.3f})"
+                f"accuracy of {name} {share.value:.3f} ({share.interval[0]:.3f}–"
+                f"{share.interval[1]:.3f}): not clearly better than naming {majority.name} for "
+                f"every image ({majority.accuracy:.3f})"
             )
+    empty = sum(not each for each in np.bincount(subject.test.labels, minlength=k))
+    if empty:
+        yield f"balanced accuracies are those of {k - empty} of {k} classes: others have no images"
     if named < k:
         yield f"T can name {named} of {k} classes; its leaves are too few or too large for the rest"

@@ -31,8 +31,8 @@ def write_evaluation(
     """Write all files of an evaluation; evaluation.json is the last.
 
     leaves.csv and key.txt are written again, with test images, and with the attributes that name
-    tests. Without attributes, tables and figures of attributes of an earlier evaluation are
-    removed.
+    tests, unless some samples of the run were left out. Without attributes, tables and figures of
+    attributes of an earlier evaluation are removed.
 
     Args:
         run: folder of the run.
@@ -50,7 +50,7 @@ def write_evaluation(
         path_of(run, file, name) for file in (EVALUATION, ATTRIBUTES, TESTS)
     )
     written = [result, *write_predictions(run, name, subject, images)]
-    if other is None:
+    if other is None and not evaluation.left_out:
         written += _write_tree(run, evaluation.tests, subject)
     if evaluation.fidelity:
         write_attribute_table(attributes, evaluation.attributes)

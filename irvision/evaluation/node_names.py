@@ -52,8 +52,8 @@ class NodeName:
         images: number of these that reach the test and are annotated.
         f1: F1 of the test, or of its complement, with the attribute.
         chance: mean of that F1 over all shuffles of these images.
-        p: probability of at least this overlap by chance, times the number of tests, attributes
-            and directions that were tried.
+        p: probability of at least this overlap by chance among independent images, times the
+            number of tests, attributes and directions that were tried.
         passed, failed: share of these images with the attribute, where the test is passed and
             where it is failed.
         test_images: number of annotated test images that reach the test; with the shares of the
@@ -85,8 +85,9 @@ def name_tests(
 
     Among many attributes the best one matches any test to some degree. The exact probability of
     each overlap (hypergeometric, as in Fisher's test) is therefore multiplied by the number of
-    tests, attributes and directions: a tree that is unrelated to all attributes has a named test
-    with probability `LEVEL` at most.
+    tests, attributes and directions: if images were independent, a tree that is unrelated to all
+    attributes would have a named test with probability `LEVEL` at most. Images of one class are
+    alike, so that a name describes the images at the node, and not the class beyond them.
 
     Args:
         short: T for readers, over the kept codes.
@@ -132,6 +133,16 @@ class _AtNode:
         total, on = seen.sum(0), seen[self.passes].sum(0)
         return (total >= FEWEST) & (np.minimum(on, total - on) >= FEWEST_ASIDE)
 
+    def differences(self) -> Float[np.ndarray, " n"]:
+        """How far the shares of each attribute differ where the test passes and where it fails."""
+        seen = ~np.isnan(self.values)
+        present = np.where(seen, self.values, 0.0)
+        on, off = (
+            present[side].sum(0) / np.maximum(seen[side].sum(0), 1)
+            for side in (self.passes, ~self.passes)
+        )
+        return np.abs(on - off)
+
     def shares(self, column: int) -> tuple[int, float, float]:
         """Annotated images, and the shares with an attribute where the test passes and fails."""
         values = self.values[:, column]
@@ -170,12 +181,10 @@ def _match(part: str, at: _AtNode, enough: Bool[np.ndarray, " n"], tests: int) -
     f1, chance, p = _f1_chance_and_p(at)
     p = np.minimum(p * tests * 2 * enough.sum(), 1.0)
     # Rounded so that equal excesses are ties: "present" goes before "absent", then the first name.
-    excess = np.where(enough & (p <= LEVEL), f1 - chance, -np.inf).round(12)
+    differs = at.differences() >= LEAST_DIFFERENCE
+    excess = np.where(enough & differs & (p <= LEVEL), f1 - chance, -np.inf).round(12)
     absent, column = divmod(int(excess.argmax()), len(enough))
     if excess[absent, column] <= 0:
-        return None
-    _, on, off = at.shares(column)
-    if abs(on - off) < LEAST_DIFFERENCE:
         return None
     where = absent, column
     scores = float(f1[where]), float(chance[where]), float(p[where])

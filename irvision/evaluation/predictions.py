@@ -24,6 +24,7 @@ from irvision.runs.names import (
     PREDICTIONS_CODES,
     path_of,
 )
+from irvision.runs.samples import CODING
 
 COLUMNS = ("image", "part", "class", "G", "T", "leaf")
 
@@ -53,7 +54,8 @@ def write_predictions(
         table.writerows(_rows(subject, part, rows, images[part]))
     files = PREDICTIONS, PREDICTIONS_CODES, CONFUSION_G, CONFUSION_T
     written = [path_of(run, file, other) for file in files]
-    write_text(written[0], text.getvalue())
+    # Names of files need not be UTF-8; samples.csv keeps them in the same way.
+    write_bytes(written[0], text.getvalue().encode(**CODING))
     names = [images[part][row] for part, rows in order.items() for row in rows.tolist()]
     about = {"images": json.dumps(names), "classes": json.dumps(subject.classes)}
     about["parts"] = json.dumps(PARTS)

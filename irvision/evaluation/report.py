@@ -123,7 +123,7 @@ def _tests(evaluation: Evaluation) -> Table:
     named, total = evaluation.tests, evaluation.inner
     table = _table(
         f"{len(named)} of {total} tests of T have a name, found among the images at the test "
-        f"(chance of any false one at most {LEVEL:g})",
+        f"(chance of any at most {LEVEL:g} if images were independent)",
         "test", "attribute", "images", "F1", "chance", "passed", "failed", "of test images",
     )  # fmt: skip
     table.columns[1].justify = "left"

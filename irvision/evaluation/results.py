@@ -130,6 +130,7 @@ class Evaluation:
         within: None if it cannot be computed; `within_note` then says why.
         fidelity_note: why there are no attributes to score; empty if there are.
         tests: attributes that tests of the tree match.
+        left_out: number of samples of the run that were not scored, with --only-known.
         inner: number of tests of the tree as readers see it, of which `tests` are named.
         attributes: a row for every attribute; empty if the data set has no attributes.
         epochs: fidelity on the validation images after every epoch whose codes were kept.
@@ -155,6 +156,7 @@ class Evaluation:
     within_note: str = "no attributes"
     tests: tuple[NodeName, ...] = ()
     inner: int = 0
+    left_out: int = 0
     attributes: tuple[AttributeRow, ...] = ()
     epochs: tuple[EpochFidelity, ...] = ()
 

@@ -40,6 +40,7 @@ class Subject:
         parts: predictions for "test" and, where they are known, "validation" and "train".
         attributes: annotations of these parts, rows as in `parts`; parts without any may be left
             out.
+        trained_on: number of training images of each class; None takes those of `parts`.
     """
 
     tree: Tree
@@ -48,6 +49,7 @@ class Subject:
     classes: tuple[str, ...]
     parts: Mapping[Part, Predictions]
     attributes: Mapping[Part, Attributes]
+    trained_on: Int[np.ndarray, " k"] | None = None
 
     def __post_init__(self) -> None:
         """ValueError unless trees, codes, names, outputs and annotations fit each other."""

@@ -24,6 +24,7 @@ from irvision.runs.reader import (
     read_classes,
     read_epoch_fidelity,
     read_kept,
+    read_left_out,
     read_metrics,
     read_named_tests,
     read_result,
@@ -95,6 +96,12 @@ def _check_same_samples(run: Path, other: Path) -> None:
             f"{run} and {other}: expected runs of the same data set and parts, found different "
             "ones, whose scores cannot be compared"
         )
+    for each in (run, other):
+        if (each / EVALUATION).is_file() and read_left_out(each):
+            raise InputError(
+                f"{each}: expected a score of all images, found one without those that have "
+                f"changed (--only-known); bring them back and run `ira evaluate {each}`"
+            )
 
 
 def _name(run: Path) -> str:
@@ -107,8 +114,10 @@ def _result(run: Path) -> dict[str, Any]:
 
 
 def _restored_epoch(run: Path) -> int | None:
-    """The epoch whose network the stopping rule restored, if it stopped the run."""
+    """The epoch that was kept, if it is not the last one."""
     result = _result(run)
+    if isinstance(kept := result.get("kept_epoch"), int):
+        return kept if kept != result.get("epochs") else None
     return int(result["epochs"]) - 1 if result.get("stopped") is True else None
 
 

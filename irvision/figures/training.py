@@ -76,7 +76,7 @@ def dynamics_figure(epochs: Epochs, title: str, back_to: int | None = None) -> F
         epochs: a row for every epoch, as in metrics.jsonl; with images, fidelity and null if
             evaluated.
         title: title of the figure.
-        back_to: the epoch whose network the stopping rule restored, if it stopped the run.
+        back_to: the epoch that was kept, if it is not the last one.
     """
     last = FIDELITY if np.isfinite(_column(epochs, "fidelity")).any() else SIZE
     with plt.rc_context({**STYLE, "font.size": 9}):

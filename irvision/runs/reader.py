@@ -97,6 +97,16 @@ def read_epoch_fidelity(run: Path) -> dict[int, dict[str, Any]]:
         raise _bad_evaluation(run, error) from None
 
 
+def read_left_out(run: Path) -> int:
+    """Number of samples that the evaluation left out, from evaluation.json."""
+    found = _object(run / EVALUATION).get("left_out", 0)
+    if type(found) is not int:
+        raise InputError(
+            f"{run / EVALUATION}: left_out: expected a whole number, found {found!r:.60}"
+        )
+    return found
+
+
 def read_named_tests(run: Path) -> list[dict[str, Any]] | None:
     """Node, attribute, present, f1 and chance of every test of T with a name.
 

@@ -82,6 +82,7 @@ class EvaluateRequest:
             metavar="FOLDER",
         ),
     ] = None
+    layout: FolderLayout = "auto"
     only_known: Annotated[
         bool,
         Option(

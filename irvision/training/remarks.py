@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import binomtest
 
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.network import Collected
@@ -14,19 +14,23 @@ from irtheory.trees.tree import Tree
 
 # Share of constant codes from which most of them are.
 MOST = 0.5
-# Quantile of the normal distribution for two-sided 95% intervals.
-QUANTILE = 1.96
 # Names shown of classes that T cannot name.
 TOLD = 3
 
 
 def remarks(
-    tree: Tree, constant: float, scored: Collected, classes: Sequence[str], grower: Grower
+    tree: Tree,
+    in_key: Tree,
+    constant: float,
+    scored: Collected,
+    classes: Sequence[str],
+    grower: Grower,
 ) -> tuple[str, ...]:
     """Warnings on the result of a run, each with what to try; none if all is well.
 
     Args:
         tree: T over the codes of `scored`.
+        in_key: T as its key shows it, without what no image reaches.
         constant: share of all codes that have one value for all training images.
         scored: codes and outputs for the images that accuracies are measured on.
         classes: names of the classes.
@@ -39,14 +43,14 @@ def remarks(
             "--lambda-sparsity, more --epochs, or another --learning-rate, and look at the images "
             "(ira data check)"
         )
-    if tree.n_leaves == 1:
-        name = classes[int(tree.value[0].argmax())]
+    if in_key.n_leaves == 1:
+        name = classes[int(in_key.value[0].argmax())]
         found.append(
             f"T is a single leaf, which names {name} for every image: no code helped to tell "
             "classes apart; try a smaller --min-samples-leaf or more --epochs"
         )
     else:
-        found += _unnamed(tree, classes, grower)
+        found += _unnamed(in_key, classes, grower)
     return (*found, *_guessing(tree, scored, classes))
 
 
@@ -70,20 +74,22 @@ def _guessing(tree: Tree, scored: Collected, classes: Sequence[str]) -> list[str
     largest, images = int(counts.argmax()), int(counts.sum())
     share = counts[largest] / images
     g, t, _ = scored.accuracies(tree)
-    bad = [name for name, accuracy in (("G", g), ("T", t)) if _lower(accuracy, images) <= share]
+    bad = [
+        name
+        for name, hits in (("G", g * images), ("T", t * images))
+        if _lower(hits, images) <= share
+    ]
     if not bad:
         return []
     who = " and ".join(bad)
     verb = "are" if len(bad) > 1 else "is"
     return [
-        f"{who} {verb} no better than always naming the largest class, {classes[largest]} "
-        f"({share:.3f} of these {images} images); try trained --weights, more --epochs, more "
-        "images, or --balance where one class is large"
+        f"{who} {verb} not clearly better than always naming the largest class, "
+        f"{classes[largest]} ({share:.3f} of these {images} images); try trained --weights, more "
+        "--epochs, more images, or --balance where one class is large"
     ]
 
 
-def _lower(accuracy: float, images: int) -> float:
-    """Lower end of Wilson's 95% interval of an accuracy."""
-    squared = QUANTILE**2
-    spread = QUANTILE * math.sqrt(accuracy * (1 - accuracy) / images + squared / (4 * images**2))
-    return (accuracy + squared / (2 * images) - spread) / (1 + squared / images)
+def _lower(hits: float, images: int) -> float:
+    """Lower end of Wilson's 95% interval of a share."""
+    return float(binomtest(round(hits), images).proportion_ci(method="wilson").low)

@@ -203,7 +203,7 @@ class Session:
         counts: dict[Part, Counts] = {"train": self._counts(tree, kept, seen)}
         if setup.validation:
             counts["validation"] = self._counts(tree, kept, scored)
-        in_key = readers_tree(tree, counts).tree.n_leaves
+        in_key = readers_tree(tree, counts).tree
         result = self._result(seen, scored, tree, kept, in_key)
         if self.writes:
             binary = self.settings.bits == 1
@@ -222,7 +222,7 @@ class Session:
         return class_counts(tree, codes, seen.labels.cpu().numpy(), len(self.classes))
 
     def _result(
-        self, seen: Collected, scored: Collected, tree: Tree, kept: np.ndarray, in_key: int
+        self, seen: Collected, scored: Collected, tree: Tree, kept: np.ndarray, in_key: Tree
     ) -> Result:
         over_kept = Collected(scored.codes[:, kept], scored.outputs, scored.labels)
         constant = seen.constant_share()
@@ -241,9 +241,9 @@ class Session:
             agreement=both,
             leaves=tree.n_leaves,
             codes_tested=len(tree.used_features),
-            key_leaves=in_key,
-            classes_named=len(classes_named(tree)),
-            warnings=remarks(tree, constant, over_kept, self.classes, self.setup.grower),
+            key_leaves=in_key.n_leaves,
+            classes_named=len(classes_named(in_key)),
+            warnings=remarks(tree, in_key, constant, over_kept, self.classes, self.setup.grower),
             pixels=self.listed.pixels,
             ranges=self.ranges,
         )

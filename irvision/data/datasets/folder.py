@@ -26,7 +26,7 @@ from irvision.data.datasets.folder_classes import (
     settle_parts,
 )
 from irvision.data.datasets.folder_groups import check_groups, group_notes, read_groups
-from irvision.data.datasets.folder_layout import mixed_note, recognise
+from irvision.data.datasets.folder_layout import mixed_note, odd_names_note, recognise
 from irvision.data.datasets.folder_reading import (
     ATTRIBUTE_TABLE,
     ClassFolder,
@@ -165,11 +165,12 @@ def _read(folder: Path, options: DataOptions) -> Reading:
     found, on_parts = settle_parts(folder, [one for one in every if isinstance(one, ClassFolder)])
     found, on_names = name_alike(folder, found)
     mixed = mixed_note(tree) if layout == "class" else ()
+    odd = odd_names_note(sorted({one.name for one in found}))
     way = "; pass --layout group/class if the lower folders are the classes"
     nested = name_nested(found, way if layout == "class" else "")
     if options.layout != "auto":
-        mixed = nested = ()
-    notes = (*mixed, *on_parts, *on_names, *nested, *name_links(tree))
+        mixed = nested = odd = ()
+    notes = (*mixed, *odd, *on_parts, *on_names, *nested, *name_links(tree))
     return Reading(tuple(found), unread, notes)
 
 

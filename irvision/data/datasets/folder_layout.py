@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from irvision.settings.data import Layout, OptionError
 
 # Names that a message lists.
 SHOWN = 4
+# Names of parts of a data set rather than of classes.
+NUMBERED = re.compile(r"(?i)(fold|split|part|batch|group|site|domain|set)[ _-]?[0-9]+")
 FEWEST_CLASSES = 2
 
 
@@ -46,6 +49,17 @@ def mixed_note(tree: Tree) -> tuple[str, ...]:
         return ()
     other = next(top for top in tops if top not in called)
     return (f"Read as classes: {', '.join(called)}, as {other} beside them is no part.",)
+
+
+def odd_names_note(names: Sequence[str]) -> tuple[str, ...]:
+    """A note on classes that are called like masks of other images, or like folds; or nothing."""
+    odd = [name for name in names if holds_annotations(name) or NUMBERED.fullmatch(name)]
+    if not odd:
+        return ()
+    return (
+        f"Read as classes: {_some(odd)}; move them elsewhere, or pass another --layout, if they "
+        "are none.",
+    )
 
 
 def _inner(tree: Tree) -> list[Tree]:
@@ -77,8 +91,9 @@ def _refuse_odd_parts(tree: Tree) -> None:
     if train is None:
         needed, beside = tree.path / "train", tree.folders[0].name
         raise OptionError(
-            f"{needed}: expected a folder beside {beside}, found none; pass --layout class if "
-            "these folders are classes"
+            f"{needed}: expected a folder beside {beside}, found none; rename the folder to train "
+            "on, or pass --layout group/class to pool these folders, or --layout class if they "
+            "are classes"
         )
     for part in parts:
         only = _inner(part)
@@ -164,8 +179,9 @@ def _some(names: Sequence[str]) -> str:
 def recurring(tops: Sequence[Tree]) -> set[str]:
     """Names of folders that lie in two of the folders at least, where these may be groups.
 
-    They may be if most images lie deeper and have two classes or more there, and if the names that
-    recur hold half of all images, or are half of the names in each of the folders.
+    They may be if most images lie deeper and have two classes or more there, and if no image lies
+    outside of such folders, or the names that recur hold half of all images, or are half of the
+    names in each of the folders.
     """
     inner: dict[str, set[str]] = {}
     for top in tops:
@@ -178,6 +194,9 @@ def recurring(tops: Sequence[Tree]) -> set[str]:
     total, deeper = sum(top.count() for top in tops), sum(count for _, count in counts)
     if len(seen) < FEWEST_CLASSES or 2 * deeper < total:
         return set()
+    if not any(top.images for top in tops):
+        # Nothing speaks for these folders as classes, and one name that recurs against it.
+        return common
     everywhere = len(inner) == len({composed(top.name) for top in tops})
     half = all(2 * len(common & names) >= len(names) for names in inner.values())
     most = 2 * sum(count for name, count in counts if name in common) >= total

@@ -32,6 +32,8 @@ PRINT = np.dtype(
 Prints = Shaped[np.ndarray, " m"]
 # Below this standard deviation, of 255, an image is nearly constant.
 FLAT = 2.0
+# Share of the darkest and of the brightest pixels that may be anything.
+OUTLYING = 0.005
 
 
 def print_of(
@@ -63,11 +65,17 @@ def _print(row: UInt8[np.ndarray, "S S 3"]) -> Shaped[np.ndarray, ""]:
 
 
 def _spread(image: Image.Image) -> float:
+    """Standard deviation of the channel that varies most, but for a few outlying pixels.
+
+    A hot pixel, or one that stands for no data, must not hide that all others are alike.
+    """
     counts = np.array(image.histogram(), dtype=np.float64).reshape(3, 256)
-    total = counts.sum(1)
-    levels = np.arange(256)
-    mean = counts @ levels / total
-    return float(np.sqrt(np.maximum(counts @ levels**2 / total - mean**2, 0)).max())
+    share = counts / counts.sum(1, keepdims=True)
+    reached = share.cumsum(1)
+    low, high = ((reached <= at).sum(1, keepdims=True) for at in (OUTLYING, 1 - OUTLYING))
+    levels = np.clip(np.arange(256), low, high)
+    mean = (share * levels).sum(1, keepdims=True)
+    return float(np.sqrt((share * (levels - mean) ** 2).sum(1)).max())
 
 
 def flat_rows(prints: Prints, bad: Sequence[int]) -> Bool[np.ndarray, " m"]:

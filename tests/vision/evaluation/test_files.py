@@ -120,6 +120,22 @@ def test_leaves_key_and_tests_say_the_same(run: Path) -> None:
     assert read_attribute_table(run / "attributes.csv")[0].tested
 
 
+def test_without_some_samples_the_key_stays(tmp_path: Path) -> None:
+    for name in ("key.txt", "leaves.csv"):
+        (tmp_path / name).write_text("as trained")
+    scored = replace(evaluate(SUBJECT, 0, 0), left_out=3)
+    written = {path.name for path in write_evaluation(tmp_path, scored, SUBJECT, IMAGES)}
+    assert "evaluation.json" in written and not written & {"key.txt", "leaves.csv"}
+    assert (tmp_path / "key.txt").read_text() == "as trained"
+    assert json.loads((tmp_path / "evaluation.json").read_text())["left_out"] == 3
+
+
+def test_names_that_are_not_utf8_are_kept(tmp_path: Path) -> None:
+    images: dict[Part, list[str]] = {p: [f"\udcff{n}" for n in IMAGES[p]] for p in PARTS}
+    write_evaluation(tmp_path, evaluate(SUBJECT, 0, 0), SUBJECT, images)
+    assert b"\xfftest, 0.png" in (tmp_path / "predictions.csv").read_bytes()
+
+
 def test_without_attributes_old_tables_go_and_the_key_names_codes(tmp_path: Path) -> None:
     bare = replace(SUBJECT, attributes={})
     write_evaluation(tmp_path, evaluate(SUBJECT, 0, 0), SUBJECT, IMAGES)

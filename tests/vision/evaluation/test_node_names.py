@@ -115,6 +115,19 @@ def test_training_images_name_nothing() -> None:
     assert not named(chain(1), {"train": planted(2, 400), "test": draw(3, 1)})
 
 
+def test_an_attribute_that_differs_little_hides_no_other() -> None:
+    """The first has the larger excess of F1, but its shares differ by less than a quarter."""
+    part = draw(9, 1, 4000)
+    rng = np.random.default_rng(10)
+    on = part.codes[:, 0] == 1
+    part.values[:, 1] = rng.random(4000) < np.where(on, 0.62, 0.40)
+    part.values[:, 2] = rng.random(4000) < np.where(on, 0.30, 0.01)
+    (found,) = named(chain(1), {"validation": part})
+    assert found.attribute == "a2"
+    part.values[:, 2] = 0
+    assert not named(chain(1), {"validation": part})
+
+
 def test_a_slight_difference_is_no_name() -> None:
     part = draw(6, 1, 20_000)
     more = np.random.default_rng(7).random(20_000)

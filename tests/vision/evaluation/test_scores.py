@@ -324,8 +324,29 @@ def test_a_useless_model_is_called_one() -> None:
             for p, q in SUBJECT.parts.items()}  # fmt: skip
     warnings = evaluate(replace(SUBJECT, parts=flat, attributes={})).warnings
     assert any(w.startswith("28 of 32 codes are the same for all training") for w in warnings)
-    assert any(w.startswith("accuracy of G") and "no better than naming" in w for w in warnings)
+    (of_g,) = (w for w in warnings if w.startswith("accuracy of G"))
+    assert "not clearly better than naming" in of_g
     assert not any(w.startswith("accuracy of T") for w in warnings)
+
+
+def test_classes_of_leaves_that_no_image_reaches_are_not_named() -> None:
+    """No code 1 is above 5, so that nothing reaches the leaves of classes 1 and 2."""
+    tree = replace(a_tree(), threshold=np.where(a_tree().feature == 1, 5.0, a_tree().threshold))
+    found = evaluate(replace(SUBJECT, tree=tree, attributes={}))
+    assert found.classes_named == 1
+    assert any(w.startswith("T can name 1 of 3 classes") for w in found.warnings)
+
+
+def test_another_set_is_not_taken_for_training_images() -> None:
+    """As with --test: one class, and nothing but test images."""
+    rows = TEST.labels == 1
+    one = Predictions(TEST.codes[rows], TEST.outputs[rows], TEST.labels[rows])
+    counts = np.array([5, 9, 40])
+    other = replace(SUBJECT, parts={"test": one}, attributes={}, trained_on=counts)
+    found = evaluate(other)
+    assert (found.majority.name, found.majority.accuracy) == ("fly", 0)
+    assert not any("training images" in w or "better than" in w for w in found.warnings)
+    assert any("1 of 3 classes: others have no images" in w for w in found.warnings)
 
 
 def test_axes_that_do_not_fit_are_refused() -> None:

@@ -187,6 +187,25 @@ def test_the_epoch_that_was_kept_is_marked(run: Path) -> None:
     assert "training of ira-run (kept: epoch 2, the dotted line)" in texts(run / "training.svg")
 
 
+def test_the_epoch_of_the_result_is_marked_whatever_ended_the_run(run: Path) -> None:
+    result = {"kept": [5, 12, 40, 41], "stopped": True, "epochs": 3}
+    for kept, marked in ((1, "kept: epoch 1"), (3, None)):
+        (run / "result.json").write_text(json.dumps({**result, "kept_epoch": kept}))
+        plot_run(run)
+        (title,) = (text for text in texts(run / "training.svg") if "training of" in text)
+        assert ("kept" in title) == (marked is not None)
+        assert marked is None or marked in title
+
+
+def test_a_score_of_some_samples_is_not_compared(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    content = json.loads((other / "evaluation.json").read_text())
+    (other / "evaluation.json").write_text(json.dumps({**content, "left_out": 2}))
+    with pytest.raises(InputError, match="other: expected a score of all images, found one"):
+        plot_run(run, other)
+
+
 def test_runs_on_other_samples_are_not_compared(run: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(run, other)

@@ -130,7 +130,7 @@ def test_a_good_result_has_no_warning() -> None:
         torch.tensor(labels),
     )
     tree = Tree.grow(0, 0.5, Tree.leaf([1.0, 0], 20, 2), Tree.leaf([0, 1.0], 20, 2), [0.5, 0.5], 40)
-    assert remarks(tree, 0.5, scored, names, Grower(2)) == ()
+    assert remarks(tree, tree, 0.5, scored, names, Grower(2)) == ()
 
 
 def test_odd_results_are_named_with_what_to_try() -> None:
@@ -138,15 +138,19 @@ def test_odd_results_are_named_with_what_to_try() -> None:
     labels = [0] * 30 + [1] * 10
     tree = stump([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
     # G names the larger class throughout; T is right throughout.
-    found = remarks(tree, 0.9, seen(labels, [0] * 40, labels), names, Grower(2, min_samples_leaf=4))
+    found = remarks(
+        tree, tree, 0.9, seen(labels, [0] * 40, labels), names, Grower(2, min_samples_leaf=4)
+    )
     assert len(found) == 3
     assert (
         found[0].startswith("90% of the codes have one value") and "--lambda-sparsity" in found[0]
     )
     assert found[1].startswith("T can name 2 of 3 classes, not cedar; try a smaller")
     assert "--min-samples-leaf (now 4), a larger --depth (now 2)" in found[1]
-    assert found[2].startswith("G is no better than always naming the largest class, ash (0.750 of")
+    assert found[2].startswith(
+        "G is not clearly better than always naming the largest class, ash (0.750 of"
+    )
     leaf = Tree.leaf([0.75, 0.25, 0.0], 40, 2)
-    found = remarks(leaf, 0.0, seen(labels, labels, labels), names, Grower(2))
+    found = remarks(leaf, leaf, 0.0, seen(labels, labels, labels), names, Grower(2))
     assert found[0].startswith("T is a single leaf, which names ash") and len(found) == 2
-    assert found[1].startswith("T is no better")
+    assert found[1].startswith("T is not clearly better")

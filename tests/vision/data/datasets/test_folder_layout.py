@@ -107,6 +107,7 @@ def test_words_that_only_contain_the_name_of_a_part_are_classes(tmp_path, name):
         (["images/i1.png", "masks/m1.png"], ["/images instead", "--layout class"]),
         (["JPEGImages/1.png", "JPEGImages/2.png", "SegmentationClass/1.png"], ["JPEGImages inst"]),
         (grid("train test", "images masks"), ["move masks elsewhere", "--layout part/class"]),
+        (["h1/a:3", "h1/b:3", "h2/b:3", "h2/c:3", "h2/d:3"], ["(b) in h1, h2", "group/class"]),
         (["h1/a:3", "h1/b:3", "h2/b:3", "h2/c:3"], ["(b) in h1, h2", "--layout group/class"]),
         ([*grid("images", "cat dog"), "docs/x.txt"], ["/images instead"]),
         (grid("cat dog masks"), ["move masks elsewhere", "--layout class"]),
@@ -191,6 +192,16 @@ def test_classes_below_classes_are_named(tmp_path):
     )
     lower = load(tmp_path, "group/class")
     assert (lower.classes, lower.notes) == (("catus", "lupus", "silvestris"), ())
+
+
+@pytest.mark.parametrize("name", ["masks", "fold2", "Annotations"])
+def test_classes_that_look_like_something_else_are_named(tmp_path, name):
+    lay(tmp_path, "ant:4", "bee:4", f"{name}:4")
+    for number, image in enumerate(sorted((tmp_path / name).iterdir())):
+        image.rename(image.with_name(f"other{number}.png"))
+    (note,) = load(tmp_path).notes
+    assert note.startswith(f"Read as classes: {name}; move them elsewhere")
+    assert load(tmp_path, "class").notes == ()
 
 
 def test_a_few_folders_below_classes_are_no_groups(tmp_path):

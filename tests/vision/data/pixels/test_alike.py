@@ -87,6 +87,15 @@ def test_plain_colours_show_nothing() -> None:
     assert prints["spread"][0] == 0 and prints["spread"][4] < FLAT < prints["spread"][5]
 
 
+def test_one_hot_pixel_hides_no_constant_image() -> None:
+    """As of 10-bit values among which one is the largest of 16 bits."""
+    dark = np.random.default_rng(0).integers(0, 4, (SIDE, SIDE, 3)).astype(np.uint8)
+    hot = dark.copy()
+    hot[5:9, 7:10] = 255
+    prints = prints_of([Image.fromarray(hot), Image.fromarray(dark)])
+    assert hot.std() > FLAT and flat_rows(prints, []).all()
+
+
 def test_the_search_is_complete_whatever_its_blocks(monkeypatch) -> None:
     rng = np.random.default_rng(1)
     prints = np.zeros(300, PRINT)
