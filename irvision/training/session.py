@@ -128,7 +128,6 @@ class Session:
             "best": None if self.best is None else self.best.state_dict(),
             "samples": self.samples,
             "pixels": self.listed.pixels,
-            "ranges": asdict(self.ranges),
             "left_out": self.left_out,
             "settings": asdict(self.settings),
             "backbone": self.setup.backbone,
