@@ -33,6 +33,7 @@ def loaded(code: str, packages: list[str], *arguments: str) -> list[str]:
     return done.stdout.splitlines()[-1].split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["convex", "logistic", "agreement"])
 def test_a_run_without_a_network_loads_no_torch(setting: str, tmp_path: Path) -> None:
     packages = ["torch", "sklearn", "pandas", "cvxpy", "joblib"]

@@ -158,6 +158,7 @@ def test_prepare_knows_the_size_that_training_takes(flowers: Path, own_caches: P
     assert done.stdout.endswith(f"next: ira train --dataset {flowers}\n")
 
 
+@pytest.mark.slow
 def test_the_next_command_repeats_what_matters(apascal: Path, flowers: Path) -> None:
     options = ("--data-dir", apascal, "--unit", "image", "--size", 8, "--cache-dir", apascal / "c")
     done = ira_data("prepare", "aPascal", "--max-bad", 1, *options)

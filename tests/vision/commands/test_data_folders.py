@@ -75,6 +75,7 @@ def test_the_next_command_repeats_layout_and_group(sites: Path) -> None:
     assert "12 images" in done.stdout and "parts: train 36, validation 12, test 24" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_layout_and_groups(sites: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     options = ["--layout", "group/class", "--group", PATIENT]
