@@ -25,7 +25,7 @@ from irvision.runs.names import SAMPLES
 
 COLUMNS = ("image", "class", "part", "pixels", "colours", "luminance")
 MOST_BYTES = 1 << 30
-DIGEST, THUMBNAIL, HASH = (PRINT[name].itemsize for name in ("digest", "thumbnail", "hash"))
+DIGEST, THUMBNAIL = (PRINT[name].itemsize for name in ("digest", "thumbnail"))
 # Another version of a decoder changes mean colours by at most so many levels, and at most so many
 # of the 64 bits of the hash.
 ROUNDING, FEW_BITS = 3, 8

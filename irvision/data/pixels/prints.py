@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped, UInt8
+from jaxtyping import Bool, Shaped, UInt8
 from PIL import Image
 
 from irvision.data.examples import PixelSource
@@ -90,8 +90,3 @@ def digests(prints: Prints) -> list[str]:
     text = np.ascontiguousarray(prints["digest"]).tobytes().hex()
     step = 2 * prints["digest"].shape[1]
     return [text[start : start + step] for start in range(0, len(text), step)]
-
-
-def mean_thumbnail(prints: Prints) -> Float[np.ndarray, "4 4 3"]:
-    """The mean thumbnail of some samples."""
-    return prints["thumbnail"].mean(0, dtype=np.float64)
