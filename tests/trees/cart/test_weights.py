@@ -40,9 +40,7 @@ def slow(codes, y, w, cost, depth, least, lightest):
     if best is None:
         return own
     left = best[1]
-    below = sum(
-        slow(codes[s], y[s], w[s], cost, depth - 1, least, lightest) for s in (left, ~left)
-    )
+    below = sum(slow(codes[s], y[s], w[s], cost, depth - 1, least, lightest) for s in (left, ~left))
     return min(own, below)
 
 

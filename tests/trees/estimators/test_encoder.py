@@ -31,7 +31,9 @@ def frame(seed: int, m: int = 60, words: int = 3) -> pd.DataFrame:
 
 def labels(table: pd.DataFrame, seed: int, classes: int = 3) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    place = (table["length"].fillna(0.6) > 0.5).to_numpy() + 2 * table["colour"].isin(["red", "blue"])
+    place = (table["length"].fillna(0.6) > 0.5).to_numpy() + 2 * table["colour"].isin(
+        ["red", "blue"]
+    )
     noise = rng.integers(0, classes, len(table))
     return np.where(rng.random(len(table)) < 0.6, place % classes, noise).astype(int)
 
@@ -173,7 +175,9 @@ def test_frames_with_the_methods_of_polars_are_read_alike():
     y = labels(table, 3)
     own = Frame({name: list(table[name]) for name in table})
     model = CodeTreeClassifier().fit(own, y)
-    np.testing.assert_array_equal(model.predict(own), CodeTreeClassifier().fit(table, y).predict(table))
+    np.testing.assert_array_equal(
+        model.predict(own), CodeTreeClassifier().fit(table, y).predict(table)
+    )
 
 
 def test_numbers_in_frames_are_numbers_in_arrays():
@@ -192,7 +196,10 @@ def refusal(model, table) -> str:
 
 def test_values_without_a_place_are_refused_by_name():
     table = frame(2).dropna().reset_index(drop=True)
-    y = [f"{c}{h}{n > 0.3}" for c, h, n in zip(table["colour"], table["hair"], table["length"], strict=True)]
+    y = [
+        f"{c}{h}{n > 0.3}"
+        for c, h, n in zip(table["colour"], table["hair"], table["length"], strict=True)
+    ]
     model = CodeTreeClassifier(max_depth=None).fit(table, y)
     other = table.copy()
     other.loc[3, "colour"] = "pink"
@@ -201,8 +208,12 @@ def test_values_without_a_place_are_refused_by_name():
     assert "column 'colour': missing value in row 3" in refusal(model, other)
     other = table.assign(length=table["length"].where(table.index != 5))
     assert "column 'length': missing value in row 5" in refusal(model, other)
-    assert "column 'length': expected numbers as in training" in refusal(model, table.assign(length="a"))
-    assert "column 'colour': expected words as in training" in refusal(model, table.assign(colour=1))
+    assert "column 'length': expected numbers as in training" in refusal(
+        model, table.assign(length="a")
+    )
+    assert "column 'colour': expected words as in training" in refusal(
+        model, table.assign(colour=1)
+    )
     other = table.assign(length=table["length"].where(table.index != 5, np.inf))
     assert "inf in row 5 of column 'length'" in refusal(model, other)
 
@@ -225,7 +236,10 @@ def test_columns_that_are_not_tested_may_hold_anything():
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        ([1, "a", None], "expected numbers or words in a column, found both in column 'c', 'a' in row 1"),
+        (
+            [1, "a", None],
+            "expected numbers or words in a column, found both in column 'c', 'a' in row 1",
+        ),
         ([1.0, np.inf, 2.0], "inf in row 1 of column 'c'"),
         ([2**2000, 1, 2], "inf in row 0 of column 'c'"),
         (pd.date_range("2020", periods=3), "expected numbers or words, found datetime64"),
@@ -287,7 +301,10 @@ def test_columns_with_more_values_than_bins_are_named():
     assert CodeTreeClassifier(n_bins=8).fit(table, table["few"]).cut_columns_ == ("many",)
     table.loc[0, "few"] = np.nan
     assert CodeTreeClassifier(n_bins=8).fit(table, table["many"] > 0).cut_columns_ == ("many",)
-    assert CodeTreeClassifier(n_bins=3).fit(table, table["many"] > 0).cut_columns_ == ("few", "many")
+    assert CodeTreeClassifier(n_bins=3).fit(table, table["many"] > 0).cut_columns_ == (
+        "few",
+        "many",
+    )
 
 
 def test_as_many_bins_as_codes_leave_room_for_missing_values():
