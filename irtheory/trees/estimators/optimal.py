@@ -25,8 +25,8 @@ _CRITERIA: dict[str, Loss] = {
 }
 
 # Copies of a sample on average, where they stand for its weight, and in all; at least so many.
-_COPIES = 1024
-_MOST_COPIES = 2**18
+_COPIES = 32
+_MOST_COPIES = 2**17
 _FEWEST_COPIES = 4
 # Rounding in a share of a weight.
 _ROUNDING = 1e-12
@@ -133,8 +133,8 @@ class OptimalTreeRegressor(TreeOfValues):
         threads: threads of the search; None takes the machine's cores.
         max_memory: bytes that the search may take; None is a share of what is free.
         min_weight_fraction_leaf: share of the total weight that a leaf must hold. Where samples
-            have weights, these are rounded for this rule (not for the loss), by at most 1/1024
-            of their mean, or ⅛ of it beyond 2^16 samples.
+            have weights, these are rounded for this rule (not for the loss), to 1/32 of their
+            mean, or to ¼ of it beyond 2^15 samples.
         max_leaf_nodes: largest number of leaves; None is no limit.
         ccp_alpha: price of a leaf in scikit-learn's units: the tree has the least (impurity +
             ccp_alpha · leaves), the impurity being the squared error of the training samples,
@@ -242,8 +242,8 @@ class OptimalTreeClassifier(TreeOfClasses):
         threads: threads of the search; None takes the machine's cores.
         max_memory: bytes that the search may take; None is a share of what is free.
         min_weight_fraction_leaf: share of the total weight that a leaf must hold. Where samples
-            have weights, these are rounded for this rule (not for the loss), by at most 1/1024
-            of their mean, or ⅛ of it beyond 2^16 samples.
+            have weights, these are rounded for this rule (not for the loss), to 1/32 of their
+            mean, or to ¼ of it beyond 2^15 samples.
         max_leaf_nodes: largest number of leaves; None is no limit.
         ccp_alpha: price of a leaf in scikit-learn's units: the tree has the least (impurity +
             ccp_alpha · leaves), the impurity of the training samples (share of errors, Gini, or
