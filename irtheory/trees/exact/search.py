@@ -179,7 +179,7 @@ class Search:
         width = _width(rule, k)
         fresh = self.width != width
         if fresh:
-            self._allocate(rule, k, width)
+            self._allocate(rule, width)
         if fresh or self.values.shape[1] != k:
             self.values = np.zeros((len(self.losses), k))
         if rule != ENTROPY:
@@ -242,7 +242,7 @@ class Search:
             return abs(total * np.log(max(total, 2.0)))
         return float(self.q.sum())
 
-    def _allocate(self, rule: int, k: int, width: int) -> None:
+    def _allocate(self, rule: int, width: int) -> None:
         p, g, self.width, self.scale = self.tests.n_tests, self.tests.n_rows, width, 1.0
         least = self.terms.least
         self.plan = plan_search(p, self.depth, width, self.terms.threads, self.terms.memory)
