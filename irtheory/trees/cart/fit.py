@@ -21,7 +21,7 @@ from irtheory.trees.cart.codes import LEVELS, CodeColumns, arrange, check_column
 from irtheory.trees.cart.entropy import row_entropies
 from irtheory.trees.cart.levels import grow_levels
 from irtheory.trees.cart.threads import Threads
-from irtheory.trees.checks import check_codes, check_targets
+from irtheory.trees.checks import check_codes, check_distributions, check_targets
 from irtheory.trees.choices import Criterion
 from irtheory.trees.kernels.lanes import LANES, aligned_zeros
 from irtheory.trees.kernels.workers import default_threads
@@ -82,7 +82,7 @@ def fit_cart(
     arranged = arrange(small, check_columns(columns, small.shape[1]))
     targets = check_targets(targets, len(small))
     if criterion == "entropy":
-        _check_labels(targets)
+        check_distributions(targets)
     data = prepare(arranged, targets, criterion, int(min_samples_leaf))
     if device is not None:
         from irtheory.trees.cart.device import DeviceSearch
@@ -107,19 +107,6 @@ def _check_settings(
         check_whole("threads", threads, 1)
     if criterion not in ("entropy", "squared_error"):
         raise ValueError(f"criterion: expected 'entropy' or 'squared_error', found {criterion!r}")
-
-
-def _check_labels(targets: Float[np.ndarray, "m k"]) -> None:
-    """ValueError where a row is negative somewhere or does not sum to 1 within 1e-6."""
-    if targets.min() < 0:
-        row, column = np.argwhere(targets < 0)[0]
-        found = f"{targets[row, column]} in row {row}"
-        raise ValueError(f"targets: expected no negative share for entropy, found {found}")
-    total = targets.sum(axis=1)
-    if (off := np.abs(total - 1)).max() > 1e-6:
-        row = int(np.argmax(off > 1e-6))
-        found = f"{total[row]} in row {row}"
-        raise ValueError(f"targets: expected rows that sum to 1 for entropy, found {found}")
 
 
 def in_blocks(targets: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " blocks_m_8"]:
