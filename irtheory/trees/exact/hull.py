@@ -9,89 +9,89 @@ third tree lies below the crossing, or no tree is best between the two (Eisner a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from irtheory.trees.exact.solver import ExactFit
+import numpy as np
+from jaxtyping import Float
+
+from irtheory.trees.exact.design import Pruning
+from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver
 
 # Objectives this close, relative to their size, are the same point of the hull.
 TOLERANCE = 1e-9
+# Costs that one solve leaves behind are no bounds for a smaller penalty.
+_COLD = Pruning(reuse=False)
 
 
 @dataclass(frozen=True)
 class Vertex:
-    """A tree of the hull: its leaves, its loss, and the solve that found it."""
-
-    leaves: int
-    loss: float
-    fit: ExactFit
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """Two trees, the penalty at which they are equally good, and a bound on all trees there.
+    """The tree of a solve: its leaves and its loss; the penalty and the bound of the solve.
 
     Attributes:
-        larger, smaller: the tree with more leaves, the one with fewer.
-        penalty: where their lines cross.
         lower: proven lower bound of loss + penalty · leaves over all trees.
     """
 
-    larger: Vertex
-    smaller: Vertex
+    leaves: int
+    loss: float
     penalty: float
     lower: float
+    fit: ExactFit
 
     def least_loss(self, leaves: int) -> float:
         """No tree with at most so many leaves costs less (Lagrangian duality)."""
         return self.lower - self.penalty * leaves
 
 
-def vertex_of(fit: ExactFit) -> Vertex:
-    """The point of a solve."""
-    return Vertex(int((fit.tree.feature < 0).sum()), fit.loss, fit)
-
-
 class Hull:
-    """Solves for penalties, within a deadline; `proven` turns False once one was cut short."""
+    """Solves of one problem for penalties; `proven` turns False once one was cut short."""
 
     def __init__(
-        self, solve: Callable[[float, float | None], ExactFit], deadline: float | None
+        self,
+        codes: Any,
+        targets: Any,
+        max_depth: int,
+        deadline: float | None,
+        **settings: Any,
     ) -> None:
-        """`solve(penalty, seconds)` gives the best tree for a penalty."""
-        self._solve = solve
+        """`settings` are those of `ExactTreeSolver`."""
+        self.solver = ExactTreeSolver(codes, max_depth, pruning=_COLD, **settings)
+        self._leaf_solver = ExactTreeSolver(codes, 0, **settings)
+        self._targets: Float[np.ndarray, "m k"] = targets
         self._deadline = deadline
         self.proven = True
 
     def solve(self, penalty: float) -> Vertex:
         """The best tree for a penalty, or the best one known when time is up."""
+        return self._solved(self.solver, penalty)
+
+    def leaf(self) -> Vertex:
+        """The best tree of one leaf."""
+        return self._solved(self._leaf_solver, 0.0)
+
+    def _solved(self, solver: ExactTreeSolver, penalty: float) -> Vertex:
         left = None
         if self._deadline is not None:
-            left = max(self._deadline - time.perf_counter(), 1e-3)
-        fit = self._solve(penalty, left)
+            left = max(self._deadline - time.perf_counter(), 0.0)
+        fit = solver.solve(self._targets, leaf_penalty=penalty, time_limit=left)
         self.proven &= fit.status == "optimal"
-        return vertex_of(fit)
+        leaves = 1 + sum(test >= 0 for test in fit.structure)
+        return Vertex(leaves, fit.loss, penalty, fit.lower_bound, fit)
 
-    def ends(self) -> tuple[Vertex, Vertex]:
-        """The best tree without a penalty, and the best leaf."""
-        largest = self.solve(0.0)
-        if largest.leaves == 1:
-            return largest, largest
-        return largest, self._leaf(largest)
-
-    def _leaf(self, largest: Vertex) -> Vertex:
-        """What is best for a penalty that no tree's gain outweighs."""
-        penalty = max(largest.loss, 1.0)
-        while (vertex := self.solve(penalty)).leaves > 1 and self.proven:
-            penalty *= 16.0
-        return vertex
-
-    def crossing(self, larger: Vertex, smaller: Vertex) -> tuple[Crossing, Vertex | None]:
-        """Where two trees are equally good, and the tree that lies below, if there is one."""
-        penalty = (smaller.loss - larger.loss) / (larger.leaves - smaller.leaves)
+    def crossing(self, larger: Vertex, smaller: Vertex) -> tuple[Vertex, bool]:
+        """The solve for the penalty at which two trees are equal; whether it is below them."""
+        gain = max(smaller.loss - larger.loss, 0.0)
+        penalty = gain / (larger.leaves - smaller.leaves)
         found = self.solve(penalty)
         line = larger.loss + penalty * larger.leaves
-        crossing = Crossing(larger, smaller, penalty, found.fit.lower_bound)
         below = found.loss + penalty * found.leaves < line - TOLERANCE * abs(line)
-        between = smaller.leaves < found.leaves < larger.leaves
-        return crossing, found if below and between else None
+        return found, below and smaller.leaves < found.leaves < larger.leaves
+
+    def between(self, larger: Vertex, smaller: Vertex) -> list[Vertex]:
+        """All trees of the hull strictly between two of its trees, most leaves first."""
+        if larger.leaves - smaller.leaves < 2:
+            return []
+        found, below = self.crossing(larger, smaller)
+        if not below:
+            return []
+        return [*self.between(larger, found), found, *self.between(found, smaller)]

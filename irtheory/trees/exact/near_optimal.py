@@ -14,28 +14,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Num
 
 from irtheory.checks import check_whole
-from irtheory.trees.checks import check_codes, check_distributions, check_targets, check_weights
 from irtheory.trees.choices import Cost
 from irtheory.trees.exact.all_trees.bounds import Bounds, OutOfTime
 from irtheory.trees.exact.all_trees.build import tree_of
-from irtheory.trees.exact.all_trees.costs import Costs
+from irtheory.trees.exact.all_trees.costs import Costs, check_tables
 from irtheory.trees.exact.all_trees.count import Counter
 from irtheory.trees.exact.all_trees.problem import Problem, problem_of
 from irtheory.trees.exact.all_trees.ranking import Ranked, Rankings
-from irtheory.trees.exact.solver import ExactFit, check_settings, fit_exact_tree
+from irtheory.trees.exact.memory import default_memory
+from irtheory.trees.exact.solver import ExactFit, check_limits, check_settings, fit_exact_tree
 from irtheory.trees.tree import Tree
 
 __all__ = ["NearOptimalTrees", "near_optimal_trees"]
 
 # Costs this close to the bound, relative to it, count as equal to it.
 TOLERANCE = 1e-9
-# Codes up to here have floats half-way between them.
-_LARGEST = 2**52
-# Bytes that the tables of pairs of splits may take.
-_MEMORY = 4 * 2**30
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def near_optimal_trees(
     epsilon: float,
     *,
     cost: Cost = "squared_error",
-    sample_weight: Num[np.ndarray, " m"] | None = None,
+    sample_weight: npt.ArrayLike | None = None,
     min_samples_leaf: int = 1,
     absolute: float = 0.0,
     cap: int = 1000,
@@ -97,19 +94,23 @@ def near_optimal_trees(
         absolute: the same as a cost, added to that; an optimum of 0 needs it.
         cap: largest number of trees that are listed; the count does not depend on it.
         time_limit: seconds after which counting and listing stop.
-        max_memory: bytes that the tables of all pairs of tests may take; None is 4 GiB.
+        max_memory: bytes that the tables of all pairs of tests may take; None is a share of what
+            is free.
         threads: threads of the exact search; None takes the machine's cores.
 
     Raises:
         ValueError: bad codes, targets or settings, named; or more pairs of tests than memory.
     """
-    deadline = _deadline(time_limit)
+    start = time.perf_counter()
     check_settings(max_depth, cost, min_samples_leaf, threads)
-    check_slack("epsilon", epsilon)
-    check_slack("absolute", absolute)
+    check_limits(time_limit, max_memory)
+    deadline = None if time_limit is None else start + float(time_limit)
+    _check_slack("epsilon", epsilon)
+    _check_slack("absolute", absolute)
     check_whole("cap", cap, 0)
-    problem = checked_problem(codes, targets, sample_weight, cost, min_samples_leaf)
-    _check_memory(problem, max_depth, max_memory)
+    memory = default_memory() if max_memory is None else int(max_memory)
+    problem = problem_of(codes, targets, sample_weight, cost, min_samples_leaf, memory)
+    check_tables(problem, max_depth, memory)
     solve = _Solve(problem, int(max_depth), deadline, threads)
     fit = solve.without(None)
     optimum = fit.loss
@@ -125,47 +126,13 @@ def near_optimal_trees(
     return NearOptimalTrees(total, bound, 0, False, (), (), None, None)
 
 
-def checked_problem(
-    codes: Any, targets: Any, sample_weight: Any, cost: Cost, min_samples_leaf: int
-) -> Problem:
-    """The problem of all trees for these codes and targets; ValueError names what is wrong."""
-    codes = check_codes(codes, -_LARGEST, _LARGEST, np.float64)
-    targets = check_targets(targets, len(codes))
-    if cost == "entropy":
-        check_distributions(targets)
-    weight = np.ones(len(codes))
-    if sample_weight is not None:
-        weight = check_weights(sample_weight, len(codes))
-    return problem_of(codes, targets, weight, cost, int(min_samples_leaf))
-
-
-def check_slack(name: str, found: Any) -> None:
+def _check_slack(name: str, found: Any) -> None:
     """ValueError unless `found` is a finite number ≥ 0."""
     number = isinstance(found, (int, float, np.integer, np.floating)) and not isinstance(
         found, bool
     )
     if not (number and math.isfinite(found) and found >= 0):
         raise ValueError(f"{name}: expected a finite number ≥ 0, found {found!r}")
-
-
-def _deadline(time_limit: Any) -> float | None:
-    start = time.perf_counter()
-    if time_limit is None:
-        return None
-    check_slack("time_limit", time_limit)
-    return start + float(time_limit)
-
-
-def _check_memory(problem: Problem, max_depth: int, max_memory: int | None) -> None:
-    """ValueError where the tables of all pairs of splits would not fit."""
-    limit = _MEMORY if max_memory is None else check_whole("max_memory", max_memory, 1)
-    p, k = len(problem.members), problem.targets.shape[1]
-    needed = 8 * p * p * (4 * k + 20) if max_depth >= 2 else 0
-    if needed > limit:
-        raise ValueError(
-            f"max_memory: expected at least {needed:,} bytes for all pairs of {p} tests,"
-            f" found {limit:,}; fewer codes per column make fewer tests"
-        )
 
 
 def _limits(

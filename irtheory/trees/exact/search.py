@@ -323,9 +323,7 @@ class Search:
         gather = self._each(
             p, lambda i, _: lattice.collect_on(*args, i, self.shape, ons), task.deadline, None
         )
-        return gather and self._each(
-            p, self._task4(ask, budget, ons), task.deadline, task.progress
-        )
+        return gather and self._each(p, self._task4(ask, budget, ons), task.deadline, task.progress)
 
     def _task3(self, ask: Question, budget: float):
         def solve(f: int, work) -> None:
@@ -389,9 +387,7 @@ class Search:
 
     def _known_cost(self, ask: Question, upper: float) -> float:
         """Cost of the best tree of solved pairs; no tree if writing it would take long."""
-        cost = select.known_sides(
-            self.shape, self.lattice, self.leaves, ask.version, self.sides
-        )
+        cost = select.known_sides(self.shape, self.lattice, self.leaves, ask.version, self.sides)
         on = float(len(self.design.indices)) / max(self.tests.n_rows, 1)
         long = self.depth == 4 and on * len(self.design.indices) > 10 * _LATE_WORK
         return np.inf if long else cost

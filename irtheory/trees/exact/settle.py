@@ -61,9 +61,7 @@ def _subtree_costs(found: Found, alpha: float) -> np.ndarray:
     return cost
 
 
-def _settle_below(
-    search: Settling, task: Any, found: Found, cost: np.ndarray, tie: float
-) -> Found:
+def _settle_below(search: Settling, task: Any, found: Found, cost: np.ndarray, tie: float) -> Found:
     """Search again the nodes below the root whose own loss is not settled."""
     heap, changed = found.heap.copy(), False
     pending = [1, 2] if search.depth > 1 and heap[0] >= 0 else []

@@ -271,9 +271,7 @@ def halves(stats, shape, best):
 
 
 @kernel(fast=True)
-def _scan_pairs(
-    pair_n, pair_s, n, s, total_n, total_s, p, size, rule, table, least, stop, off, on
-):
+def _scan_pairs(pair_n, pair_s, n, s, total_n, total_s, p, size, rule, table, least, stop, off, on):
     width = np.uintp(len(size[0])) * np.uintp(size[1])
     # One pass over the pairs serves both orders: test i with j below it, and j with i below.
     # Pairs are stored in the order of these loops, so pair sums are read front to back.

@@ -16,13 +16,23 @@ class OutOfTime(Exception):
 
 
 class Bounds:
-    """Least costs of trees of a given depth on sets of rows, remembered."""
+    """Least costs of trees of a given depth on sets of rows, remembered.
 
-    def __init__(self, costs: Costs, deadline: float | None, threads: int | None) -> None:
+    With a leaf penalty they are least costs with all penalties, for depths from 3 on.
+    """
+
+    def __init__(
+        self,
+        costs: Costs,
+        deadline: float | None,
+        threads: int | None,
+        leaf_penalty: float = 0.0,
+    ) -> None:
         """Nothing is computed yet."""
         self.costs = costs
         self.deadline = deadline
         self.threads = threads
+        self.leaf_penalty = leaf_penalty
         self._known: dict[tuple[bytes, int], int] = {}
 
     def check_time(self) -> None:
@@ -66,6 +76,7 @@ class Bounds:
             depth,
             cost=problem.cost,
             sample_weight=problem.weight[samples],
+            leaf_penalty=self.leaf_penalty,
             min_samples_leaf=problem.min_samples_leaf,
             time_limit=left,
             threads=self.threads,

@@ -23,6 +23,17 @@ _ROUNDING = 1e-13
 _BLOCK = 2**21
 
 
+def check_tables(problem: Problem, max_depth: int, allowed: int) -> None:
+    """ValueError where the tables of all pairs of splits need more than `allowed` bytes."""
+    p, k = len(problem.members), problem.targets.shape[1]
+    needed = 8 * p * p * (4 * k + 20) if max_depth >= 2 else 0
+    if needed > allowed:
+        raise ValueError(
+            f"max_memory: expected at least {needed:,} bytes for all pairs of {p} tests, found"
+            f" {allowed:,}; fewer codes per column make fewer tests"
+        )
+
+
 class Node(NamedTuple):
     """Sums of the rows at a node. For squared error they are taken about the node's mean."""
 

@@ -7,13 +7,17 @@ one *split* with several members: they give different trees of equal cost.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from irtheory.trees.checks import check_codes, check_distributions, check_targets, check_weights
 from irtheory.trees.choices import Cost
 from irtheory.trees.exact.design import all_tests
+
+# Codes up to here have floats half-way between them.
+_LARGEST = 2**52
 
 
 class Member(NamedTuple):
@@ -62,20 +66,43 @@ class Problem:
 
 
 def problem_of(
+    codes: Any,
+    targets: Any,
+    sample_weight: Any,
+    cost: Cost,
+    min_samples_leaf: int,
+    memory: int | None = None,
+) -> Problem:
+    """Merge what no tree can tell apart. Samples of weight 0 are left out.
+
+    Raises:
+        ValueError: bad codes, targets or weights, or tests that need more bytes than `memory`.
+    """
+    codes = check_codes(codes, -_LARGEST, _LARGEST, np.float64)
+    targets = check_targets(targets, len(codes))
+    if cost == "entropy":
+        check_distributions(targets)
+    weight = np.ones(len(codes))
+    if sample_weight is not None:
+        weight = check_weights(sample_weight, len(codes))
+        kept = weight > 0
+        codes, targets, weight = codes[kept], targets[kept], weight[kept]
+    return _merged(codes, targets, weight, cost, int(min_samples_leaf), memory)
+
+
+def _merged(
     codes: Float[np.ndarray, "m n"],
     targets: Float[np.ndarray, "m k"],
     weight: Float[np.ndarray, " m"],
     cost: Cost,
     min_samples_leaf: int,
+    memory: int | None,
 ) -> Problem:
-    """Merge what no tree can tell apart. Samples of weight 0 are left out."""
-    kept = weight > 0
-    codes, targets, weight = codes[kept], targets[kept], weight[kept]
     constant = 0.0
     if cost == "linear":
         least = targets.min(axis=1, keepdims=True)
         targets, constant = targets - least, float(weight @ least[:, 0])
-    bits, feature, threshold = all_tests(codes)
+    bits, feature, threshold = all_tests(codes, memory)
     _, first, row_of = np.unique(
         np.packbits(bits, axis=1), axis=0, return_index=True, return_inverse=True
     )
