@@ -62,7 +62,7 @@ class SizeSearch:
         return least, None if units >= FAR else self._tree(rows, depth, leaves)
 
     def _tree(self, rows: Int[np.ndarray, " r"], depth: int, leaves: int) -> Ranked:
-        _, found = self._known[rows.tobytes(), depth]
+        found = self._sizes(rows, depth, 0)
         if leaves == 1:
             return Ranked(int(found.units[1]))
         split, on_leaves = int(found.split[leaves]), int(found.on_leaves[leaves])
