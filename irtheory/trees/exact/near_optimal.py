@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,13 +40,13 @@ class NearOptimalTrees:
     """All trees up to a bound.
 
     Attributes:
-        optimum: least cost of a tree, a sum over samples.
-        bound: largest cost that counts as near, (1 + epsilon) · optimum + absolute.
+        optimum: least objective of a tree: its cost, a sum over samples, and its penalties.
+        bound: largest objective that counts as near, (1 + epsilon) · optimum + absolute.
         count: trees up to the bound; if not `complete`, a lower bound of that number.
         complete: False if the time limit or the size of the lists ended the count.
         trees: up to `cap` of them, cheapest first; trees that cost the same up to 1e-9 in the
             order of their leaves, features and thresholds.
-        losses: the cost of each of `trees`.
+        losses: the cost of each of `trees`, without penalties.
         features_in_every: columns that every near-optimal tree tests; None if not known.
         features_in_some: columns that some near-optimal tree tests; None if not known.
     """
@@ -74,6 +74,7 @@ def near_optimal_trees(
     *,
     cost: Cost = "squared_error",
     sample_weight: npt.ArrayLike | None = None,
+    leaf_penalty: float = 0.0,
     min_samples_leaf: int = 1,
     absolute: float = 0.0,
     cap: int = 1000,
@@ -90,6 +91,8 @@ def near_optimal_trees(
         epsilon: how far a tree may be above the optimum, relative to its size.
         cost: what a tree minimises, see `irtheory.trees.exact.solver`.
         sample_weight: weight of each sample; samples of weight 0 are ignored.
+        leaf_penalty: what every leaf adds to the objective. Without it, trees with tests that
+            improve nothing are among the near-optimal ones.
         min_samples_leaf: samples that a leaf must hold.
         absolute: the same as a cost, added to that; an optimum of 0 needs it.
         cap: largest number of trees that are listed; the count does not depend on it.
@@ -103,7 +106,7 @@ def near_optimal_trees(
     """
     start = time.perf_counter()
     check_settings(max_depth, cost, min_samples_leaf, threads)
-    check_limits(time_limit, max_memory)
+    check_limits(time_limit, max_memory, leaf_penalty)
     deadline = None if time_limit is None else start + float(time_limit)
     _check_slack("epsilon", epsilon)
     _check_slack("absolute", absolute)
@@ -111,9 +114,9 @@ def near_optimal_trees(
     memory = default_memory() if max_memory is None else int(max_memory)
     problem = problem_of(codes, targets, sample_weight, cost, min_samples_leaf, memory)
     check_tables(problem, max_depth, memory)
-    solve = _Solve(problem, int(max_depth), deadline, threads)
+    solve = _Solve(problem, int(max_depth), float(leaf_penalty), deadline, threads)
     fit = solve.without(None)
-    optimum = fit.loss
+    optimum = fit.objective
     while fit.status == "optimal":
         limits = _limits(problem, optimum, epsilon, absolute)
         search = _Search(problem, solve, limits[1])
@@ -155,6 +158,7 @@ class _Solve:
 
     problem: Problem
     depth: int
+    leaf_penalty: float
     deadline: float | None
     threads: int | None
 
@@ -171,18 +175,27 @@ class _Solve:
             self.depth,
             cost=self.problem.cost,
             sample_weight=self.problem.weight,
+            leaf_penalty=self.leaf_penalty,
             min_samples_leaf=self.problem.min_samples_leaf,
             time_limit=left,
             threads=self.threads,
         )
 
 
+class _Listed(NamedTuple):
+    """A tree, its cost, and its cost with all penalties."""
+
+    tree: Tree
+    loss: float
+    objective: float
+
+
 class _Search:
     """Counting and listing up to one limit."""
 
     def __init__(self, problem: Problem, solve: _Solve, limit: float) -> None:
-        costs = Costs(problem, limit)
-        bounds = Bounds(costs, solve.deadline, solve.threads)
+        costs = Costs(problem, limit, solve.leaf_penalty)
+        bounds = Bounds(costs, solve.deadline, solve.threads, solve.leaf_penalty)
         self.problem = problem
         self.solve = solve
         self.limit = limit
@@ -191,12 +204,12 @@ class _Search:
         self._counter = Counter(costs, bounds)
 
     def least(self) -> float | None:
-        """Cost of the cheapest tree in the problem's own terms; None if there was no time."""
+        """The least objective in the problem's own terms; None if there was no time."""
         listed = self.listed(1)
-        return listed[0][1] - self.problem.constant if listed else None
+        return listed[0].objective - self.problem.constant if listed else None
 
-    def listed(self, cap: int) -> list[tuple[Tree, float]]:
-        """The cheapest trees with their losses, as many as time allows."""
+    def listed(self, cap: int) -> list[_Listed]:
+        """The cheapest trees, as many as time allows."""
         found: list[Ranked] = []
         try:
             ranking = self._rankings.ranking(self._everyone, self.solve.depth)
@@ -204,7 +217,11 @@ class _Search:
                 found.append(tree)
         except OutOfTime:
             pass
-        return [tree_of(self.problem, tree) for tree in found]
+        built = (tree_of(self.problem, tree) for tree in found)
+        return [
+            _Listed(tree, loss, loss + self.solve.leaf_penalty * (tree.n_nodes + 1) / 2)
+            for tree, loss in built
+        ]
 
     def counted(self) -> tuple[int, bool]:
         """Trees within the limit, and whether all of them were counted."""
@@ -225,29 +242,30 @@ def _result(
 ) -> NearOptimalTrees:
     listed = _in_order(search.listed(max(cap, 1)))
     count, complete = search.counted()
-    in_every = _in_every(search, [tree for tree, _ in listed], complete and count == len(listed))
+    in_every = _in_every(search, [item.tree for item in listed], complete and count == len(listed))
     return NearOptimalTrees(
         optimum + search.problem.constant,
         bound,
         max(count, len(listed)),
         complete,
-        tuple(tree for tree, _ in listed[:cap]),
-        tuple(loss for _, loss in listed[:cap]),
+        tuple(item.tree for item in listed[:cap]),
+        tuple(item.loss for item in listed[:cap]),
         in_every,
         search.features() if complete else None,
     )
 
 
-def _in_order(listed: list[tuple[Tree, float]]) -> list[tuple[Tree, float]]:
-    """Sorted by loss; those within the tolerance of the first of them by their tests."""
-    ordered: list[tuple[Tree, float]] = []
-    group: list[tuple[Tree, float]] = []
-    for tree, loss in sorted(listed, key=lambda item: item[1]):
-        if group and loss > group[0][1] + TOLERANCE * abs(group[0][1]):
-            ordered += sorted(group, key=lambda item: _tests(item[0]))
+def _in_order(listed: list[_Listed]) -> list[_Listed]:
+    """Sorted by objective; those within the tolerance of the first of them by their tests."""
+    ordered: list[_Listed] = []
+    group: list[_Listed] = []
+    for item in sorted(listed, key=lambda item: item.objective):
+        first = group[0].objective if group else item.objective
+        if item.objective > first + TOLERANCE * abs(first):
+            ordered += sorted(group, key=lambda item: _tests(item.tree))
             group = []
-        group.append((tree, loss))
-    return ordered + sorted(group, key=lambda item: _tests(item[0]))
+        group.append(item)
+    return ordered + sorted(group, key=lambda item: _tests(item.tree))
 
 
 def _tests(tree: Tree) -> tuple[Any, ...]:
@@ -270,6 +288,6 @@ def _in_every(search: _Search, trees: list[Tree], all_listed: bool) -> tuple[int
         fit = search.solve.without(feature)
         if fit.lower_bound > search.limit:
             needed.append(feature)
-        elif fit.loss > search.limit:
+        elif fit.objective > search.limit:
             return None
     return tuple(needed)

@@ -217,9 +217,19 @@ def _size_search(
 ) -> SizeSearch:
     """The search for what is better than the tree that is known."""
     spent = near.vertex.loss - problem.constant
-    costs = Costs(problem, max(spent + TOLERANCE * abs(near.vertex.loss), 0.0))
+    # Among whole costs, such as misclassified samples, what is better is better by 1.
+    limit = spent - 0.5 if _whole(problem) else spent + TOLERANCE * abs(near.vertex.loss)
+    costs = Costs(problem, max(limit, 0.0))
     bounds = Bounds(costs, deadline, threads, near.penalty)
     return SizeSearch(costs, bounds, near.most)
+
+
+def _whole(problem: Problem) -> bool:
+    """Whether all trees cost whole numbers."""
+    if problem.cost != "linear":
+        return False
+    weighted = problem.weight[:, None] * problem.targets
+    return bool((weighted == np.rint(weighted)).all() and weighted.sum() < 2**52)
 
 
 def _known(near: _Near, bound: float, start: float, proven: bool) -> ExactFit:

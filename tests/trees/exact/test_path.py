@@ -111,3 +111,81 @@ def test_no_tree_of_a_size_is_better(seed, cost, most):
     if cost == "squared_error":
         apart = ((y[kept] - fit.predictions[kept]) ** 2).sum(axis=1)
         assert weight[kept] @ apart == pytest.approx(fit.loss, rel=1e-8, abs=1e-9)
+
+
+def test_sizes_between_the_corners_of_the_hull_at_depth_4():
+    """A concave stretch of (leaves, loss): the exclusive or of two columns needs four leaves."""
+    codes = (np.arange(32)[:, None] >> np.arange(5)) & 1
+    y = np.where(codes[:, 0] ^ codes[:, 1], 8.0, 0.0) + codes[:, 2] * codes[:, 3]
+    y = y + np.random.default_rng(0).normal(scale=0.05, size=32)
+    best = best_by_size(codes, y[:, None], np.ones(32), 3, "squared_error", 1)
+    path = optimal_tree_path(codes, y, 3)
+    assert 3 not in path.leaves
+    for most in (2, 3, 5):
+        fit = fit_exact_tree_of_size(codes, y, 3, most)
+        assert fit.loss == pytest.approx(min(v for b, v in best.items() if b <= most), rel=1e-9)
+    three, deeper = (fit_exact_tree_of_size(codes, y, depth, 6) for depth in (3, 4))
+    assert deeper.status == "optimal" and deeper.loss <= three.loss + 1e-9
+    assert fit_exact_tree_of_size(codes, y, 4, 16).loss == pytest.approx(path_end(codes, y, 4))
+
+
+def path_end(codes, y, depth: int) -> float:
+    return optimal_tree_path(codes, y, depth).losses[0]
+
+
+def test_a_tie_in_loss_goes_to_the_smaller_tree():
+    codes = (np.arange(8)[:, None] >> np.arange(3)) & 1
+    path = optimal_tree_path(codes, codes[:, 1] * 2.0, 3)
+    assert path.leaves == (2, 1) and path.losses[0] == 0.0
+    assert path.alphas == (0.0, pytest.approx(8.0))
+    constant = optimal_tree_path(codes, np.ones(8), 3)
+    assert (constant.alphas, constant.leaves, constant.losses) == ((0.0,), (1,), (0.0,))
+
+
+def test_the_path_keeps_structure_that_is_small_beside_another_output():
+    codes = (np.arange(64)[:, None] >> np.arange(6)) & 1
+    targets = np.c_[codes[:, 0] * 1e6, codes[:, 1]].astype(float)
+    path = optimal_tree_path(codes, targets, 2)
+    assert path.leaves == (4, 2, 1)
+    np.testing.assert_allclose(path.losses, [0.0, 16.0, 16e12 + 16.0], rtol=1e-12)
+
+
+def test_time_that_is_too_short_is_said():
+    rng = np.random.default_rng(0)
+    codes, y = rng.integers(0, 2, (300, 20)), rng.normal(size=300)
+    assert not optimal_tree_path(codes, y, 4, time_limit=0.0).proven
+    fit = fit_exact_tree_of_size(codes, y, 4, 5, time_limit=0.0)
+    exact = fit_exact_tree_of_size(codes, y, 3, 5)
+    assert fit.status == "time_limit" and fit.lower_bound <= exact.loss
+    assert (fit.tree.feature < 0).sum() <= 5
+
+
+@pytest.mark.parametrize("alpha", [-1.0, float("nan")])
+def test_a_penalty_below_zero_is_refused(alpha):
+    path = optimal_tree_path(np.array([[0], [1]]), np.array([0.0, 1.0]), 1)
+    with pytest.raises(ValueError, match="alpha"):
+        path.tree_at(alpha)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"max_leaf_nodes": 0}, "max_leaf_nodes"),
+        ({"max_leaf_nodes": 2.5}, "max_leaf_nodes"),
+        ({"max_leaf_nodes": True}, "max_leaf_nodes"),
+        ({"max_depth": -1}, "max_depth"),
+        ({"cost": "gini"}, "cost"),
+        ({"time_limit": float("nan")}, "time_limit"),
+        ({"targets": np.zeros(3)}, "targets"),
+        ({"sample_weight": [1.0, -1.0, 1.0, 1.0]}, "sample_weight"),
+    ],
+)
+def test_bad_input_is_named(change, name):
+    given = {
+        "codes": np.array([[0, 1], [1, 0], [1, 1], [0, 0]]),
+        "targets": np.arange(4.0),
+        "max_depth": 2,
+        "max_leaf_nodes": 3,
+    }
+    with pytest.raises(ValueError, match=name):
+        fit_exact_tree_of_size(**{**given, **change})

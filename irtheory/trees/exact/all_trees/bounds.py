@@ -62,7 +62,7 @@ class Bounds:
         return leaf * self.costs.unit
 
     def _solved(self, rows: Int[np.ndarray, " r"], depth: int) -> float:
-        """The bound that the exact search proves, within the time that is left."""
+        """The bound that the exact search proves in the time that is left."""
         problem = self.costs.problem
         inside = np.zeros(problem.n_rows, bool)
         inside[rows] = True
@@ -81,4 +81,6 @@ class Bounds:
             time_limit=left,
             threads=self.threads,
         )
+        if fit.status != "optimal":
+            raise OutOfTime
         return max(fit.lower_bound, 0.0)

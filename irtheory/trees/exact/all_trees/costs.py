@@ -58,11 +58,15 @@ class Halves(NamedTuple):
 
 
 class Costs:
-    """Costs of leaves of one problem in units of `unit`, up to `budget` units."""
+    """Costs of leaves of one problem in units of `unit`, up to `budget` units.
 
-    def __init__(self, problem: Problem, limit: float) -> None:
+    A penalty is part of the cost of every leaf.
+    """
+
+    def __init__(self, problem: Problem, limit: float, leaf_penalty: float = 0.0) -> None:
         """Choose the unit for costs up to `limit`."""
         self.problem = problem
+        self.leaf_penalty = leaf_penalty
         # 36 bits: rounding 32 leaves to units is below 1e-9 of the limit.
         self.unit = 2.0 ** np.floor(np.log2(limit) - 36) if limit > 0 else 2.0**-1000
         self.budget = int(np.floor(limit / self.unit))
@@ -153,27 +157,29 @@ class Costs:
             return np.rint(np.minimum(cost / self.unit, FAR)).astype(np.int64)
 
     def _one_by_one(self, node: Node, inside: Bool[np.ndarray, "c r"]) -> Float[np.ndarray, " c"]:
-        """Cost of each leaf that holds the rows marked in `inside`, summed about its own mean."""
+        """Cost of each leaf that holds the rows marked in `inside`, 0 where there are none."""
         part = inside.astype(np.float64)
         mass, sums = part @ node.mass, part @ node.sums
+        penalty = np.where(mass > 0, self.leaf_penalty, 0.0)
         if self.problem.cost != "squared_error":
-            return _own(self.problem.cost, mass, list(sums.T))
-        empty = mass == 0
-        centre = sums / np.where(empty, 1.0, mass)[:, None]
+            return penalty + _own(self.problem.cost, mass, list(sums.T))
+        # About its own mean: the difference of two large sums would lose a small scatter.
+        centre = sums / np.where(mass > 0, mass, 1.0)[:, None]
         mean = node.sums / node.mass[:, None]
         apart = ((mean[None] - centre[:, None]) ** 2).sum(axis=2) * node.mass
-        return (part * (apart + self.problem.within[node.rows])).sum(axis=1)
+        return penalty + (part * (apart + self.problem.within[node.rows])).sum(axis=1)
 
     def _sides(self, node: Node) -> tuple[np.ndarray, np.ndarray]:
         """Cost of both sides of every split as leaves, inf where one is too small."""
         part = node.parts.astype(np.float64)
         samples, mass, sums = part @ node.samples, part @ node.mass, part @ node.sums
-        squares = part @ node.squares
+        squares, all_squares = part @ node.squares, node.squares.sum()
         least = self.problem.min_samples_leaf
         fits = (samples >= least) & (node.samples.sum() - samples >= least)
-        on = self._leaves(mass, list(sums.T)) + squares
+        on = self._leaves(mass, list(sums.T)) + squares + self.leaf_penalty
         rest = node.sums.sum(axis=0) - sums
-        off = self._leaves(node.mass.sum() - mass, list(rest.T)) + node.squares.sum() - squares
+        off = self._leaves(node.mass.sum() - mass, list(rest.T)) + all_squares - squares
+        off += self.leaf_penalty
         return np.where(fits, on, np.inf), np.where(fits, off, np.inf)
 
     def _pairs(self, node: Node) -> tuple[np.ndarray, np.ndarray]:
@@ -190,8 +196,8 @@ class Costs:
         sums = [tables(column) for column in node.sums.T]
         cost = [self._leaves(mass[i], [table[i] for table in sums]) for i in range(4)]
         fits = [table > self.problem.min_samples_leaf - 0.5 for table in count]
-        on = part @ node.squares
-        off = node.squares.sum() - on
+        on = part @ node.squares + 2 * self.leaf_penalty
+        off = node.squares.sum() - on + 4 * self.leaf_penalty
         return (
             np.where(fits[0] & fits[1], cost[0] + cost[1] + on[:, None], np.inf),
             np.where(fits[2] & fits[3], cost[2] + cost[3] + off[:, None], np.inf),
