@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -101,12 +102,11 @@ class _Classes:
 
 
 def _pystreed(task: Task) -> Solver:
-    from pystreed import STreeDClassifier, STreeDRegressor
-
+    pystreed: Any = import_module("pystreed")
     model, objective = (
-        (STreeDClassifier, "cost-complex-accuracy")
+        (pystreed.STreeDClassifier, "cost-complex-accuracy")
         if task == "classification"
-        else (STreeDRegressor, "cost-complex-regression")
+        else (pystreed.STreeDRegressor, "cost-complex-regression")
     )
 
     def fit(x: np.ndarray, y: np.ndarray, depth: int, seconds: float) -> Any:
@@ -124,23 +124,22 @@ def _pystreed(task: Task) -> Solver:
 def _pytrees(task: Task) -> list[Solver]:
     if task == "regression":  # its trees predict classes
         return []
-    from pytrees import ConTreeClassifier, DL85Classifier, LGDTClassifier
+    pytrees: Any = import_module("pytrees")
+
+    def timed(model: Any) -> Callable[[np.ndarray, np.ndarray, int, float], Any]:
+        return lambda x, y, depth, s: model(max_depth=depth, max_time=s).fit(x, y)
 
     return [
-        Solver("dl85", True, lambda x, y, d, s: DL85Classifier(max_depth=d, max_time=s).fit(x, y)),
-        Solver(
-            "contree",
-            True,
-            lambda x, y, d, s: ConTreeClassifier(max_depth=d, max_time=s).fit(x, y),
-        ),
-        Solver("lgdt", False, lambda x, y, d, s: LGDTClassifier(max_depth=d).fit(x, y)),
+        Solver("dl85", True, timed(pytrees.DL85Classifier)),
+        Solver("contree", True, timed(pytrees.ConTreeClassifier)),
+        Solver("lgdt", False, lambda x, y, d, s: pytrees.LGDTClassifier(max_depth=d).fit(x, y)),
     ]
 
 
 def _licketysplit(task: Task) -> Solver:
-    from licketysplit import LicketySPLITClassifier, LicketySPLITRegressor
-
-    model = LicketySPLITClassifier if task == "classification" else LicketySPLITRegressor
+    peer: Any = import_module("licketysplit")
+    classifies = task == "classification"
+    model = peer.LicketySPLITClassifier if classifies else peer.LicketySPLITRegressor
     return Solver(
         "licketysplit",
         False,
@@ -159,9 +158,8 @@ def _cart(task: Task) -> Solver:
 
 def penalised(regularization: float, seconds: float) -> Any:
     """The estimator of imodels: errors / m + regularization · leaves, at any depth."""
-    from imodels import FastSmallTreeClassifier
-
-    return FastSmallTreeClassifier(regularization=regularization, time_limit=seconds)
+    imodels: Any = import_module("imodels")
+    return imodels.FastSmallTreeClassifier(regularization=regularization, time_limit=seconds)
 
 
 def solvers(task: Task, threads: int = 1) -> list[Solver]:

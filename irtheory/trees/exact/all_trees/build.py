@@ -33,8 +33,9 @@ def tree_of(problem: Problem, ranked: Ranked) -> tuple[Tree, float]:
         return place
 
     build(ranked, np.arange(len(problem.codes)))
-    arrays = map(np.array, zip(*nodes, strict=True))
-    return Tree(*arrays, problem.codes.shape[1]), problem.constant + sum(losses)
+    feature, threshold, left, right, value, count = map(np.array, zip(*nodes, strict=True))
+    tree = Tree(feature, threshold, left, right, value, count, problem.codes.shape[1])
+    return tree, problem.constant + sum(losses)
 
 
 def leaf_of(

@@ -109,12 +109,13 @@ class Costs:
         off = np.column_stack([leaf_off, pair_off])
 
         def leaves(sides: Bool[np.ndarray, "p r"], cells: Int[np.ndarray, " c"]):
-            side, column = np.divmod(cells, on.shape[1])
+            side, column = np.divmod(cells, 1 + len(parts))
             whole, inside = sides[side], parts[np.maximum(column - 1, 0)] & (column > 0)[:, None]
             return whole & inside, whole & ~inside
 
-        on = self._within(node, on.ravel(), budget, lambda c: leaves(parts, c)).reshape(on.shape)
-        off = self._within(node, off.ravel(), budget, lambda c: leaves(~parts, c)).reshape(on.shape)
+        shape = on.shape
+        on = self._within(node, on.ravel(), budget, lambda c: leaves(parts, c)).reshape(shape)
+        off = self._within(node, off.ravel(), budget, lambda c: leaves(~parts, c)).reshape(shape)
         return Halves(off, on, off.min(axis=1), on.min(axis=1))
 
     def least_halves(self, node: Node) -> float:
