@@ -13,34 +13,38 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Float
 
 from irtheory.checks import check_whole
 from irtheory.trees.cart import split
+from irtheory.trees.cart.careful import Weighted
 from irtheory.trees.cart.codes import LEVELS, CodeColumns, arrange, check_columns
 from irtheory.trees.cart.entropy import row_entropies
-from irtheory.trees.cart.levels import grow_levels
+from irtheory.trees.cart.levels import finished, grow_levels
+from irtheory.trees.cart.targets import Levelled, level_targets
 from irtheory.trees.cart.threads import Threads
-from irtheory.trees.checks import check_codes, check_distributions, check_targets
+from irtheory.trees.cart.weighted import grow_weighted
+from irtheory.trees.checks import check_codes, check_distributions, check_targets, check_weights
 from irtheory.trees.choices import Criterion
 from irtheory.trees.kernels.lanes import LANES, aligned_zeros
 from irtheory.trees.kernels.workers import default_threads
 from irtheory.trees.tree import Tree
 
-_TIE = 1e-12
-# Rounding in a sum of squares, relative to Σ‖y‖²: below it a spread is no spread.
-_ROUNDING = 1e-26
-# Rounding in an entropy in nats, per row.
-_ROUNDING_OF_ENTROPY = 1e-14
+# Rounding in a share of a total weight.
+_ROUNDING_OF_WEIGHT = 1e-12
 
 
 def fit_cart(
     codes: Any,
     targets: Any,
-    max_depth: int,
+    max_depth: int | None,
     *,
     criterion: Criterion = "entropy",
+    sample_weight: npt.ArrayLike | None = None,
     min_samples_leaf: int = 1,
+    min_weight_leaf: float = 0.0,
+    max_leaf_nodes: int | None = None,
     columns: Sequence[int] | None = None,
     threads: int | None = None,
 ) -> Tree:
@@ -52,17 +56,25 @@ def fit_cart(
     the best split gains nothing; then splits whose subtree gains nothing over a leaf are
     collapsed, bottom up. Thresholds lie half-way between consecutive codes of a column.
 
-    Gains within 1e-12 of the root's total (its squared error, or m H(p) for "entropy"; for
-    rounding, 1e-26 Σ‖y‖² or 1e-14 m more) are ties: the lowest column wins, then the lowest
-    threshold, with any number of threads.
+    Gains within 1e-12 of the node's own squared error, or of n H(p) + 0.01 n for "entropy", are
+    ties: the lowest column wins, then the lowest threshold, with any number of threads. Nodes
+    whose targets differ far less than they lie from the mean of all are searched by a slower,
+    careful way; for the others rounding may add 1e-9 of the node's squared error to a tie.
+    Targets differ if an output does by more than its last digits.
 
     Args:
         codes: m × n whole numbers 0 … 255. As a torch tensor, like the targets, it is
             searched on its device; the tree is the same.
         targets: m × k (or m) numbers; for "entropy" rows that are ≥ 0 and sum to 1.
-        max_depth: largest number of tests on a path.
+        max_depth: largest number of tests on a path; None is no limit.
         criterion: "entropy" or "squared_error".
-        min_samples_leaf: samples a leaf must hold.
+        sample_weight: [m], finite and ≥ 0, not all 0: every sum is weighted, so that a whole
+            weight is as good as so many equal rows, and samples of weight 0 are left out. None
+            and equal weights give the same tree; others are searched on the CPU, by a slower way.
+        min_samples_leaf: samples a leaf must hold, whatever their weight.
+        min_weight_leaf: total weight a leaf must hold.
+        max_leaf_nodes: the largest number of leaves: the leaf is split next whose split takes
+            off most; None is no limit.
         columns: the columns that may be tested; None is all.
         threads: threads of the search; None takes all cores that NUMBA_NUM_THREADS leaves.
 
@@ -73,24 +85,63 @@ def fit_cart(
         ValueError: bad codes, targets or settings, named.
     """
     _check_settings(max_depth, criterion, min_samples_leaf, threads)
+    if max_leaf_nodes is not None:
+        check_whole("max_leaf_nodes", max_leaf_nodes, 1)
     device = None
     if _is_tensor(codes) or _is_tensor(targets):
         from irtheory.trees.cart.device import as_arrays
 
         device, codes, targets = as_arrays(codes, targets)
     small = check_codes(codes, 0, LEVELS - 1, np.uint8)
+    levelled = _levelled(targets, len(small), criterion)
+    targets = levelled.targets
+    weight = None
+    if sample_weight is not None:
+        weight = check_weights(sample_weight, len(small))
+        small, targets, weight = _without_weightless(small, targets, weight)
     arranged = arrange(small, check_columns(columns, small.shape[1]))
-    targets = check_targets(targets, len(small))
-    if criterion == "entropy":
-        check_distributions(targets)
-    data = prepare(arranged, targets, criterion, int(min_samples_leaf))
+    most = len(small) if max_depth is None else int(max_depth)
+    one, least = 1.0 if weight is None else float(weight[0]), int(min_samples_leaf)
+    if weight is not None and (weight != one).any():
+        rank = arranged.rank[: len(arranged.column)]
+        rules = (levelled.offset, least, float(min_weight_leaf), criterion == "entropy")
+        growth = grow_weighted(Weighted(rank, targets, weight, *rules), most)
+        return _restored(finished(growth, arranged, max_leaf_nodes), levelled)
+    least = max(least, int(np.ceil(min_weight_leaf / one * (1 - _ROUNDING_OF_WEIGHT))))
+    data = prepare(arranged, targets, criterion, least, levelled.offset)
     if device is not None:
         from irtheory.trees.cart.device import DeviceSearch
 
-        on_device = DeviceSearch(arranged, data, device)
-        return grow_levels(arranged, data, int(max_depth), on_device.split)
-    searching = Threads(arranged, data, int(max_depth), threads or default_threads())
-    return grow_levels(arranged, data, int(max_depth), searching.split)
+        search = DeviceSearch(arranged, data, device).split
+    else:
+        search = Threads(arranged, data, most, threads or default_threads()).split
+    growth = grow_levels(arranged, data, most, search)
+    return _restored(finished(growth, arranged, max_leaf_nodes), levelled)
+
+
+def _levelled(targets: Any, m: int, criterion: Criterion) -> Levelled:
+    """Targets as the search reads them; labels are read as they are."""
+    if criterion == "squared_error":
+        return level_targets(targets, m)
+    labels = check_targets(targets, m)
+    check_distributions(labels)
+    return Levelled(labels, np.zeros(labels.shape[1]), 0)
+
+
+def _restored(tree: Tree, levelled: Levelled) -> Tree:
+    """The tree with values in the units of the targets."""
+    if levelled.power == 0 and not levelled.offset.any():
+        return tree
+    return tree.with_values(levelled.restored(tree.value))
+
+
+def _without_weightless(
+    codes: np.ndarray, targets: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    kept = weight > 0
+    if kept.all():
+        return codes, targets, weight
+    return codes[kept], np.ascontiguousarray(targets[kept]), weight[kept]
 
 
 def _is_tensor(found: Any) -> bool:
@@ -101,7 +152,8 @@ def _check_settings(
     max_depth: object, criterion: object, min_samples_leaf: object, threads: object = None
 ) -> None:
     """Refuse settings out of range (ValueError, named)."""
-    check_whole("max_depth", max_depth, 0)
+    if max_depth is not None:
+        check_whole("max_depth", max_depth, 0)
     check_whole("min_samples_leaf", min_samples_leaf, 1)
     if threads is not None:
         check_whole("threads", threads, 1)
@@ -121,20 +173,20 @@ def in_blocks(targets: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " blocks_m
 
 
 def prepare(
-    codes: CodeColumns, targets: Float[np.ndarray, "m k"], criterion: str, least: int
+    codes: CodeColumns,
+    targets: Float[np.ndarray, "m k"],
+    criterion: str,
+    least: int,
+    offset: Float[np.ndarray, " k"] | None = None,
 ) -> split.Data:
     """Data for the kernels; for squared error the targets are centred, to keep sums accurate."""
     m, k = targets.shape
-    row_entropy, mean = np.zeros(0), np.zeros(k)
-    slack, floor = 0.0, 0.0
+    row_entropy, slack = np.zeros(0), 0.0
     if criterion == "entropy":
         row_entropy = np.zeros(m)
         row_entropies(targets, row_entropy)
         slack = 1e-11 + 10 * float(np.abs(targets.sum(axis=1) - 1).max())
-        floor = _ROUNDING_OF_ENTROPY * m
-    else:
-        floor = _ROUNDING * float(np.einsum("ij,ij->", targets, targets))
-    everyone = np.arange(m, dtype=np.uint32)
-    total, _ = split.describe(targets, row_entropy, 0.0, everyone, mean)
+    mean = targets.mean(axis=0)
     y = in_blocks(targets if criterion == "entropy" else targets - mean)
-    return split.Data(codes.joints, targets, y, row_entropy, least, _TIE * total + floor, slack)
+    taken = np.zeros(k) if offset is None else offset
+    return split.Data(codes.joints, targets, y, row_entropy, mean, taken, least, slack)
