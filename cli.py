@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from irtheory.runs.commands import command
 from irtheory.runs.options import take
 from irtheory.studies.recovery.settings import RecoverRequest, RecoverySettings
 from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings
+from irtheory.tables.options import TableOptions
 from irvision.settings.requests import (
     CheckRequest,
     DoctorRequest,
@@ -52,6 +54,7 @@ def _root(
 @command(
     app,
     SimulateSettings,
+    TableOptions,
     SimulateRequest,
     examples=(
         "ira simulate --setting logistic --seeds 20",
@@ -64,6 +67,7 @@ def simulate(given: dict[str, Any]) -> int:
     Exit code 0: every assumption and promise holds; 1: one is broken; 2: bad input; 130: Ctrl-C.
     """
     settings, request = take(SimulateSettings, given), take(SimulateRequest, given)
+    settings = replace(settings, reading=take(TableOptions, given))
     if settings.widths is not None:
         from irtheory.studies.width.command import width_command
 

@@ -18,8 +18,10 @@ FLOORS = {
     "irtheory": [
         {"checks", "lazy"},
         {"runs", "trees", "fidelity"},
+        {"tables"},
         {"intersection", "propositions", "problems"},
-        {"studies", "estimators"},
+        {"estimators"},
+        {"studies"},
     ],
     "irtheory.propositions": [{"tangent"}, {"objectives"}, {"solvers"}, {"certificates"}],
     "irtheory.studies": [{"simulate", "recovery"}, {"width"}],

@@ -1,0 +1,155 @@
+"""A CSV table of a user, read strictly: columns of numbers and words, and notes on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from irtheory.runs.files import InputError
+from irtheory.tables.columns import Reading, TableColumn, found_mark, refuse_missing
+from irtheory.tables.grid import Grid, read_grid
+from irtheory.tables.numbers import Mark
+from irtheory.tables.options import TableOptions
+from irtheory.tables.place import Place
+from irtheory.tables.remarks import (
+    header_note,
+    id_note,
+    leak_note,
+    numbers_note,
+    words_note,
+)
+from irtheory.tables.source import read_lines
+
+FEW = 3
+MOST_NAMED = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table with one column of labels.
+
+    Attributes:
+        place: the file in messages.
+        label: the column of labels, words without missing cells.
+        features: the other columns, in the order of the file.
+        index: the column of --index, or None.
+        lines: the line of each row.
+        mark: decimal mark of its numbers.
+        notes: how it was read, one sentence each.
+        remarks: what may be wrong with its columns, one sentence each.
+    """
+
+    place: Place
+    label: TableColumn
+    features: tuple[TableColumn, ...]
+    index: TableColumn | None
+    lines: list[int]
+    mark: Mark
+    notes: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def read_table(path: Path, label: str, options: TableOptions, flag: str = "") -> Table:
+    """Read a table whose column `label` holds the class of every row.
+
+    Args:
+        path: of the file.
+        label: name of the column with the labels, which are words as they are written.
+        options: how to read it.
+        flag: the option that named the file, for messages; empty for an argument.
+
+    Raises:
+        InputError: a file, line, column or option that cannot be used.
+    """
+    place = Place(f"{flag} {path}".strip())
+    lines, notes = read_lines(path, place, options.encoding)
+    grid = read_grid(lines, place, options.delimiter)
+    _check_names(grid, path, label, options)
+    used, empty = _used(grid, label, options)
+    if options.na is None:
+        refuse_missing(grid, place, {*used, label})
+    numeric = [name for name in used if name not in options.text]
+    mark, mark_note = found_mark(grid, place, numeric, options.decimal)
+    reading = Reading(place, grid.lines, mark, options.na)
+    cells = dict(zip(grid.header, grid.columns, strict=True))
+    made = {
+        name: reading.column(name, cells[name], False if name in options.text else None)
+        for name in used
+    }
+    labels = reading.column(label, cells[label], numeric=False)
+    index = None
+    if options.index is not None:
+        index = Reading(place, grid.lines, mark, None).column(
+            options.index, cells[options.index], numeric=False
+        )
+    kept = [row for row, gone in enumerate(labels.missing) if not gone]
+    without = [grid.lines[row] for row, gone in enumerate(labels.missing) if gone]
+    notes = [*notes, *grid.notes, *([mark_note] if mark_note else []), *empty]
+    notes += _without_labels(label, without)
+    if without:
+        made = {name: column.rows(kept) for name, column in made.items()}
+        labels, index = labels.rows(kept), None if index is None else index.rows(kept)
+    features = tuple(made.values())
+    return Table(
+        place,
+        labels,
+        features,
+        index,
+        [grid.lines[row] for row in kept],
+        mark,
+        tuple(notes),
+        tuple(_remarks(grid, features, labels, mark)),
+    )
+
+
+def _check_names(grid: Grid, path: Path, label: str, options: TableOptions) -> None:
+    """Refuse names of options that are no columns, or columns with two purposes."""
+    asked = [("--label", label)]
+    asked += [("--index", options.index)] if options.index is not None else []
+    asked += [("--drop", name) for name in options.drop]
+    purpose: dict[str, str] = {}
+    for flag, name in [*asked, *(("--text", name) for name in options.text)]:
+        if name not in grid.header:
+            names = ", ".join(grid.header[:MOST_NAMED]) + ", …" * (len(grid.header) > MOST_NAMED)
+            raise InputError(f"{flag} {name}: no such column in {path}; found {names}")
+        if purpose.setdefault(name, flag) != flag:
+            raise InputError(f"{flag} {name}: expected one purpose, found {purpose[name]} as well")
+
+
+def _used(grid: Grid, label: str, options: TableOptions) -> tuple[list[str], list[str]]:
+    """The columns that are read as features, and notes on those that are not."""
+    left_out = {label, options.index, *options.drop}
+    # A delimiter at the end of every line makes a column of nothing.
+    empty = {grid.header[i] for i in grid.unnamed if not any(grid.columns[i])}
+    used = [name for name in grid.header if name not in left_out | empty]
+    notes = [f"{name}: left out, it has neither a name nor cells" for name in sorted(empty)]
+    notes += [f"{name}: left out (--drop)" for name in grid.header if name in options.drop]
+    if options.index is not None:
+        notes.append(f"{options.index}: names of the rows (--index)")
+    return used, notes
+
+
+def _without_labels(label: str, lines: Sequence[int]) -> list[str]:
+    if not lines:
+        return []
+    shown = ", ".join(map(str, lines[:FEW])) + (", …" if len(lines) > FEW else "")
+    rows = f"{len(lines)} row{'s' if len(lines) > 1 else ''}"
+    return [f"{label}: {rows} left out without a label (line {shown})"]
+
+
+def _remarks(
+    grid: Grid, features: Iterable[TableColumn], label: TableColumn, mark: Mark
+) -> list[str]:
+    unnamed = {grid.header[i] for i in grid.unnamed}
+    named = [name for i, name in enumerate(grid.header) if i not in grid.unnamed]
+    found = header_note(named, mark)
+    remarks = [*([found] if found else []), *words_note(label, "classes", mark)]
+    for column in features:
+        if column.name in unnamed:
+            remarks.append(f"{column.name}: has no name in the header")
+        words = column.values is None
+        remarks += words_note(column, "words", mark) if words else numbers_note(column)
+        found = (id_note(column), leak_note(column, label.cells))
+        remarks += [note for note in found if note is not None]
+    return remarks
