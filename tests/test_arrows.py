@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "irtheory": [
         {"checks", "lazy"},
+        {"intervals"},
         {"runs", "trees", "fidelity"},
         {"tables"},
         {"intersection", "propositions", "problems"},
