@@ -12,7 +12,12 @@ from irtheory.lazy import lazy_names
 if TYPE_CHECKING:
     from irtheory.trees.cart.fit import fit_cart
     from irtheory.trees.compile import kernels_compiled, warm_up
-    from irtheory.trees.estimators import CodeTreeRegressor, OptimalTreeRegressor
+    from irtheory.trees.estimators import (
+        CodeTreeClassifier,
+        CodeTreeRegressor,
+        OptimalTreeClassifier,
+        OptimalTreeRegressor,
+    )
     from irtheory.trees.exact.design import Pruning
     from irtheory.trees.exact.greedy import fit_greedy_tree
     from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver, fit_exact_tree
@@ -23,17 +28,22 @@ if TYPE_CHECKING:
     from irtheory.trees.tree import Tree
 
 __all__ = [
-    "CodeTreeRegressor", "ExactFit", "ExactTreeSolver", "OptimalTreeRegressor", "Pruning",
-    "Routing", "ShortTree", "Tree", "class_counts", "fit_cart", "fit_exact_tree",
-    "fit_greedy_tree", "kernels_compiled", "merge_same_class", "refine_tree", "shorten", "to_dot",
-    "to_key", "to_text", "warm_up",
+    "CodeTreeClassifier", "CodeTreeRegressor", "ExactFit", "ExactTreeSolver",
+    "OptimalTreeClassifier", "OptimalTreeRegressor", "Pruning", "Routing", "ShortTree", "Tree",
+    "class_counts", "fit_cart", "fit_exact_tree", "fit_greedy_tree", "kernels_compiled",
+    "merge_same_class", "refine_tree", "shorten", "to_dot", "to_key", "to_text", "warm_up",
 ]  # fmt: skip
 __getattr__ = lazy_names(
     __name__,
     {
         "irtheory.trees.cart.fit": ["fit_cart"],
         "irtheory.trees.compile": ["kernels_compiled", "warm_up"],
-        "irtheory.trees.estimators": ["CodeTreeRegressor", "OptimalTreeRegressor"],
+        "irtheory.trees.estimators": [
+            "CodeTreeClassifier",
+            "CodeTreeRegressor",
+            "OptimalTreeClassifier",
+            "OptimalTreeRegressor",
+        ],
         "irtheory.trees.exact.design": ["Pruning"],
         "irtheory.trees.exact.greedy": ["fit_greedy_tree"],
         "irtheory.trees.exact.solver": ["ExactFit", "ExactTreeSolver", "fit_exact_tree"],

@@ -13,14 +13,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Float
 
 from irtheory.checks import check_whole
 from irtheory.trees.cart import split
+from irtheory.trees.cart.careful import Weighted, grow_weighted
 from irtheory.trees.cart.codes import LEVELS, CodeColumns, arrange, check_columns
 from irtheory.trees.cart.entropy import row_entropies
-from irtheory.trees.cart.levels import grow_levels
+from irtheory.trees.cart.levels import finished, grow_levels
 from irtheory.trees.cart.threads import Threads
+from irtheory.trees.cart.weights import check_weights
 from irtheory.trees.checks import check_codes, check_targets
 from irtheory.trees.choices import Criterion
 from irtheory.trees.kernels.lanes import LANES, aligned_zeros
@@ -30,6 +33,8 @@ from irtheory.trees.tree import Tree
 _TIE = 1e-12
 # Rounding in a sum of squares, relative to Σ‖y‖²: below it a spread is no spread.
 _ROUNDING = 1e-26
+# Rounding in a share of a total weight.
+_ROUNDING_OF_WEIGHT = 1e-12
 # Rounding in an entropy in nats, per row.
 _ROUNDING_OF_ENTROPY = 1e-14
 
@@ -37,10 +42,13 @@ _ROUNDING_OF_ENTROPY = 1e-14
 def fit_cart(
     codes: Any,
     targets: Any,
-    max_depth: int,
+    max_depth: int | None,
     *,
     criterion: Criterion = "entropy",
+    sample_weight: npt.ArrayLike | None = None,
     min_samples_leaf: int = 1,
+    min_weight_leaf: float = 0.0,
+    max_leaf_nodes: int | None = None,
     columns: Sequence[int] | None = None,
     threads: int | None = None,
 ) -> Tree:
@@ -60,9 +68,15 @@ def fit_cart(
         codes: m × n whole numbers 0 … 255. As a torch tensor, like the targets, it is
             searched on its device; the tree is the same.
         targets: m × k (or m) numbers; for "entropy" rows that are ≥ 0 and sum to 1.
-        max_depth: largest number of tests on a path.
+        max_depth: largest number of tests on a path; None is no limit.
         criterion: "entropy" or "squared_error".
-        min_samples_leaf: samples a leaf must hold.
+        sample_weight: [m], finite and ≥ 0, not all 0: every sum is weighted, so that a whole
+            weight is as good as so many equal rows, and samples of weight 0 are left out. None
+            and equal weights give the same tree; others are searched on the CPU, by a slower way.
+        min_samples_leaf: samples a leaf must hold, whatever their weight.
+        min_weight_leaf: total weight a leaf must hold.
+        max_leaf_nodes: the largest number of leaves: the leaf is split next whose split takes
+            off most; None is no limit.
         columns: the columns that may be tested; None is all.
         threads: threads of the search; None takes all cores that NUMBA_NUM_THREADS leaves.
 
@@ -73,24 +87,47 @@ def fit_cart(
         ValueError: bad codes, targets or settings, named.
     """
     _check_settings(max_depth, criterion, min_samples_leaf, threads)
+    if max_leaf_nodes is not None:
+        check_whole("max_leaf_nodes", max_leaf_nodes, 1)
     device = None
     if _is_tensor(codes) or _is_tensor(targets):
         from irtheory.trees.cart.device import as_arrays
 
         device, codes, targets = as_arrays(codes, targets)
     small = check_codes(codes, 0, LEVELS - 1, np.uint8)
-    arranged = arrange(small, check_columns(columns, small.shape[1]))
     targets = check_targets(targets, len(small))
     if criterion == "entropy":
         _check_labels(targets)
-    data = prepare(arranged, targets, criterion, int(min_samples_leaf))
+    weight = None
+    if sample_weight is not None:
+        weight = check_weights(sample_weight, len(small))
+        small, targets, weight = _without_weightless(small, targets, weight)
+    arranged = arrange(small, check_columns(columns, small.shape[1]))
+    most = len(small) if max_depth is None else int(max_depth)
+    one, least = 1.0 if weight is None else float(weight[0]), int(min_samples_leaf)
+    if weight is not None and (weight != one).any():
+        rank = arranged.rank[: len(arranged.column)]
+        rules = (least, float(min_weight_leaf), criterion == "entropy")
+        growth = grow_weighted(Weighted(rank, targets, weight, *rules), most)
+        return finished(growth, arranged, max_leaf_nodes)
+    least = max(least, int(np.ceil(min_weight_leaf / one * (1 - _ROUNDING_OF_WEIGHT))))
+    data = prepare(arranged, targets, criterion, least)
     if device is not None:
         from irtheory.trees.cart.device import DeviceSearch
 
-        on_device = DeviceSearch(arranged, data, device)
-        return grow_levels(arranged, data, int(max_depth), on_device.split)
-    searching = Threads(arranged, data, int(max_depth), threads or default_threads())
-    return grow_levels(arranged, data, int(max_depth), searching.split)
+        search = DeviceSearch(arranged, data, device).split
+    else:
+        search = Threads(arranged, data, most, threads or default_threads()).split
+    return finished(grow_levels(arranged, data, most, search), arranged, max_leaf_nodes)
+
+
+def _without_weightless(
+    codes: np.ndarray, targets: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    kept = weight > 0
+    if kept.all():
+        return codes, targets, weight
+    return codes[kept], np.ascontiguousarray(targets[kept]), weight[kept]
 
 
 def _is_tensor(found: Any) -> bool:
@@ -101,7 +138,8 @@ def _check_settings(
     max_depth: object, criterion: object, min_samples_leaf: object, threads: object = None
 ) -> None:
     """Refuse settings out of range (ValueError, named)."""
-    check_whole("max_depth", max_depth, 0)
+    if max_depth is not None:
+        check_whole("max_depth", max_depth, 0)
     check_whole("min_samples_leaf", min_samples_leaf, 1)
     if threads is not None:
         check_whole("threads", threads, 1)

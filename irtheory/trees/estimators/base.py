@@ -1,0 +1,179 @@
+"""What all tree estimators share: a table on the way in, a tree to read on the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool, Float, Int
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch
+from sklearn.utils.validation import check_is_fitted
+
+from irtheory.trees.cart.weights import check_weights
+from irtheory.trees.estimators.coding import Coded, code_table
+from irtheory.trees.estimators.encoder import Encoder
+from irtheory.trees.estimators.losses import Loss, importances, losses_of
+from irtheory.trees.estimators.plot import draw
+from irtheory.trees.estimators.pruning import weakest_links, without
+from irtheory.trees.estimators.table import Table, read_table
+from irtheory.trees.estimators.written import as_dot, as_text
+from irtheory.trees.export import to_key
+from irtheory.trees.tree import Tree
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A training table as a search reads it, without samples of weight 0.
+
+    Attributes:
+        coded: the table as codes.
+        read: what the tree reads of the table.
+        targets: [m, k].
+        weight: [m]; None where all weigh the same.
+        loss: what nodes lose.
+        unit: what one unit of that loss is in scikit-learn's impurity, which is an average.
+    """
+
+    coded: Coded
+    read: np.ndarray
+    targets: Float[np.ndarray, "m k"]
+    weight: Float[np.ndarray, " m"] | None
+    loss: Loss
+    unit: float
+
+    @property
+    def weights(self) -> Float[np.ndarray, " m"]:
+        """The weights as numbers."""
+        return np.ones(len(self.targets)) if self.weight is None else self.weight
+
+    @property
+    def price(self) -> float:
+        """The price of a leaf, in units of the loss, at `ccp_alpha` = 1."""
+        return float(self.weights.sum()) / self.unit
+
+
+class TableTree(BaseEstimator):
+    """A tree on the columns of a table: reads tables, and is read itself."""
+
+    n_bins: Any
+    tree_: Tree
+    encoder_: Encoder
+    n_features_in_: int
+    _losses: np.ndarray
+
+    def __sklearn_tags__(self) -> Any:
+        """Missing values and words are taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        # Words too; but the tag `string` promises to take any object for a word.
+        tags.input_tags.categorical = True
+        return tags
+
+    def _read(self, X: Any) -> np.ndarray:
+        """What the tree reads of X."""
+        check_is_fitted(self)
+        table = read_table(self, X, reset=False)
+        return self.encoder_.transform(table, self.tree_.used_features)
+
+    def _coded(
+        self, table: Table, weight: np.ndarray | None, most_codes: int | None, threads: int | None
+    ) -> tuple[Coded, np.ndarray]:
+        coded = code_table(table, int(self.n_bins), most_codes, weight, threads)
+        self.encoder_, self.cut_columns_ = coded.encoder, coded.cut
+        return coded, coded.encoder.transform(table)
+
+    def _keep(self, tree: Tree, training: Training, alpha: float = 0.0) -> Self:
+        """Keep a tree in what `Encoder.transform` gives, pruned at the price `alpha`."""
+        losses = _losses_of(tree, training)
+        if alpha > 0:
+            links = weakest_links(tree, losses)
+            tree, nodes = without(tree, links.falls <= alpha * training.price)
+            losses = losses[nodes]
+        self.tree_, self._losses, self.n_outputs_ = tree, losses, tree.n_outputs
+        return self
+
+    def apply(self, X: npt.ArrayLike) -> Int[np.ndarray, " m"]:
+        """Node of `tree_` that is the leaf of each row of X."""
+        read = self._read(X)
+        return self.tree_.apply_checked(read)
+
+    def decision_path(self, X: npt.ArrayLike) -> sparse.csr_array:
+        """Which nodes of `tree_` each row of X visits, as a sparse matrix [m, nodes] of 0 and 1."""
+        read = self._read(X)
+        visited = self.tree_.decision_path(read)
+        return sparse.csr_array(visited.astype(np.int64))
+
+    def get_depth(self) -> int:
+        """Largest number of tests on a path."""
+        check_is_fitted(self)
+        return self.tree_.depth
+
+    def get_n_leaves(self) -> int:
+        """Number of leaves."""
+        check_is_fitted(self)
+        return self.tree_.n_leaves
+
+    @property
+    def feature_importances_(self) -> Float[np.ndarray, " n"]:
+        """Each column's share in what the tree takes off the loss of a single leaf."""
+        check_is_fitted(self)
+        source = np.array([column.source for column in self.encoder_.columns])
+        return importances(self.tree_, self._losses, source, self.n_features_in_)
+
+    def to_text(self) -> str:
+        """The tree as indented text: a line for each branch and leaf."""
+        check_is_fitted(self)
+        return as_text(self.tree_, self.encoder_.wording(self.tree_), self._leaf_texts())
+
+    def to_key(self) -> str:
+        """The tree as a dichotomous key: a couplet of lines for every test."""
+        check_is_fitted(self)
+        texts = list(self._leaf_texts().values())
+        return to_key(self.tree_, leaf_texts=texts, test_names=self.encoder_.wording(self.tree_))
+
+    def to_dot(self) -> str:
+        """The tree as a Graphviz digraph."""
+        check_is_fitted(self)
+        return as_dot(self.tree_, self.encoder_.wording(self.tree_), self._leaf_texts())
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the tree with matplotlib; returns the axes.
+
+        Args:
+            ax: the axes to draw on; None makes a figure of a fitting size.
+        """
+        check_is_fitted(self)
+        return draw(self.tree_, self.encoder_.wording(self.tree_), self._leaf_texts(), ax)
+
+    def _leaf_texts(self) -> dict[int, str]:
+        """What is said at each leaf, by its node."""
+        raise NotImplementedError
+
+
+def _losses_of(tree: Tree, training: Training) -> Float[np.ndarray, " nodes"]:
+    leaf = tree.apply_checked(training.read)
+    return losses_of(training.loss, tree, leaf, training.targets, training.weights)
+
+
+def pruning_path(tree: Tree, training: Training) -> Bunch:
+    """`ccp_alphas` and `impurities` of the best subtrees of a tree, in scikit-learn's units."""
+    links = weakest_links(tree, _losses_of(tree, training))
+    return Bunch(
+        ccp_alphas=links.prices / training.price,
+        impurities=links.losses / training.price,
+        n_leaves=links.leaves,
+    )
+
+
+def kept_rows(sample_weight: npt.ArrayLike | None, m: int) -> tuple[
+    Float[np.ndarray, " kept"] | None, Bool[np.ndarray, " m"]
+]:  # fmt: skip
+    """The weights above 0 and which rows have them; None where all rows weigh the same."""
+    if sample_weight is None:
+        return None, np.ones(m, np.bool_)
+    weight = check_weights(sample_weight, m)
+    return weight[weight > 0], weight > 0

@@ -1,0 +1,273 @@
+"""Optimal trees on tables."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import Bunch
+
+from irtheory.checks import check_whole
+from irtheory.trees.choices import Cost
+from irtheory.trees.estimators.base import Training
+from irtheory.trees.estimators.class_weight import ClassWeight
+from irtheory.trees.estimators.classes import TreeOfClasses
+from irtheory.trees.estimators.losses import Loss
+from irtheory.trees.estimators.settings import check_alpha, check_choice
+from irtheory.trees.estimators.values import TreeOfValues
+from irtheory.trees.exact.solver import ExactFit, check_settings, fit_exact_tree
+
+_CRITERIA: dict[str, Loss] = {
+    "misclassification": "linear",
+    "gini": "squared_error",
+    "entropy": "entropy",
+}
+
+
+def _check(model: Any, cost: Any) -> None:
+    check_whole("n_bins", model.n_bins, 2)
+    check_settings(model.max_depth, cost, model.min_samples_leaf, model.threads)
+    check_alpha(model.ccp_alpha)
+    if model.max_leaf_nodes is not None:
+        check_whole("max_leaf_nodes", model.max_leaf_nodes, 1)
+        if model.ccp_alpha:
+            raise ValueError("ccp_alpha: expected 0 where max_leaf_nodes is given")
+
+
+def _searched(model: Any, training: Training) -> ExactFit:
+    """The optimal tree on codes; also sets the attributes that tell how it was found."""
+    settings: dict[str, Any] = {
+        "cost": training.loss,
+        "min_samples_leaf": model.min_samples_leaf,
+        "time_limit": model.time_limit,
+        "threads": model.threads,
+    }
+    if training.weight is not None:
+        settings["sample_weight"] = training.weight
+    codes = training.coded.codes
+    if model.max_leaf_nodes is not None:
+        from irtheory.trees.exact.path import fit_exact_tree_of_size
+
+        sizes = (model.max_depth, model.max_leaf_nodes)
+        fit = fit_exact_tree_of_size(codes, training.targets, *sizes, **settings)
+    else:
+        if model.ccp_alpha:
+            settings["leaf_penalty"] = model.ccp_alpha * training.price
+        fit = fit_exact_tree(codes, training.targets, model.max_depth, **settings)
+    model.loss_, model.lower_bound_, model.status_ = fit.loss, fit.lower_bound, fit.status
+    return fit
+
+
+def _path(model: Any, training: Training) -> Bunch:
+    from irtheory.trees.exact.path import optimal_tree_path
+
+    path = optimal_tree_path(
+        training.coded.codes,
+        training.targets,
+        model.max_depth,
+        cost=training.loss,
+        sample_weight=training.weight,
+        min_samples_leaf=model.min_samples_leaf,
+        time_limit=model.time_limit,
+        threads=model.threads,
+    )
+    return Bunch(
+        ccp_alphas=np.asarray(path.alphas) / training.price,
+        impurities=np.asarray(path.losses) / training.price,
+        n_leaves=np.asarray(path.leaves),
+    )
+
+
+class OptimalTreeRegressor(TreeOfValues):
+    """Regression tree of least training cost among all trees of depth ≤ `max_depth`.
+
+    A column with at most `n_bins` distinct values, such as integer codes, may be cut between
+    any two of them; one with more is cut at quantiles of the training values. Missing values
+    may go to either side of every test, and words are parted into groups (see
+    `irtheory.trees.estimators.encoder`). The tree is optimal among all that use such tests.
+
+    Args:
+        max_depth: largest number of tests on a path; 3 and 4 are the fast ones.
+        cost: "squared_error", or "linear": y is then a cost matrix C [m, k], a leaf picks the
+            column of least total cost, and `predict` gives that column as a one-hot row.
+        n_bins: values per column that the tree may tell apart, at least 2.
+        min_samples_leaf: samples a leaf must hold.
+        time_limit: seconds after which the best tree known is taken; None is no limit.
+        threads: threads of the search; None takes the machine's cores.
+        max_leaf_nodes: largest number of leaves; None is no limit.
+        ccp_alpha: price of a leaf in scikit-learn's units: the tree has the least (impurity +
+            ccp_alpha · leaves), the impurity being the squared error of the training samples,
+            averaged over their weights and over outputs (or the average cost).
+
+    Attributes:
+        tree_: the `Tree`, with thresholds in the units of X; on the columns of `encoder_`
+            where X holds words or missing values.
+        loss_: its cost on the training data, a sum over samples by weight.
+        lower_bound_: proven lower bound on that cost over the class of trees; with
+            `ccp_alpha` on the cost and the price of the leaves, in the units of `loss_`.
+        status_: "optimal" or "time_limit".
+        encoder_: how the columns of X become those that the tree tests.
+        cut_columns_: names of the columns that were cut to fewer values than they have: the
+            tree is optimal among trees with these cuts, not among all.
+        feature_importances_: each column's share in what the tree takes off the loss.
+        n_features_in_: columns of X.
+        feature_names_in_: their names, where X is a data frame.
+        n_outputs_: columns k of y.
+    """
+
+    def __init__(
+        self,
+        max_depth: int = 3,
+        cost: Cost = "squared_error",
+        n_bins: int = 8,
+        min_samples_leaf: int = 1,
+        time_limit: float | None = None,
+        threads: int | None = None,
+        max_leaf_nodes: int | None = None,
+        ccp_alpha: float = 0.0,
+    ) -> None:
+        """Keep the settings; `fit` checks them."""
+        self.max_depth = max_depth
+        self.cost: Cost = cost
+        self.n_bins = n_bins
+        self.min_samples_leaf = min_samples_leaf
+        self.time_limit = time_limit
+        self.threads = threads
+        self.max_leaf_nodes = max_leaf_nodes
+        self.ccp_alpha = ccp_alpha
+
+    def fit(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Self:
+        """Find the best tree for X [m, n] and y [m] or [m, k].
+
+        Raises:
+            ValueError: X or y is not of matching length, y not finite, a column of X mixes
+                numbers and words or holds infinity, or a setting is out of range.
+        """
+        training = self._read_training(X, y, sample_weight)
+        fit = _searched(self, training)
+        return self._keep(training.coded.on_the_way_in(fit.tree), training)
+
+    def _read_training(self, X: Any, y: Any, sample_weight: Any) -> Training:
+        _check(self, self.cost)
+        return self._prepare(X, y, sample_weight, self.cost, None, self.threads)
+
+    def cost_complexity_pruning_path(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Bunch:
+        """All values of `ccp_alpha` at which the optimal tree changes, and what it loses there.
+
+        These are optimal trees, each found anew, and not subtrees of one tree.
+
+        Returns:
+            `ccp_alphas` ascending, `impurities` (per unit of weight) and `n_leaves`.
+        """
+        return _path(self, self._read_training(X, y, sample_weight))
+
+    def score(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> float:
+        """R² of the predictions, averaged over outputs.
+
+        Raises:
+            ValueError: the cost is linear, where y holds costs and not values to be met.
+        """
+        if self.cost != "squared_error":
+            raise ValueError(f"cost: a score needs 'squared_error', found {self.cost!r}")
+        return super().score(X, y, sample_weight)
+
+
+class OptimalTreeClassifier(TreeOfClasses):
+    """Classification tree of least training loss among all trees of depth ≤ `max_depth`.
+
+    A column with at most `n_bins` distinct values, such as integer codes, may be cut between
+    any two of them; one with more is cut at quantiles of the training values. Missing values
+    may go to either side of every test, and words are parted into groups (see
+    `irtheory.trees.estimators.encoder`). The tree is optimal among all that use such tests.
+
+    Args:
+        max_depth: largest number of tests on a path; 3 and 4 are the fast ones.
+        criterion: what is least: "misclassification", the weight of the samples that are not
+            of the class named at their leaf; "gini", Σ n (1 − Σ p²) over the leaves, n the
+            weight of a leaf and p the shares of the classes; or "entropy", Σ n H(p) in nats.
+        n_bins: values per column that the tree may tell apart, at least 2.
+        min_samples_leaf: samples a leaf must hold.
+        time_limit: seconds after which the best tree known is taken; None is no limit.
+        threads: threads of the search; None takes the machine's cores.
+        max_leaf_nodes: largest number of leaves; None is no limit.
+        ccp_alpha: price of a leaf in scikit-learn's units: the tree has the least (impurity +
+            ccp_alpha · leaves), the impurity of the training samples (share of errors, Gini, or
+            entropy in bits) averaged over their weights.
+        class_weight: weights by label; "balanced" gives all classes the same total weight.
+
+    Attributes:
+        classes_: the labels, ascending.
+        tree_: the `Tree`, with thresholds in the units of X and shares of the classes as
+            values; on the columns of `encoder_` where X holds words or missing values.
+        loss_: the criterion on the training data, a sum over samples by weight.
+        lower_bound_: proven lower bound on that loss over the class of trees; with
+            `ccp_alpha` on the loss and the price of the leaves, in the units of `loss_`.
+        status_: "optimal" or "time_limit".
+        encoder_: how the columns of X become those that the tree tests.
+        cut_columns_: names of the columns that were cut to fewer values than they have: the
+            tree is optimal among trees with these cuts, not among all.
+        feature_importances_: each column's share in what the tree takes off the loss.
+        n_features_in_: columns of X.
+        feature_names_in_: their names, where X is a data frame.
+    """
+
+    def __init__(
+        self,
+        max_depth: int = 3,
+        criterion: Literal["misclassification", "gini", "entropy"] = "misclassification",
+        n_bins: int = 8,
+        min_samples_leaf: int = 1,
+        time_limit: float | None = None,
+        threads: int | None = None,
+        max_leaf_nodes: int | None = None,
+        ccp_alpha: float = 0.0,
+        class_weight: ClassWeight = None,
+    ) -> None:
+        """Keep the settings; `fit` checks them."""
+        self.max_depth = max_depth
+        self.criterion: Literal["misclassification", "gini", "entropy"] = criterion
+        self.n_bins = n_bins
+        self.min_samples_leaf = min_samples_leaf
+        self.time_limit = time_limit
+        self.threads = threads
+        self.max_leaf_nodes = max_leaf_nodes
+        self.ccp_alpha = ccp_alpha
+        self.class_weight: ClassWeight = class_weight
+
+    def fit(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Self:
+        """Find the best tree for X [m, n] and labels y [m].
+
+        Raises:
+            ValueError: X or y is not of matching length, a label is missing, a column of X
+                mixes numbers and words or holds infinity, or a setting is out of range.
+        """
+        training = self._read_training(X, y, sample_weight)
+        fit = _searched(self, training)
+        return self._keep_classes(training.coded.on_the_way_in(fit.tree), training)
+
+    def _read_training(self, X: Any, y: Any, sample_weight: Any) -> Training:
+        check_choice("criterion", self.criterion, tuple(_CRITERIA))
+        _check(self, "squared_error")
+        loss = _CRITERIA[self.criterion]
+        return self._prepare(X, y, sample_weight, loss, None, self.threads)
+
+    def cost_complexity_pruning_path(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Bunch:
+        """All values of `ccp_alpha` at which the optimal tree changes, and what it loses there.
+
+        These are optimal trees, each found anew, and not subtrees of one tree.
+
+        Returns:
+            `ccp_alphas` ascending, `impurities` (per unit of weight) and `n_leaves`.
+        """
+        return _path(self, self._read_training(X, y, sample_weight))
