@@ -77,8 +77,8 @@ def read_text_columns(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class TableOptions:
-    """How a table is to be read; None where the file decides."""
+class FileOptions:
+    """How the file of a table is to be read; None where it decides itself."""
 
     delimiter: Annotated[
         str | None,
@@ -114,6 +114,12 @@ class TableOptions:
             read=read_missing,
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class TableOptions(FileOptions):
+    """How a table is to be read, and what its columns are for."""
+
     drop: Annotated[
         tuple[str, ...],
         Option("Columns to leave out.", TABLE, metavar="COLUMN,COLUMN", read=read_drop),

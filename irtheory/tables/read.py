@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from irtheory.runs.files import InputError
 from irtheory.tables.columns import Reading, TableColumn, found_mark, refuse_missing
 from irtheory.tables.grid import Grid, read_grid
+from irtheory.tables.missing import is_doubtful
 from irtheory.tables.numbers import Mark
-from irtheory.tables.options import TableOptions
+from irtheory.tables.options import FileOptions, TableOptions
 from irtheory.tables.place import Place
 from irtheory.tables.remarks import (
     header_note,
@@ -48,6 +49,91 @@ class Table:
     mark: Mark
     notes: tuple[str, ...]
     remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of a table with columns that are known.
+
+    Attributes:
+        place: the file in messages.
+        columns: those that were asked for, in that order.
+        label, index: the columns of labels and names, where the table has them.
+        lines: the line of each row.
+        notes: how it was read, one sentence each.
+    """
+
+    place: Place
+    columns: tuple[TableColumn, ...]
+    label: TableColumn | None
+    index: TableColumn | None
+    lines: list[int]
+    notes: tuple[str, ...]
+
+
+def header_of(path: Path, options: FileOptions) -> tuple[str, ...]:
+    """The names of the columns of a table; InputError for one that cannot be read."""
+    place = Place(str(path))
+    lines, _ = read_lines(path, place, options.encoding)
+    return read_grid(lines, place, options.delimiter).header
+
+
+def read_rows(
+    path: Path,
+    names: Sequence[str],
+    kinds: Mapping[str, bool],
+    options: FileOptions,
+    label: str,
+    index: str | None,
+) -> Rows:
+    """Read columns that are known, in any order; others are ignored with a note.
+
+    Args:
+        path: of the file.
+        names: of all columns that the table must have.
+        kinds: of those that are needed, whether they hold numbers; cells of the others may be
+            anything.
+        options: how to read the file.
+        label: column of labels, which may be missing, as may be its cells.
+        index: column of names, which may be missing.
+
+    Raises:
+        InputError: a file, line or column that cannot be used.
+    """
+    place = Place(str(path))
+    lines, notes = read_lines(path, place, options.encoding)
+    grid = read_grid(lines, place, options.delimiter)
+    if lacking := [name for name in names if name not in grid.header]:
+        shown = ", ".join(lacking[:MOST_NAMED])
+        raise place.error(
+            f"expected the columns of training, found none called {shown} "
+            f"among {', '.join(grid.header[:MOST_NAMED])}"
+        )
+    others = [name for name in grid.header if name not in {*names, label, index}]
+    extra = [f"ignored, as training had no such columns: {', '.join(others)}"] if others else []
+    if options.na is None:
+        refuse_missing(grid, place, kinds.keys())
+    numeric = [name for name, is_numeric in kinds.items() if is_numeric]
+    mark, mark_note = found_mark(grid, place, numeric, options.decimal)
+    reading = Reading(place, grid.lines, mark, options.na)
+    cells = dict(zip(grid.header, grid.columns, strict=True))
+    return Rows(
+        place,
+        tuple(reading.column(name, cells[name], kinds.get(name, False)) for name in names),
+        _labels(reading, label, cells),
+        reading.column(index, cells[index], False) if index in cells and index else None,
+        grid.lines,
+        (*notes, *grid.notes, *([mark_note] if mark_note else []), *extra),
+    )
+
+
+def _labels(reading: Reading, label: str, cells: Mapping[str, list[str]]) -> TableColumn | None:
+    """The column of labels; without --na, every word that may stand for none does."""
+    if label not in cells:
+        return None
+    words = tuple(cell for cell in dict.fromkeys(cells[label]) if is_doubtful(cell))
+    na = words if reading.na is None else reading.na
+    return replace(reading, na=na).column(label, cells[label], numeric=False)
 
 
 def read_table(path: Path, label: str, options: TableOptions, flag: str = "") -> Table:
