@@ -14,7 +14,7 @@ from irtheory.runs.files import InputError
 from irtheory.tables.columns import TableColumn
 from irtheory.tables.numbers import EXACT_WHOLE
 from irtheory.tables.options import PLAIN, TableOptions
-from irtheory.tables.place import shown
+from irtheory.tables.place import counted, shown
 from irtheory.tables.read import Table, read_table
 from irtheory.trees.binning import codes_of, cut_points
 from irtheory.trees.tree import Tree
@@ -148,8 +148,9 @@ def _complete(table: Table) -> tuple[list[TableColumn], TableColumn, list[str]]:
         return features, table.label, notes
     kept = np.flatnonzero(~gone).tolist()
     line = table.lines[int(gone.argmax())]
-    rows = f"{gone.sum()} row{'s' if gone.sum() > 1 else ''}"
-    notes.append(f"{rows} left out, where a cell is missing (first: line {line})")
+    notes.append(
+        f"{counted(int(gone.sum()), 'row')} left out, where a cell is missing (first: line {line})"
+    )
     if not kept:
         raise table.place.error("expected a row without missing cells, found none")
     return [column.rows(kept) for column in features], table.label.rows(kept), notes

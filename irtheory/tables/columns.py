@@ -20,7 +20,7 @@ from irtheory.tables.numbers import (
     numbers_of,
     other,
 )
-from irtheory.tables.place import Place, shown
+from irtheory.tables.place import Place, counted, shown
 
 # A column is numbers with a fault, not words, if this share of its filled cells are numbers.
 MOSTLY = 0.5
@@ -62,12 +62,14 @@ class Reading:
         lines: the line of each row.
         mark: the decimal mark.
         na: words of missing cells; None where none may be missing.
+        fixed: the kinds of the columns are known from an earlier table.
     """
 
     place: Place
     lines: Sequence[int]
     mark: Mark
     na: tuple[str, ...] | None
+    fixed: bool = False
 
     def column(self, name: str, cells: list[str], numeric: bool | None = None) -> TableColumn:
         """A column with its kind.
@@ -95,7 +97,8 @@ class Reading:
         try:
             found = numbers_of(filled, self.mark)
         except BadNumber as error:
-            why = f"{error}, found {shown(error.cell)}; --text or --drop takes the column otherwise"
+            hint = "" if self.fixed else "; --text or --drop takes the column otherwise"
+            why = f"{error}, found {shown(error.cell)}{hint}"
             raise self._error(why, name, cells, error.cell) from None
         return TableColumn(name, cells, missing, np.array([found.get(c, np.nan) for c in cells]))
 
@@ -126,13 +129,15 @@ class Reading:
     def _no_number(self, name: str, cells: list[str], wrong: Sequence[str]) -> InputError:
         all_wrong = set(wrong)
         times = sum(cell in all_wrong for cell in cells)
-        more = f" (and {_cells(times - 1)} that {'is' if times == 2 else 'are'} none)"
-        why = (
-            "expected a number, as most cells of the column are, found "
-            f"{shown(wrong[0])}{more * (times > 1)}; "
-            f"{na_hint([*(self.na or ()), *wrong[:5]])} takes such cells as missing, "
-            f"--text '{name}' the column as words"
-        )
+        others = counted(times - 1, "more cell that is none", "more cells that are none")
+        as_what = "in training" if self.fixed else "most cells of the column are"
+        why = f"expected a number, as {as_what}, found {shown(wrong[0])}"
+        why += f" (and {others})" if times > 1 else ""
+        if not self.fixed:
+            why += (
+                f"; {na_hint([*(self.na or ()), *wrong[:5]])} takes such cells as missing, "
+                f"--text '{name}' the column as words"
+            )
         return self._error(why, name, cells, wrong[0])
 
 
@@ -164,16 +169,12 @@ def _refused(cell: str, found: Mapping[str, int]) -> str:
     what = "an empty cell" if not cell else shown(cell)
     expected = "a finite number" if cell.casefold() in NOT_FINITE else "a value"
     others = sum(found.values()) - 1
-    more = f" (and {_cells(others)} like it in the table)" if others else ""
+    more = f" (and {counted(others, 'more cell')} like it in the table)" if others else ""
     words = [word for word in found if word.casefold() in MISSING] or list(found)
     hint = f"{na_hint(words)} takes them as missing"
     if any(words):
         hint += ", --na '' takes words as they are and empty cells as missing"
     return f"expected {expected}, found {what}{more}; {hint}"
-
-
-def _cells(number: int) -> str:
-    return f"{number} more cell{'s' if number > 1 else ''}"
 
 
 def found_mark(

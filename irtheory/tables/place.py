@@ -34,3 +34,8 @@ def shown(cell: str) -> str:
 def shortened(text: str) -> str:
     """At most `LONGEST` letters of a text."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number of things in words: 1 row, 2 rows; `many` where it does not end in s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from irtheory.runs.files import InputError
@@ -12,7 +12,7 @@ from irtheory.tables.grid import Grid, read_grid
 from irtheory.tables.missing import is_doubtful
 from irtheory.tables.numbers import Mark
 from irtheory.tables.options import FileOptions, TableOptions
-from irtheory.tables.place import Place
+from irtheory.tables.place import Place, counted
 from irtheory.tables.remarks import (
     header_note,
     id_note,
@@ -93,7 +93,8 @@ def read_rows(
         names: of all columns that the table must have.
         kinds: of those that are needed, whether they hold numbers; cells of the others may be
             anything.
-        options: how to read the file.
+        options: how to read the file; without `na`, all words that may stand for missing cells
+            do.
         label: column of labels, which may be missing, as may be its cells.
         index: column of names, which may be missing.
 
@@ -111,29 +112,24 @@ def read_rows(
         )
     others = [name for name in grid.header if name not in {*names, label, index}]
     extra = [f"ignored, as training had no such columns: {', '.join(others)}"] if others else []
-    if options.na is None:
-        refuse_missing(grid, place, kinds.keys())
+    needed = [name for name in grid.header if name in kinds or name == label]
+    na = options.na
+    if na is None:
+        # Training had no missing cells: whoever knows that says so better.
+        found = dict(zip(grid.header, grid.columns, strict=True))
+        na = tuple({cell for name in needed for cell in set(found[name]) if is_doubtful(cell)})
     numeric = [name for name, is_numeric in kinds.items() if is_numeric]
     mark, mark_note = found_mark(grid, place, numeric, options.decimal)
-    reading = Reading(place, grid.lines, mark, options.na)
+    reading = Reading(place, grid.lines, mark, na, fixed=True)
     cells = dict(zip(grid.header, grid.columns, strict=True))
     return Rows(
         place,
         tuple(reading.column(name, cells[name], kinds.get(name, False)) for name in names),
-        _labels(reading, label, cells),
+        reading.column(label, cells[label], False) if label in cells else None,
         reading.column(index, cells[index], False) if index in cells and index else None,
         grid.lines,
         (*notes, *grid.notes, *([mark_note] if mark_note else []), *extra),
     )
-
-
-def _labels(reading: Reading, label: str, cells: Mapping[str, list[str]]) -> TableColumn | None:
-    """The column of labels; without --na, every word that may stand for none does."""
-    if label not in cells:
-        return None
-    words = tuple(cell for cell in dict.fromkeys(cells[label]) if is_doubtful(cell))
-    na = words if reading.na is None else reading.na
-    return replace(reading, na=na).column(label, cells[label], numeric=False)
 
 
 def read_table(path: Path, label: str, options: TableOptions, flag: str = "") -> Table:
@@ -220,8 +216,7 @@ def _without_labels(label: str, lines: Sequence[int]) -> list[str]:
     if not lines:
         return []
     shown = ", ".join(map(str, lines[:FEW])) + (", …" if len(lines) > FEW else "")
-    rows = f"{len(lines)} row{'s' if len(lines) > 1 else ''}"
-    return [f"{label}: {rows} left out without a label (line {shown})"]
+    return [f"{label}: {counted(len(lines), 'row')} left out without a label (line {shown})"]
 
 
 def _remarks(

@@ -15,6 +15,7 @@ from irtheory.studies.table.model import ModelColumn, TableModel
 from irtheory.studies.table.settings import TableSettings
 from irtheory.studies.table.tree_model import TreeModel
 from irtheory.tables.columns import TableColumn
+from irtheory.tables.place import counted
 from irtheory.trees.estimators import CodeTreeClassifier, OptimalTreeClassifier
 from irtheory.trees.estimators.plot import draw
 from irtheory.trees.estimators.written import as_dot
@@ -160,7 +161,10 @@ def _facts(
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     depth, leaves = estimator.get_depth(), estimator.get_n_leaves()
     numbers: dict[str, Any] = {"depth": depth, "leaves": leaves}
-    facts = [f"{settings.method} tree: depth {depth}, {leaves} leaves, {rows} training rows"]
+    facts = [
+        f"{settings.method} tree: depth {depth}, {counted(leaves, 'leaf', 'leaves')}, "
+        f"{counted(rows, 'training row')}"
+    ]
     cut = tuple(estimator.cut_columns_)
     numbers["cut_columns"] = list(cut)
     if settings.method == "exact":
@@ -215,8 +219,8 @@ def _codes(
     depth, leaves = short.tree.depth, short.tree.n_leaves
     used = len(short.tree.used_features)
     fact = (
-        f"tree on codes: depth {depth}, {leaves} leaves, tests {used} of {len(names)} codes, "
-        f"{len(labels)} training rows"
+        f"tree on codes: depth {depth}, {counted(leaves, 'leaf', 'leaves')}, tests {used} of "
+        f"{len(names)} codes, {counted(len(labels), 'training row')}"
     )
     return Grown(
         _model(own, columns, label, classes, settings),

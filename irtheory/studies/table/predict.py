@@ -19,7 +19,7 @@ from irtheory.studies.table.score import Score, named
 from irtheory.studies.table.settings import PredictRequest
 from irtheory.tables.columns import TableColumn
 from irtheory.tables.options import FileOptions
-from irtheory.tables.place import shown
+from irtheory.tables.place import counted, shown
 from irtheory.tables.read import Rows, read_rows
 
 FEW = 5
@@ -73,9 +73,9 @@ def predict_command(request: PredictRequest, options: FileOptions) -> int:
         print_plain(
             console,
             f"accuracy {score.accuracy:.3f} ({low:.3f} … {high:.3f}): {score.right} of "
-            f"{score.rows} rows with a label",
+            f"{counted(score.rows, 'row')} with a label",
         )
-    print_plain(console, f"wrote {out}: {len(found.rows.lines)} rows")
+    print_plain(console, f"wrote {out}: {counted(len(found.rows.lines), 'row')}")
     if request.as_json:
         print(json_text(_summary(model, found, request, out)))
     return DONE
@@ -133,8 +133,8 @@ def _check_places(rows: Rows, column: TableColumn, trained: ModelColumn) -> list
             f"expected a word of training ({words}), found {shown(cell)}", line, column.name
         )
     return [
-        f"{column.name}: {len(new)} cells with words that training did not have count as missing "
-        f"(first: {shown(cell)} in line {line})"
+        f"{column.name}: {counted(len(new), 'cell')} with words that training did not have: taken "
+        f"as missing (first: {shown(cell)} in line {line})"
     ]
 
 
@@ -147,7 +147,9 @@ def _score(
     known = np.array([bool(cell) for cell in cells], np.bool_)
     notes = []
     if not known.all():
-        notes.append(f"{label.name}: {int((~known).sum())} rows without a label are not scored")
+        notes.append(
+            f"{label.name}: {counted(int((~known).sum()), 'row')} without a label, not scored"
+        )
     unseen = {cell for cell in cells if cell and cell not in model.classes}
     if unseen:
         words = ", ".join(map(shown, sorted(unseen)[:FEW]))

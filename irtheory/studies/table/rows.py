@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from irtheory.tables.columns import TableColumn
+from irtheory.tables.place import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +47,12 @@ def split_rows(
     held[back] = False
     notes = []
     if alone:
-        notes.append(f"{_count(alone, 'class')} with one row: it is one to train on")
+        notes.append(
+            f"{counted(alone, 'class', 'classes')} with a single row, which is one to train on"
+        )
     if back:
         notes.append(
-            f"{_count(len(back), 'row')} more to train on: no other has their word, or a missing "
+            f"{counted(len(back), 'row')} more to train on: no other has their word, or a missing "
             "cell, in some column"
         )
     return Split(np.flatnonzero(~held), np.flatnonzero(held), tuple(notes))
@@ -73,8 +76,3 @@ def _places(column: TableColumn) -> list[str | None]:
     """What must have been seen: a word, or that a cell is missing; all numbers are one."""
     cells = column.cells if column.values is None else [""] * len(column.cells)
     return [None if gone else cell for cell, gone in zip(cells, column.missing, strict=True)]
-
-
-def _count(number: int, what: str) -> str:
-    plural = f"{what}es" if what.endswith("s") else f"{what}s"
-    return f"{number} {what if number == 1 else plural}"
