@@ -52,6 +52,39 @@ def check_targets(targets: npt.ArrayLike, m: int) -> Float[np.ndarray, "m k"]:
     return targets
 
 
+def check_distributions(targets: Float[np.ndarray, "m k"]) -> None:
+    """ValueError where a row is negative somewhere or does not sum to 1 within 1e-6."""
+    if targets.min() < 0:
+        row, column = np.argwhere(targets < 0)[0]
+        found = f"{targets[row, column]} in row {row}"
+        raise ValueError(f"targets: expected no negative share for entropy, found {found}")
+    total = targets.sum(axis=1)
+    if (off := np.abs(total - 1)).max() > 1e-6:
+        row = int(np.argmax(off > 1e-6))
+        found = f"{total[row]} in row {row}"
+        raise ValueError(f"targets: expected rows that sum to 1 for entropy, found {found}")
+
+
+def check_weights(weights: npt.ArrayLike, m: int) -> Float[np.ndarray, " m"]:
+    """Weights of m samples as float64.
+
+    Raises:
+        ValueError: not m finite numbers ≥ 0 below 1e140, or all of them 0.
+    """
+    weights = np.asarray(weights)
+    if weights.dtype.kind not in "biuf" or weights.shape != (m,):
+        found = f"dtype {weights.dtype}, shape {weights.shape}"
+        raise ValueError(f"sample_weight: expected {m} numbers, found {found}")
+    weights = _as_kernels_read(weights, np.float64)
+    wrong = np.flatnonzero(~((weights >= 0) & (weights < LARGEST_TARGET)))
+    if len(wrong):
+        found = f"{weights[wrong[0]]} for sample {wrong[0]}"
+        raise ValueError(f"sample_weight: expected finite weights ≥ 0, found {found}")
+    if not weights.any():
+        raise ValueError("sample_weight: expected a weight above 0, found only 0")
+    return weights
+
+
 def _as_kernels_read(array: np.ndarray, dtype: type[np.generic]) -> np.ndarray:
     """The array in rows and writable: numba compiles kernels anew for other layouts."""
     return np.require(array, dtype, ["C", "W"])

@@ -7,4 +7,4 @@ from typing import Literal
 # What a greedy split improves most.
 Criterion = Literal["entropy", "squared_error"]
 # What an optimal tree minimises, see `irtheory.trees.exact.solver`.
-Cost = Literal["squared_error", "linear"]
+Cost = Literal["squared_error", "linear", "entropy"]

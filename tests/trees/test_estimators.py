@@ -167,7 +167,10 @@ def test_settings_reach_the_search():
         ({"n_bins": 1}, "n_bins: expected a whole number ≥ 2, found 1"),
         ({"n_bins": 2.5}, "n_bins: expected a whole number ≥ 2, found 2.5"),
         ({"max_depth": -1}, "max_depth: expected a whole number ≥ 0"),
-        ({"cost": "gini"}, "cost: expected 'squared_error' or 'linear'"),
+        (
+            {"cost": "gini"},
+            "cost: expected one of 'squared_error', 'linear', 'entropy', found 'gini'",
+        ),
     ],
 )
 def test_bad_settings_are_named(changed, message):

@@ -15,17 +15,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import xlogy
 
-from irtheory.trees.cart.levels import Growth
+from irtheory.trees.cart import split
+from irtheory.trees.cart.codes import CodeColumns
+from irtheory.trees.cart.split import LAST_PLACE, ROUNDING_OF_ENTROPY, TIE
 
-# Gains that differ by less than this share of the node's loss are ties.
-_TIE = 1e-12
 # Rounding in a sum of weights.
 _ROUNDING = 1e-12
-# Rounding in an entropy in nats, per unit of weight.
-_ROUNDING_OF_ENTROPY = 1e-14
-# An output differs among samples if its scatter is above this share of its squares: a unit
-# in the last place of every value comes to half of it.
-_LAST_PLACE = 1e-31
 # Doubles that the histograms of one column take at once.
 _MOST = 2**22
 
@@ -36,6 +31,7 @@ class Weighted(NamedTuple):
     rank: np.ndarray  # of codes, [d, m]
     targets: np.ndarray  # [m, k]
     weight: np.ndarray  # [m], above 0
+    offset: np.ndarray  # [k], what was taken off the targets
     least: int
     least_weight: float
     by_entropy: bool
@@ -79,14 +75,15 @@ def describe_nodes(data: Weighted, rows: np.ndarray, place: np.ndarray) -> Nodes
     if data.by_entropy:
         loss = n * _entropies(mean)
         kept = np.add.reduceat(w * _entropies(y), first)
-        tie = _TIE * loss + _ROUNDING_OF_ENTROPY * n
+        tie = TIE * loss + ROUNDING_OF_ENTROPY * n
         return Nodes(rows, place, size, n, mean, loss, tie, loss - kept > tie, off)
     off -= mean[place]
     scatter = np.add.reduceat(off * off * w[:, None], first)
-    squares = np.add.reduceat(y * y * w[:, None], first)
-    scatter[scatter <= _LAST_PLACE * squares] = 0.0
+    whole = y + data.offset
+    squares = np.add.reduceat(whole * whole * w[:, None], first)
+    scatter[scatter <= LAST_PLACE * squares] = 0.0
     loss = scatter.sum(axis=1)
-    return Nodes(rows, place, size, n, shift + mean, loss, _TIE * loss, loss > 0, off)
+    return Nodes(rows, place, size, n, shift + mean, loss, TIE * loss, loss > 0, off)
 
 
 def _entropies(p: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
@@ -173,47 +170,14 @@ def _unnormalised(s: np.ndarray, n: np.ndarray) -> np.ndarray:
     return -xlogy(s, np.where(share > 0, share, 1.0)).sum(axis=-1)
 
 
-def grow_weighted(data: Weighted, max_depth: int) -> Growth:
-    """Grow a tree level by level, every split the best of its node."""
-    growth, m = Growth(), len(data.targets)
-    nodes = describe_nodes(data, np.arange(m), np.zeros(m, np.int64))
-    names = np.array([growth.add(nodes.mean[0], nodes.loss[0], m, nodes.tie[0])])
-    for _ in range(max_depth if len(data.rank) else 0):
-        wide = nodes.mixed & (nodes.size >= 2 * data.least)
-        nodes, names = selected(nodes, wide), names[wide]
-        if not len(names):
-            break
-        column, level = best_splits(data, nodes)
-        parted = column >= 0
-        nodes, names = selected(nodes, parted), names[parted]
-        if not len(names):
-            break
-        names, nodes = _divided(growth, data, names, nodes, column[parted], level[parted])
-    return growth
-
-
-def selected(nodes: Nodes, kept: Bool[np.ndarray, " n"]) -> Nodes:
-    """Some of the nodes."""
-    rows = kept[nodes.place]
-    place = (np.cumsum(kept) - 1)[nodes.place[rows]]
-    of_nodes = (nodes.size, nodes.weight, nodes.mean, nodes.loss, nodes.tie, nodes.mixed)
-    return Nodes(nodes.rows[rows], place, *(a[kept] for a in of_nodes), nodes.centred[rows])
-
-
-def _divided(
-    growth: Growth, data: Weighted, names: np.ndarray, nodes: Nodes, column: np.ndarray,
-    level: np.ndarray,
-) -> tuple[np.ndarray, Nodes]:  # fmt: skip
-    """Record the splits of some nodes; returns the children, two by two, and their names."""
-    rank = data.rank[column[nodes.place], nodes.rows]
-    child = 2 * nodes.place + (rank > level[nodes.place])
-    order = np.argsort(child, kind="stable")
-    below = describe_nodes(data, nodes.rows[order], child[order])
-    added = []
-    for i, name in enumerate(names.tolist()):
-        growth.column[name], growth.level[name] = int(column[i]), int(level[i])
-        growth.left[name] = len(growth.left)
-        for c in (2 * i, 2 * i + 1):
-            size, loss, tie = int(below.size[c]), float(below.loss[c]), float(below.tie[c])
-            added.append(growth.add(below.mean[c], loss, size, tie))
-    return np.array(added), below
+def careful_split(data: split.Data, codes: CodeColumns, step: split.Step, rows: np.ndarray) -> None:
+    """Find the best split of every node of a level, and fill `step`."""
+    rank, same = codes.rank[: len(codes.column)], np.ones(len(data.targets))
+    own = Weighted(rank, data.targets, same, data.offset, data.least, 0.0, False)
+    ranges = [rows[i:j] for i, j in zip(step.start, step.stop, strict=True)]
+    place = np.repeat(np.arange(len(ranges)), step.stop - step.start)
+    nodes = describe_nodes(own, np.concatenate(ranges).astype(np.int64), place)
+    spare = np.empty_like(rows)
+    for i, (j, v) in enumerate(zip(*best_splits(own, nodes), strict=True)):
+        if j >= 0:
+            split.divide(data, rows, i, int(j), int(v), spare, step)

@@ -64,7 +64,8 @@ class DeviceSearch:
         flat = gains.transpose(0, 1).reshape(len(nodes), -1)
         best = flat.amax(dim=1, keepdim=True)
         position = torch.arange(flat.shape[1], device=flat.device).expand_as(flat)
-        winner = torch.where(flat >= best - self.data.tie, position, flat.shape[1]).amin(dim=1)
+        tie = torch.as_tensor(step.tie[nodes], device=flat.device)[:, None]
+        winner = torch.where(flat >= best - tie, position, flat.shape[1]).amin(dim=1)
         winner = torch.where(best[:, 0] > -torch.inf, winner, -self.levels)
         return winner // self.levels, winner % self.levels
 

@@ -18,25 +18,21 @@ from jaxtyping import Float
 
 from irtheory.checks import check_whole
 from irtheory.trees.cart import split
-from irtheory.trees.cart.careful import Weighted, grow_weighted
+from irtheory.trees.cart.careful import Weighted
 from irtheory.trees.cart.codes import LEVELS, CodeColumns, arrange, check_columns
 from irtheory.trees.cart.entropy import row_entropies
 from irtheory.trees.cart.levels import finished, grow_levels
+from irtheory.trees.cart.targets import Levelled, level_targets
 from irtheory.trees.cart.threads import Threads
-from irtheory.trees.cart.weights import check_weights
-from irtheory.trees.checks import check_codes, check_targets
+from irtheory.trees.cart.weighted import grow_weighted
+from irtheory.trees.checks import check_codes, check_distributions, check_targets, check_weights
 from irtheory.trees.choices import Criterion
 from irtheory.trees.kernels.lanes import LANES, aligned_zeros
 from irtheory.trees.kernels.workers import default_threads
 from irtheory.trees.tree import Tree
 
-_TIE = 1e-12
-# Rounding in a sum of squares, relative to Σ‖y‖²: below it a spread is no spread.
-_ROUNDING = 1e-26
 # Rounding in a share of a total weight.
 _ROUNDING_OF_WEIGHT = 1e-12
-# Rounding in an entropy in nats, per row.
-_ROUNDING_OF_ENTROPY = 1e-14
 
 
 def fit_cart(
@@ -60,9 +56,11 @@ def fit_cart(
     the best split gains nothing; then splits whose subtree gains nothing over a leaf are
     collapsed, bottom up. Thresholds lie half-way between consecutive codes of a column.
 
-    Gains within 1e-12 of the root's total (its squared error, or m H(p) for "entropy"; for
-    rounding, 1e-26 Σ‖y‖² or 1e-14 m more) are ties: the lowest column wins, then the lowest
-    threshold, with any number of threads.
+    Gains within 1e-12 of the node's own squared error, or of n H(p) + 0.01 n for "entropy", are
+    ties: the lowest column wins, then the lowest threshold, with any number of threads. Nodes
+    whose targets differ far less than they lie from the mean of all are searched by a slower,
+    careful way; for the others rounding may add 1e-9 of the node's squared error to a tie.
+    Targets differ if an output does by more than its last digits.
 
     Args:
         codes: m × n whole numbers 0 … 255. As a torch tensor, like the targets, it is
@@ -95,9 +93,8 @@ def fit_cart(
 
         device, codes, targets = as_arrays(codes, targets)
     small = check_codes(codes, 0, LEVELS - 1, np.uint8)
-    targets = check_targets(targets, len(small))
-    if criterion == "entropy":
-        _check_labels(targets)
+    levelled = _levelled(targets, len(small), criterion)
+    targets = levelled.targets
     weight = None
     if sample_weight is not None:
         weight = check_weights(sample_weight, len(small))
@@ -107,18 +104,35 @@ def fit_cart(
     one, least = 1.0 if weight is None else float(weight[0]), int(min_samples_leaf)
     if weight is not None and (weight != one).any():
         rank = arranged.rank[: len(arranged.column)]
-        rules = (least, float(min_weight_leaf), criterion == "entropy")
+        rules = (levelled.offset, least, float(min_weight_leaf), criterion == "entropy")
         growth = grow_weighted(Weighted(rank, targets, weight, *rules), most)
-        return finished(growth, arranged, max_leaf_nodes)
+        return _restored(finished(growth, arranged, max_leaf_nodes), levelled)
     least = max(least, int(np.ceil(min_weight_leaf / one * (1 - _ROUNDING_OF_WEIGHT))))
-    data = prepare(arranged, targets, criterion, least)
+    data = prepare(arranged, targets, criterion, least, levelled.offset)
     if device is not None:
         from irtheory.trees.cart.device import DeviceSearch
 
         search = DeviceSearch(arranged, data, device).split
     else:
         search = Threads(arranged, data, most, threads or default_threads()).split
-    return finished(grow_levels(arranged, data, most, search), arranged, max_leaf_nodes)
+    growth = grow_levels(arranged, data, most, search)
+    return _restored(finished(growth, arranged, max_leaf_nodes), levelled)
+
+
+def _levelled(targets: Any, m: int, criterion: Criterion) -> Levelled:
+    """Targets as the search reads them; labels are read as they are."""
+    if criterion == "squared_error":
+        return level_targets(targets, m)
+    labels = check_targets(targets, m)
+    check_distributions(labels)
+    return Levelled(labels, np.zeros(labels.shape[1]), 0)
+
+
+def _restored(tree: Tree, levelled: Levelled) -> Tree:
+    """The tree with values in the units of the targets."""
+    if levelled.power == 0 and not levelled.offset.any():
+        return tree
+    return tree.with_values(levelled.restored(tree.value))
 
 
 def _without_weightless(
@@ -147,19 +161,6 @@ def _check_settings(
         raise ValueError(f"criterion: expected 'entropy' or 'squared_error', found {criterion!r}")
 
 
-def _check_labels(targets: Float[np.ndarray, "m k"]) -> None:
-    """ValueError where a row is negative somewhere or does not sum to 1 within 1e-6."""
-    if targets.min() < 0:
-        row, column = np.argwhere(targets < 0)[0]
-        found = f"{targets[row, column]} in row {row}"
-        raise ValueError(f"targets: expected no negative share for entropy, found {found}")
-    total = targets.sum(axis=1)
-    if (off := np.abs(total - 1)).max() > 1e-6:
-        row = int(np.argmax(off > 1e-6))
-        found = f"{total[row]} in row {row}"
-        raise ValueError(f"targets: expected rows that sum to 1 for entropy, found {found}")
-
-
 def in_blocks(targets: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " blocks_m_8"]:
     """Targets as blocks of eight outputs, [blocks, m, 8] flat, padded with 0."""
     m, k = targets.shape
@@ -172,20 +173,20 @@ def in_blocks(targets: Float[np.ndarray, "m k"]) -> Float[np.ndarray, " blocks_m
 
 
 def prepare(
-    codes: CodeColumns, targets: Float[np.ndarray, "m k"], criterion: str, least: int
+    codes: CodeColumns,
+    targets: Float[np.ndarray, "m k"],
+    criterion: str,
+    least: int,
+    offset: Float[np.ndarray, " k"] | None = None,
 ) -> split.Data:
     """Data for the kernels; for squared error the targets are centred, to keep sums accurate."""
     m, k = targets.shape
-    row_entropy, mean = np.zeros(0), np.zeros(k)
-    slack, floor = 0.0, 0.0
+    row_entropy, slack = np.zeros(0), 0.0
     if criterion == "entropy":
         row_entropy = np.zeros(m)
         row_entropies(targets, row_entropy)
         slack = 1e-11 + 10 * float(np.abs(targets.sum(axis=1) - 1).max())
-        floor = _ROUNDING_OF_ENTROPY * m
-    else:
-        floor = _ROUNDING * float(np.einsum("ij,ij->", targets, targets))
-    everyone = np.arange(m, dtype=np.uint32)
-    total, _ = split.describe(targets, row_entropy, 0.0, everyone, mean)
+    mean = targets.mean(axis=0)
     y = in_blocks(targets if criterion == "entropy" else targets - mean)
-    return split.Data(codes.joints, targets, y, row_entropy, least, _TIE * total + floor, slack)
+    taken = np.zeros(k) if offset is None else offset
+    return split.Data(codes.joints, targets, y, row_entropy, mean, taken, least, slack)

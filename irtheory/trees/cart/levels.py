@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt32
 
 from irtheory.trees.cart import split
+from irtheory.trees.cart.careful import careful_split
 from irtheory.trees.cart.codes import CodeColumns
 from irtheory.trees.tree import Tree
 
 # Gains that differ by less than this share are ties.
 _TIE = 1e-9
+# A tie above this share of the loss asks for the careful search.
+_CAREFUL = 1e-9
 # Finds the best splits of a level's nodes, ranges of the rows, and fills the step.
 Split = Callable[[split.Step, UInt32[np.ndarray, " m"]], None]
+
+
+class _Node(NamedTuple):
+    """A leaf that may be split: its number in the growth, and its range of the rows."""
+
+    name: int
+    start: int
+    stop: int
+    tie: float
 
 
 @dataclass
@@ -114,21 +128,64 @@ class Growth:
 
 
 def grow_levels(codes: CodeColumns, data: split.Data, max_depth: int, split_level: Split) -> Growth:
-    """Grow a tree level by level to `max_depth`."""
+    """Grow a tree level by level to `max_depth`.
+
+    Nodes whose gains would be lost in rounding, as their targets hardly differ beside how far
+    they are from the mean of all, are split by `irtheory.trees.cart.careful`.
+    """
     m, k = data.targets.shape
     rows, mean, growth = np.arange(m, dtype=np.uint32), np.zeros(k), Growth()
-    loss, mixed = split.describe(data.targets, data.row_entropy, data.tie, rows, mean)
-    root = growth.add(mean, loss, m, data.tie)
-    level = [(root, 0, m)] if mixed and len(codes.column) else []
+    loss, mixed, tie = split.describe(data, rows, mean)
+    root = _Node(growth.add(mean, loss, m, _tie_of_losses(data, loss, tie)), 0, m, tie)
+    level = [root] if mixed and len(codes.column) else []
+    careful = partial(careful_split, data, codes)
     for _ in range(max_depth):
-        level = [node for node in level if node[2] - node[1] >= 2 * data.least]
+        level = [node for node in level if node.stop - node.start >= 2 * data.least]
         if not level:
             break
-        names, start, stop = np.array(level).T.copy()
-        step = split.new_step(start, stop, k)
-        split_level(step, rows)
-        level = _record(growth, data, step, names.tolist())
+        near = [node for node in level if not _is_lost(data, growth, node)]
+        far = [node for node in level if _is_lost(data, growth, node)]
+        level = [
+            child
+            for nodes, search in ((near, split_level), (far, careful))
+            if nodes
+            for child in _split_nodes(growth, data, nodes, search, rows)
+        ]
     return growth
+
+
+def _is_lost(data: split.Data, growth: Growth, node: _Node) -> bool:
+    """Whether rounding takes too much of the gains of a node (squared error only)."""
+    return not len(data.row_entropy) and node.tie > _CAREFUL * growth.loss[node.name]
+
+
+def _tie_of_losses(data: split.Data, loss: float, tie: float) -> float:
+    """The difference of losses that counts as none: squared errors are exact to their own size."""
+    return tie if len(data.row_entropy) else split.TIE * loss
+
+
+def _split_nodes(
+    growth: Growth, data: split.Data, nodes: list[_Node], search: Split, rows: np.ndarray
+) -> list[_Node]:
+    """Split some nodes of a level; returns the children whose targets differ."""
+    start, stop = (np.array([getattr(n, end) for n in nodes]) for end in ("start", "stop"))
+    step = split.new_step(start, stop, np.array([n.tie for n in nodes]), data.targets.shape[1])
+    search(step, rows)
+    mixed = []
+    for i, node in enumerate(nodes):
+        if step.column[i] < 0:
+            continue
+        name = node.name
+        growth.column[name], growth.level[name] = int(step.column[i]), int(step.level[i])
+        growth.left[name] = len(growth.left)
+        cuts = (node.start, int(step.middle[i]), node.stop)
+        for child, begin, end in ((2 * i, *cuts[:2]), (2 * i + 1, *cuts[1:])):
+            loss, tie = float(step.loss[child]), float(step.tie_below[child])
+            own = _tie_of_losses(data, loss, tie)
+            added = growth.add(step.value[child], loss, end - begin, own)
+            if step.mixed[child]:
+                mixed.append(_Node(added, begin, end, tie))
+    return mixed
 
 
 def finished(growth: Growth, codes: CodeColumns, max_leaf_nodes: int | None) -> Tree:
@@ -138,21 +195,3 @@ def finished(growth: Growth, codes: CodeColumns, max_leaf_nodes: int | None) -> 
         growth.keep_best(max_leaf_nodes)
         growth.collapse()
     return growth.tree(codes)
-
-
-def _record(
-    growth: Growth, data: split.Data, step: split.Step, names: list[int]
-) -> list[tuple[int, int, int]]:
-    """Add the children to the growth; returns those whose targets differ."""
-    mixed = []
-    for i, node in enumerate(names):
-        if step.column[i] < 0:
-            continue
-        growth.column[node], growth.level[node] = int(step.column[i]), int(step.level[i])
-        growth.left[node] = len(growth.left)
-        cuts = (int(step.start[i]), int(step.middle[i]), int(step.stop[i]))
-        for child, start, stop in ((2 * i, *cuts[:2]), (2 * i + 1, *cuts[1:])):
-            name = growth.add(step.value[child], float(step.loss[child]), stop - start, data.tie)
-            if step.mixed[child]:
-                mixed.append((name, start, stop))
-    return mixed

@@ -18,6 +18,16 @@ from irtheory.trees.kernels.lanes import BAD, LANES, add_block, aligned_zeros
 _MOST_ROWS = 4096
 _MOST_GATHERED = 2**23
 _MOST_ROTATED = 256
+# Gains that differ by less than this share of the node's loss are ties.
+TIE = 1e-12
+# Rounding in a gain of squared error: (√(L q), q) times these, with L the scatter of the node's
+# targets about their mean, and q that about the mean of all.
+_ROUNDING = (1e-15, 1e-31)
+# Rounding in an entropy in nats, per row.
+ROUNDING_OF_ENTROPY = 1e-14
+# An output differs among rows if its scatter is above this share of its squares: one unit in
+# the last place of every value comes to half of it.
+LAST_PLACE = 1e-31
 # Label sums below it weigh nothing: their weight would overflow, and they bring no gain.
 _LEAST_LABEL = 1e-290
 
@@ -29,8 +39,9 @@ class Data(NamedTuple):
     targets: np.ndarray
     y: np.ndarray  # [blocks * m * 8]; centred for squared error
     row_entropy: np.ndarray  # [m]; empty for squared error
+    centre: np.ndarray  # [k], mean of all targets
+    offset: np.ndarray  # [k], what was taken off the targets
     least: int
-    tie: float
     slack: float
 
 
@@ -83,12 +94,14 @@ class Step(NamedTuple):
 
     start: np.ndarray
     stop: np.ndarray
+    tie: np.ndarray  # difference of gains that counts as none
     column: np.ndarray  # −1 where no split is allowed
     level: np.ndarray
     middle: np.ndarray
     value: np.ndarray  # [2 * nodes, k]: of the left and right children
     loss: np.ndarray
     mixed: np.ndarray
+    tie_below: np.ndarray
 
 
 def new_space(codes: CodeColumns, width: int) -> Space:
@@ -126,13 +139,12 @@ def new_node(width: int) -> Node:
     return Node(aligned_zeros(width), np.zeros(width))
 
 
-def new_step(start: np.ndarray, stop: np.ndarray, k: int) -> Step:
+def new_step(start: np.ndarray, stop: np.ndarray, tie: np.ndarray, k: int) -> Step:
     """Room for the outcome of a level whose nodes hold the rows start … stop − 1."""
     n = len(start)
     places = (np.full(n, -1, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64))
-    return Step(
-        start, stop, *places, np.zeros((2 * n, k)), np.zeros(2 * n), np.zeros(2 * n, np.bool_)
-    )
+    below = (np.zeros((2 * n, k)), np.zeros(2 * n), np.zeros(2 * n, np.bool_), np.zeros(2 * n))
+    return Step(start, stop, tie, *places, *below)
 
 
 @kernel
@@ -162,14 +174,14 @@ def _squared_gains(q, n_left, n, least, gains):
 
 
 @kernel
-def _score_columns(data, plan, i, codes, first, stop, rows, node, space, scores):
+def _score_columns(data, plan, i, codes, first, stop, rows, node, space, scores, tie):
     """Fill the gains of columns first … stop − 1 (multiples of 8) of node i."""
     q, n_left, gains = scores
     known = fill_scatter(data, plan, i, codes, first, stop, rows, node, space, scores)
     if known:
         return
     if len(data.row_entropy):
-        rule, held, place = (data.least, data.tie, data.slack), plan.held, plan.place[i]
+        rule, held, place = (data.least, tie, data.slack), plan.held, plan.place[i]
         sums = held.sums[place] if place >= 0 else held.sums[0][:0]
         below = held.below[max(place, 0)]
         measure_gains(
@@ -216,31 +228,60 @@ def _part(rank, level, rows, spare):
 
 
 @kernel
-def describe(targets, row_entropy, tie, rows, mean):
-    """Fill the mean target [k]; returns the node's loss, and whether its targets differ.
-
-    The loss is Σ‖y − mean‖², or for entropy n H(mean), of which Σ H(y) no split takes off.
-    """
-    # Two passes, as Σ‖y‖² − n ‖mean‖² would lose digits.
+def _describe_labels(targets, row_entropy, rows, mean):
     n, k = len(rows), len(mean)
     mean[:] = 0.0
     for t in range(n):
         own = targets[rows[t]]
         for c in range(k):
             mean[c] += own[c]
-    if len(row_entropy):
-        loss, kept = entropy(mean, n), 0.0
-        for t in range(n):
-            kept += row_entropy[rows[t]]
-        mean /= n
-        return loss, loss - kept > tie
+    loss, kept = entropy(mean, n), 0.0
+    for t in range(n):
+        kept += row_entropy[rows[t]]
     mean /= n
-    loss = 0.0
+    tie = TIE * loss + ROUNDING_OF_ENTROPY * n
+    return loss, loss - kept > tie, tie
+
+
+@kernel
+def _describe_values(data, rows, mean):
+    # Centred on the first row before anything is added up: rows that are equal have exactly
+    # their value as mean, and rows that hardly differ lose no digit of their differences.
+    targets, n, k = data.targets, len(rows), len(mean)
+    first = targets[rows[0]]
+    mean[:] = 0.0
     for t in range(n):
         own = targets[rows[t]]
         for c in range(k):
-            loss += (own[c] - mean[c]) ** 2
-    return loss, loss > tie
+            mean[c] += own[c] - first[c]
+    for c in range(k):
+        mean[c] = first[c] + mean[c] / n
+    scatter, squares = np.zeros(k), np.zeros(k)
+    for t in range(n):
+        own = targets[rows[t]]
+        for c in range(k):
+            off, whole = own[c] - mean[c], own[c] + data.offset[c]
+            scatter[c] += off * off
+            squares[c] += whole * whole
+    loss, away = 0.0, 0.0
+    for c in range(k):
+        loss += scatter[c] if scatter[c] > LAST_PLACE * squares[c] else 0.0
+        away += (mean[c] - data.centre[c]) ** 2
+    far = loss + n * away
+    tie = TIE * loss + _ROUNDING[0] * np.sqrt(loss * far) + _ROUNDING[1] * far
+    return loss, loss > 0.0, tie
+
+
+@kernel
+def describe(data, rows, mean):
+    """Fill the mean target [k]; returns the node's loss, whether its targets differ, and its tie.
+
+    The loss is Σ‖y − mean‖², or for entropy n H(mean), of which Σ H(y) no split takes off.
+    """
+    # Two passes, as Σ‖y‖² − n ‖mean‖² would lose digits.
+    if len(data.row_entropy):
+        return _describe_labels(data.targets, data.row_entropy, rows, mean)
+    return _describe_values(data, rows, mean)
 
 
 @kernel
@@ -252,15 +293,14 @@ def divide(data, rows, i, column, level, spare, step):
     for side in range(2):
         own = rows[start:middle] if side == 0 else rows[middle:stop]
         child = 2 * i + side
-        step.loss[child], step.mixed[child] = describe(
-            data.targets, data.row_entropy, data.tie, own, step.value[child]
-        )
+        loss, mixed, tie = describe(data, own, step.value[child])
+        step.loss[child], step.mixed[child], step.tie_below[child] = loss, mixed, tie
 
 
 @kernel
 def _settle(data, rows, i, space, scores, step):
     """Divide node i by the best split, if there is one."""
-    column, level = _pick(scores.gains, data.tie)
+    column, level = _pick(scores.gains, step.tie[i])
     if column >= 0:
         divide(data, rows, i, column, level, space.rows, step)
 
@@ -278,6 +318,7 @@ def split_nodes(data, plan, nodes, first, stop, rows, node, space, scores, step)
         if stop > first:
             _enter_node(data, own, node)
             codes = plan.codes[:, start:end]
-            _score_columns(data, plan, i, codes, first, stop, own, node, space, scores)
+            tie = step.tie[i]
+            _score_columns(data, plan, i, codes, first, stop, own, node, space, scores, tie)
         if stop == first or stop - first == len(scores.q):
             _settle(data, rows, i, space, scores, step)

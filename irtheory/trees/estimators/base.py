@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
-from irtheory.trees.cart.weights import check_weights
+from irtheory.trees.checks import check_weights
 from irtheory.trees.estimators.coding import Coded, code_table
 from irtheory.trees.estimators.encoder import Encoder
 from irtheory.trees.estimators.losses import Loss, importances, losses_of

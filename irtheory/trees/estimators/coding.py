@@ -136,7 +136,7 @@ def _cut_to_fewer(x: Num[np.ndarray, "m n"], binned: Binned) -> list[int]:
 def _number_columns(
     source: int, column: Column, missing: bool, n_bins: int, weight: Float[np.ndarray, " m"] | None
 ) -> tuple[list[CodedColumn], bool]:
-    """The columns of codes of numbers, or of categories with an order; and whether they lose some."""
+    """Codes of numbers, or of categories with an order; and whether values were put together."""
     known = ~column.missing()
     values = column.values[known]
     if column.kind == "ordered":

@@ -16,7 +16,7 @@ from irtheory.trees.estimators.classes import TreeOfClasses
 from irtheory.trees.estimators.losses import Loss
 from irtheory.trees.estimators.settings import check_alpha, check_choice
 from irtheory.trees.estimators.values import TreeOfValues
-from irtheory.trees.exact.solver import ExactFit, check_settings, fit_exact_tree
+from irtheory.trees.exact.solver import ExactFit, check_limits, check_settings, fit_exact_tree
 
 _CRITERIA: dict[str, Loss] = {
     "misclassification": "linear",
@@ -28,6 +28,7 @@ _CRITERIA: dict[str, Loss] = {
 def _check(model: Any, cost: Any) -> None:
     check_whole("n_bins", model.n_bins, 2)
     check_settings(model.max_depth, cost, model.min_samples_leaf, model.threads)
+    check_limits(model.time_limit, model.max_memory)
     check_alpha(model.ccp_alpha)
     if model.max_leaf_nodes is not None:
         check_whole("max_leaf_nodes", model.max_leaf_nodes, 1)
@@ -41,10 +42,10 @@ def _searched(model: Any, training: Training) -> ExactFit:
         "cost": training.loss,
         "min_samples_leaf": model.min_samples_leaf,
         "time_limit": model.time_limit,
+        "sample_weight": training.weight,
         "threads": model.threads,
+        "max_memory": model.max_memory,
     }
-    if training.weight is not None:
-        settings["sample_weight"] = training.weight
     codes = training.coded.codes
     if model.max_leaf_nodes is not None:
         from irtheory.trees.exact.path import fit_exact_tree_of_size
@@ -89,12 +90,14 @@ class OptimalTreeRegressor(TreeOfValues):
 
     Args:
         max_depth: largest number of tests on a path; 3 and 4 are the fast ones.
-        cost: "squared_error", or "linear": y is then a cost matrix C [m, k], a leaf picks the
-            column of least total cost, and `predict` gives that column as a one-hot row.
+        cost: "squared_error"; "linear": y is then a cost matrix C [m, k], a leaf picks the
+            column of least total cost, and `predict` gives that column as a one-hot row; or
+            "entropy", where the rows of y are label distributions.
         n_bins: values per column that the tree may tell apart, at least 2.
         min_samples_leaf: samples a leaf must hold.
         time_limit: seconds after which the best tree known is taken; None is no limit.
         threads: threads of the search; None takes the machine's cores.
+        max_memory: bytes that the search may take; None is a share of what is free.
         max_leaf_nodes: largest number of leaves; None is no limit.
         ccp_alpha: price of a leaf in scikit-learn's units: the tree has the least (impurity +
             ccp_alpha · leaves), the impurity being the squared error of the training samples,
@@ -126,6 +129,7 @@ class OptimalTreeRegressor(TreeOfValues):
         threads: int | None = None,
         max_leaf_nodes: int | None = None,
         ccp_alpha: float = 0.0,
+        max_memory: int | None = None,
     ) -> None:
         """Keep the settings; `fit` checks them."""
         self.max_depth = max_depth
@@ -136,6 +140,7 @@ class OptimalTreeRegressor(TreeOfValues):
         self.threads = threads
         self.max_leaf_nodes = max_leaf_nodes
         self.ccp_alpha = ccp_alpha
+        self.max_memory = max_memory
 
     def fit(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
@@ -196,6 +201,7 @@ class OptimalTreeClassifier(TreeOfClasses):
         min_samples_leaf: samples a leaf must hold.
         time_limit: seconds after which the best tree known is taken; None is no limit.
         threads: threads of the search; None takes the machine's cores.
+        max_memory: bytes that the search may take; None is a share of what is free.
         max_leaf_nodes: largest number of leaves; None is no limit.
         ccp_alpha: price of a leaf in scikit-learn's units: the tree has the least (impurity +
             ccp_alpha · leaves), the impurity of the training samples (share of errors, Gini, or
@@ -229,6 +235,7 @@ class OptimalTreeClassifier(TreeOfClasses):
         max_leaf_nodes: int | None = None,
         ccp_alpha: float = 0.0,
         class_weight: ClassWeight = None,
+        max_memory: int | None = None,
     ) -> None:
         """Keep the settings; `fit` checks them."""
         self.max_depth = max_depth
@@ -239,6 +246,7 @@ class OptimalTreeClassifier(TreeOfClasses):
         self.threads = threads
         self.max_leaf_nodes = max_leaf_nodes
         self.ccp_alpha = ccp_alpha
+        self.max_memory = max_memory
         self.class_weight: ClassWeight = class_weight
 
     def fit(

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length
 
@@ -55,7 +54,7 @@ class TreeOfValues(MultiOutputMixin, RegressorMixin, TableTree):
         unit = {"squared_error": targets.shape[1], "entropy": np.log(2.0), "linear": 1.0}[loss]
         return Training(coded, read, targets, weight, loss, float(unit))
 
-    def predict(self, X: npt.ArrayLike) -> Float[np.ndarray, m * k]:
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Values of the leaves that the rows of X [m, n] reach: [m], or [m, k] as y was.
 
         Raises:

@@ -1,57 +1,58 @@
-"""Depths above 4: branch over root tests, solve each half exactly one level lower.
+"""Branch over root tests and solve each half exactly, one level lower.
+
+So depths above 4 are searched, those whose sums would not fit into memory, and ties that the sums
+of the whole cannot settle. Each half is centred and scaled for itself, and its cost is that of
+its own samples, so that costs compared here have no rounding but their own.
 
 A root is skipped when one half alone costs more than the best tree known. That is correct
-only if no half can cost less than 0. Linear costs are therefore counted as regrets,
-C[i, c] − min_c C[i, c]: the minima are what every tree pays.
+only if no half can cost less than 0: linear costs are counted as regrets,
+C[i, c] − min_c C[i, c], as the minima are what every tree pays.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 
-from irtheory.trees.exact.design import BinaryTests, Pruning
-from irtheory.trees.exact.structure import Found, heap_of, tree_of
+from irtheory.trees.exact.design import BinaryTests
+from irtheory.trees.exact.structure import Found, graft, translated
+
+# Costs closer than this share of them are ties: children are as exact as that.
+TIE = 1e-12
 
 
-class Solver(Protocol):
+class Searching(Protocol):
     """The part of `irtheory.trees.exact.search.Search` that branching uses."""
 
     tests: BinaryTests
+    terms: Any
     depth: int
-    linear: bool
-    least: float
-    pruning: Pruning
 
-    def child(self, inside: np.ndarray) -> Solver:
-        """The same search one level lower on the samples `inside`."""
+    def child(self, inside: np.ndarray, levels: int = 1) -> Searching:
+        """The same search some levels lower on the samples `inside`."""
         ...
 
-    def run(
-        self,
-        targets: np.ndarray,
-        deadline: float | None,
-        guess: np.ndarray | None,
-        progress: Callable[[float], None] | None,
-        slack: float = 0.0,
+    def run(self, task: Any) -> Found:
+        """The best tree for a task."""
+        ...
+
+    def report(
+        self, heap: np.ndarray, task: Any, lower: float | None, warm: bool, counts: tuple[int, int]
     ) -> Found:
-        """The best tree for these targets."""
+        """The tree of a heap, and its losses."""
         ...
 
 
 @dataclass
 class Branching:
-    """State of one search over the root tests of `search`."""
+    """State of one search over root tests."""
 
-    search: Solver
-    targets: np.ndarray  # any for squared error, regrets (≥ 0) for a linear cost
-    upper: float  # cost of the best tree known, scatter within merged rows included
-    slack: float
-    deadline: float | None
+    search: Searching
+    task: Any
+    upper: float  # cost of the best tree known
     halves: dict[bytes, Found] = field(default_factory=dict)
     solved: int = 0
     skipped: int = 0
@@ -65,85 +66,66 @@ class Branching:
         """
         key = np.packbits(inside).tobytes()
         if key not in self.halves:
-            child = self.search.child(inside)
-            found = child.run(self.targets[inside], self.deadline, None, None, self.slack)
+            part = replace(
+                self.task, targets=self.task.targets[inside], guess=None, progress=None, report=None
+            )
+            found = self.search.child(inside).run(part)
             self.solved += found.solved
             self.late |= not found.proven
             self.halves[key] = found
         return self.halves[key]
 
 
-def branch(
-    search: Solver,
-    targets: np.ndarray,
-    upper: float,
-    heap: np.ndarray,
-    slack: float,
-    deadline: float | None,
-    progress: Callable[[float], None] | None,
-) -> tuple[np.ndarray, float, Branching]:
-    """Best heap, proven lower bound and state, given a heap that costs `upper`.
+def branch(search: Searching, task: Any, known: Found, roots: Iterable[int]) -> Found:
+    """The best tree whose root is one of `roots`, or the `known` one if none is better.
 
-    `upper` and the bound are regrets, or squares with the scatter within merged rows. When
-    time runs out, root tests that were not finished count with the bounds of their halves,
-    or with 0.
+    When time runs out, roots that were not finished count with the bounds of their halves,
+    or with that of `known`.
     """
-    if search.linear:
-        targets = targets - targets.min(axis=1, keepdims=True)
-    state = Branching(search, targets, upper, slack, deadline)
-    lower, best = upper, None
-    # Tests in ascending order, and a later one must be better by more than `slack`: among
-    # ties the lowest test wins. The first that ties with the given heap replaces it.
-    for test in range(search.tests.n_tests):
+    state = Branching(search, task, known.cost)
+    lower, best, floor = known.cost, None, known.lower
+    roots = list(roots)
+    # Tests in ascending order, and a later one must be better by more than a tie: among ties
+    # the lowest test wins. The first that ties with the known tree replaces it.
+    for done, test in enumerate(roots, start=1):
         on = search.tests.design.bits[search.tests.row_of, test] == 1
-        if min(on.sum(), (~on).sum()) < search.least:
+        if min(on.sum(), (~on).sum()) < search.terms.least:
             continue
-        if deadline is not None and time.perf_counter() > deadline:
-            state.late, lower = True, 0.0
+        if task.deadline.passed:
+            state.late, lower = True, min(lower, floor)
             break
         cost, bound = _root(state, on)
         lower = min(lower, bound)
-        if cost < state.upper - slack or (best is None and cost <= state.upper + slack):
+        if cost < state.upper * (1 - TIE) or (best is None and cost <= state.upper * (1 + TIE)):
             state.upper, best = min(cost, state.upper), (test, on)
-        if progress:
-            progress((test + 1) / search.tests.n_tests)
-    if best is not None:
-        heap = _assemble(state, *best)
-    return heap, (lower if state.late else state.upper), state
+            if task.report is not None:
+                task.report(state.upper, min(floor, state.upper))
+        if task.progress:
+            task.progress(done / len(roots))
+    heap = known.heap if best is None else _assemble(state, *best)
+    counts = known.solved + state.solved, known.skipped + state.skipped
+    found = search.report(heap, task, 0.0 if state.late else None, known.warm, counts)
+    return replace(found, lower=min(max(lower, floor), found.cost))
 
 
 def _root(state: Branching, on: np.ndarray) -> tuple[float, float]:
     """Cost and proven bound of the best tree whose root parts `on` from the rest."""
     # Costs are ≥ 0, so one half alone is a lower bound on the tree.
+    alpha, pruning = state.task.alpha, state.search.terms.pruning
     first = state.half(on)
-    if first.lower + first.constant > state.upper + state.slack and state.search.pruning.incumbent:
+    if first.lower + alpha > state.upper * (1 + TIE) and pruning.incumbent:
         state.skipped += 1
-        return np.inf, first.lower + first.constant
+        return np.inf, first.lower + alpha
     second = state.half(~on)
-    constant = first.constant + second.constant
-    return first.cost + second.cost + constant, first.lower + second.lower + constant
+    return first.cost + second.cost + alpha, first.lower + second.lower + alpha
 
 
 def _assemble(state: Branching, test: int, on: np.ndarray) -> np.ndarray:
     """Heap of the root test with the remembered trees of its halves below it."""
-    depth = state.search.depth
-    heap = np.full(2**depth - 1, -1, np.int64)
+    search = state.search
+    heap = np.full(2**search.depth - 1, -1, np.int64)
     heap[0] = test
     for side, inside in ((0, ~on), (1, on)):
-        tests, found = state.search.child(inside).tests, state.half(inside)
-        leaf_of = found.leaf_of[tests.row_of]
-        tree = tree_of(found.heap, tests, leaf_of, leaf_of[:, None].astype(float))
-        below = heap_of(tree, state.search.tests, depth - 1)
-        if below is None:
-            raise RuntimeError("a subtree uses a test that its parent does not have")
-        _graft(heap, below, 1 + side)
+        tests = search.child(inside).tests
+        graft(heap, translated(state.half(inside), tests, search.tests, search.depth - 1), 1 + side)
     return heap
-
-
-def _graft(heap: np.ndarray, below: np.ndarray, node: int) -> None:
-    """Copy the heap `below` into `heap` so that its root becomes `node`."""
-    first, start, width = node, 0, 1
-    while start < len(below):
-        heap[first : first + width] = below[start : start + width]
-        start, width = 2 * start + 1, 2 * width
-        first = 2 * first + 1

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
 from irtheory.trees.checks import check_codes
+from irtheory.trees.exact.memory import check_tests
 
 
 class Design(NamedTuple):
@@ -74,21 +75,33 @@ class BinaryTests:
 
 
 def all_tests(
-    codes: Float[np.ndarray, "m n"],
+    codes: Float[np.ndarray, "m n"], memory: int | None = None
 ) -> tuple[Bool[np.ndarray, "m p"], Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
-    """One test per gap between consecutive values of each column; bit 1 = above it."""
-    low, high = codes.min(axis=0), codes.max(axis=0)
+    """One test per gap between consecutive values of each column; bit 1 = above it.
+
+    Raises:
+        ValueError: the tests need more than `memory` bytes.
+    """
+    m, low, high = len(codes), codes.min(axis=0), codes.max(axis=0)
     if ((low == high) | ((low == 0) & (high == 1))).all():
         feature = np.flatnonzero(low != high)
+        _check(m, len(feature), memory)
         return codes[:, feature] == 1, feature, np.full(len(feature), 0.5)
-    features, thresholds = [], []
-    for j, column in enumerate(codes.T):
+    thresholds = []
+    for column in codes.T:
         values = np.unique(column)
         thresholds.append((values[:-1] + values[1:]) / 2)
-        features.append(np.full(len(values) - 1, j))
-    feature = np.concatenate([*features, np.empty(0, int)]).astype(np.int64)
-    threshold = np.concatenate([*thresholds, np.empty(0)])
-    return codes[:, feature] > threshold, feature, threshold
+    feature = np.repeat(np.arange(len(thresholds)), [len(t) for t in thresholds])
+    _check(m, len(feature), memory)
+    bits = np.empty((m, len(feature)), np.bool_)
+    for j in np.unique(feature):
+        bits[:, feature == j] = codes[:, j : j + 1] > thresholds[j]
+    return bits, feature.astype(np.int64), np.concatenate(thresholds)
+
+
+def _check(m: int, p: int, memory: int | None) -> None:
+    if memory is not None:
+        check_tests(m, p, memory)
 
 
 def _keys(bits: Bool[np.ndarray, "a b"]) -> np.ndarray:
@@ -143,7 +156,10 @@ def design_of(bits: Bool[np.ndarray, "g p"], weight: Float[np.ndarray, " g"]) ->
 
 
 def binary_tests(
-    codes: Num[np.ndarray, "m n"], merge_rows: bool = True, merge_columns: bool = True
+    codes: Num[np.ndarray, "m n"],
+    merge_rows: bool = True,
+    merge_columns: bool = True,
+    memory: int | None = None,
 ) -> BinaryTests:
     """Turn integer codes into the binary problem that the exact solver searches.
 
@@ -151,13 +167,15 @@ def binary_tests(
         codes: m × n whole numbers.
         merge_rows: treat samples with equal tests as one weighted row.
         merge_columns: keep one test of each set that splits the samples alike.
+        memory: bytes that this may take; None is no limit.
 
     Raises:
         ValueError: bad codes, see `irtheory.trees.checks.check_codes`; or beyond ±2^52,
-            where half-way between neighbouring whole numbers there is no float.
+            where half-way between neighbouring whole numbers there is no float; or more
+            tests than fit into `memory`.
     """
     codes = check_codes(codes, -_LARGEST, _LARGEST, np.float64)
-    return _arranged(codes, *all_tests(codes), merge_rows, merge_columns)
+    return _arranged(codes, *all_tests(codes, memory), merge_rows, merge_columns)
 
 
 def restricted(

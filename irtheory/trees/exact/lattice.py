@@ -26,7 +26,14 @@ from typing import NamedTuple
 import numpy as np
 
 from irtheory.trees.exact.nodes import narrow, rows_of
-from irtheory.trees.exact.statistics import Statistics, best_total, collect, scan, subtract
+from irtheory.trees.exact.statistics import (
+    LINEAR,
+    Statistics,
+    best_total,
+    collect,
+    scan,
+    subtract,
+)
 from irtheory.trees.kernels.kernel import kernel
 
 _1 = np.uintp(1)
@@ -93,21 +100,23 @@ def record(lattice, a, b, cost, linear, version):
 def fill_depth3(design, y, q, test, shape, whole, budget, prune, version, work, lattice):
     """Solve depth 1 on every pair (test, j): one scan of each half of `test`."""
     part, rest, best = work
-    p, width, linear, least = shape.p, shape.width, shape.linear, shape.least
-    collect(design, y, q, rows_of(design, 2 * test + 1), shape.blocks, True, part)
+    p, linear = shape.p, shape.rule == LINEAR
+    collect(design, y, q, rows_of(design, 2 * test + 1), shape.blocks, True, shape.stop, part)
     subtract(whole, part, rest)
     # Below the root literal and a test j, depth 1 is left on every pair: scanning the pairs
     # (j, i) of a half gives the best score of each of its quarters for all j at once.
     for side in (1, 0):
         stats = part if side == 1 else rest
-        scan(stats, p, width, linear, least, best)
+        scan(stats, shape, best)
+        if shape.stop[0]:
+            return
         literal = 2 * test + side
         for j in range(p):
             if lattice.split_ok[literal, j]:
                 off = stats.total_q[0] - stats.q[j] - best[0, j]
                 record_one(lattice, literal, 2 * j, off, linear, version)
                 record_one(lattice, literal, 2 * j + 1, stats.q[j] - best[1, j], linear, version)
-        total = best_total(stats, p, width, linear, least, best)
+        total = best_total(stats, shape, best)
         # The best tree of depth 2 on this half alone costs too much, so no tree with this
         # root is better: the pairs of the other half, which only such trees use, are skipped.
         if prune and stats.total_q[0] - total > budget:
@@ -127,9 +136,8 @@ def record_one(lattice, a, b, cost, linear, version):
 
 @kernel(fast=True)
 def _solve_scanned(stats, shape, best):
-    p, width, linear, least = shape.p, shape.width, shape.linear, shape.least
-    scan(stats, p, width, linear, least, best)
-    return stats.total_q[0] - best_total(stats, p, width, linear, least, best)
+    scan(stats, shape, best)
+    return stats.total_q[0] - best_total(stats, shape, best)
 
 
 @kernel
@@ -145,8 +153,7 @@ def fill_depth4(design, y, q, f, shape, ons, whole, budget, prune, version, work
     five Statistics (both on; f on, g off; f off, g on; f off; both off) and a score table.
     """
     both, f_only, g_only, f_off, neither, best = work
-    linear = shape.linear
-    p = shape.p
+    linear, p, stop = shape.rule == LINEAR, shape.p, shape.stop
     rows = rows_of(design, 2 * f + 1)
     on_f = _row(ons, f)
     subtract(whole, on_f, f_off)
@@ -156,15 +163,19 @@ def fill_depth4(design, y, q, f, shape, ons, whole, budget, prune, version, work
         cheap11 = cheap00 = True
         if not (_wanted(lattice, a1, b1) or _wanted(lattice, a0, b0)):
             continue
-        collect(design, y, q, narrow(design, rows, b1), shape.blocks, True, both)
+        collect(design, y, q, narrow(design, rows, b1), shape.blocks, True, stop, both)
         if _wanted(lattice, a1, b1):
             cost = _solve_scanned(both, shape, best)
+            if stop[0]:
+                return
             record(lattice, a1, b1, cost, linear, version)
             cheap11 = not prune or cost <= budget
         subtract(_row(ons, g), both, g_only)
         if _wanted(lattice, a0, b0):
             subtract(f_off, g_only, neither)
             cost = _solve_scanned(neither, shape, best)
+            if stop[0]:
+                return
             record(lattice, a0, b0, cost, linear, version)
             cheap00 = not prune or cost <= budget
         # A mixed pair is the sibling of (on, on) in one tree and of (off, off) in the
@@ -173,10 +184,16 @@ def fill_depth4(design, y, q, f, shape, ons, whole, budget, prune, version, work
             lattice.solved[1] += 2
             continue
         if _wanted(lattice, a0, b1):
-            record(lattice, a0, b1, _solve_scanned(g_only, shape, best), linear, version)
+            cost = _solve_scanned(g_only, shape, best)
+            if stop[0]:
+                return
+            record(lattice, a0, b1, cost, linear, version)
         if _wanted(lattice, a1, b0):
             subtract(on_f, both, f_only)
-            record(lattice, a1, b0, _solve_scanned(f_only, shape, best), linear, version)
+            cost = _solve_scanned(f_only, shape, best)
+            if stop[0]:
+                return
+            record(lattice, a1, b0, cost, linear, version)
 
 
 @kernel
@@ -197,4 +214,4 @@ def _row(stack, i):
 def collect_on(design, y, q, test, shape, ons):
     """ons[test] = statistics of the rows where `test` is on."""
     rows = rows_of(design, 2 * test + 1)
-    collect(design, y, q, rows, shape.blocks, True, _row(ons, test))
+    collect(design, y, q, rows, shape.blocks, True, shape.stop, _row(ons, test))

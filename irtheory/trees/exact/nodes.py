@@ -20,14 +20,17 @@ from irtheory.trees.kernels.lanes import BAD
 
 
 class Shape(NamedTuple):
-    """Sizes and leaf rule of a search, as plain numbers for the kernels."""
+    """Sizes, leaf rule and limits of a search, for the kernels."""
 
     p: int  # tests
     width: int  # doubles in a padded target row
     blocks: np.uintp  # eight-wide blocks in it, 0 for a single double
-    linear: bool  # leaf cost min_c S_c instead of squared error
-    least: float  # smallest weight of a leaf
+    rule: int  # leaf rule, see `statistics`
+    table: np.ndarray  # what the rule looks up
+    alpha: float  # penalty of a leaf
+    least: float  # fewest samples of a leaf
     depth: int  # largest depth of the tree
+    stop: np.ndarray  # int64 [1], not 0 once time is up
 
 
 @kernel
@@ -68,20 +71,29 @@ def solve_small(design, y, q, rows, depth, shape, slack, stats, best):
         (cost, root): root −1 is a leaf; within `slack` of the best cost the leaf, then
         the lowest test, is taken. Rows lighter than the smallest leaf cost 1e300.
     """
-    collect(design, y, q, rows, shape.blocks, depth == 2, stats)
-    p, width, linear, least = shape.p, shape.width, shape.linear, shape.least
+    collect(design, y, q, rows, shape.blocks, depth == 2, shape.stop, stats)
     if depth == 0:
-        return stats.total_q[0] - leaf_score(
-            stats.total_s, 0, stats.total_n[0], width, linear, least
-        ), -1
+        return stats.total_q[0] - leaf_score(stats.total_s, 0, stats.total_n[0], shape), -1
     # `best` then holds the halves' best scores one level below; the root's choice follows.
     if depth == 2:
-        scan(stats, p, width, linear, least, best)
+        scan(stats, shape, best)
     else:
-        halves(stats, p, width, linear, least, best)
-    total = best_total(stats, p, width, linear, least, best)
-    root = first_split(stats, p, width, linear, least, best, slack)
-    return stats.total_q[0] - total, root
+        halves(stats, shape, best)
+    total = best_total(stats, shape, best)
+    return stats.total_q[0] - total, first_split(stats, shape, best, slack)
+
+
+@kernel(fast=True)
+def root_costs(design, y, q, rows, depth, shape, stats, best, costs):
+    """costs[i] = of the best tree of depth ≤ `depth` ≤ 2 with root test i; costs[p] of a leaf."""
+    collect(design, y, q, rows, shape.blocks, depth == 2, shape.stop, stats)
+    if depth == 2:
+        scan(stats, shape, best)
+    else:
+        halves(stats, shape, best)
+    for i in range(shape.p):
+        costs[i] = stats.total_q[0] - best[0, i] - best[1, i] + shape.alpha
+    costs[shape.p] = stats.total_q[0] - leaf_score(stats.total_s, 0, stats.total_n[0], shape)
 
 
 @kernel
@@ -113,19 +125,18 @@ def route(design, heap, leaf_of):
 @kernel(fast=True)
 def cost_of_partition(design, y, q, leaf_of, shape, sums, weights):
     """Cost of the leaves `leaf_of` refitted to y; fills their target sums and weights."""
-    # Cost beyond the scatter within merged rows: Σ q − Σ_leaves score.
+    # Cost beyond the scatter within merged rows: Σ q − Σ_leaves score. One leaf is free.
     sums[:] = 0.0
     weights[:] = 0.0
-    cost = 0.0
+    cost = -shape.alpha
     for r in range(np.uintp(len(leaf_of))):
         weights[leaf_of[r]] += design.weight[r]
         add_row(sums, np.uintp(leaf_of[r]), y, r, shape.blocks)
         cost += q[r]
     for leaf in range(len(weights)):
         if weights[leaf] > 0:
-            first, n = leaf * shape.width, weights[leaf]
-            value = leaf_score(sums, first, n, shape.width, shape.linear, shape.least)
+            value = leaf_score(sums, leaf * shape.width, weights[leaf], shape)
             if value == BAD:  # a leaf too light: this partition is not allowed
                 return -BAD
-            cost -= value
+            cost += shape.alpha - value
     return cost

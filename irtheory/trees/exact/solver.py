@@ -1,10 +1,13 @@
 """Globally optimal trees of depth ≤ D on integer codes, with m × k targets.
 
-Two leaf costs, both functions of a leaf's target sum S and size n alone:
+Three leaf costs, all functions of a leaf's target sum S and weight alone:
 
-* squared error, Σ_i ||y_i − T(x_i)||²: a leaf predicts its mean and costs Σ||y||² − ||S||²/n;
-* linear ("cost-sensitive"), Σ_i C[i, c(x_i)]: a leaf picks the column c of least S_c. This
-  is what cross-entropy against a tree needs, with C = −log of the network's distribution.
+* squared error, Σ_i w_i ‖y_i − T(x_i)‖²: a leaf predicts its mean. On one-hot rows this is the
+  Gini impurity;
+* linear ("cost-sensitive"), Σ_i w_i C[i, c(x_i)]: a leaf picks the column c of least S_c. This
+  is what cross-entropy against a tree needs, with C = −log of the network's distribution, and
+  misclassification, with C = 1 − one-hot;
+* entropy, −Σ_i w_i Σ_c y_ic log T(x_i)_c in nats: a leaf predicts its mean, a distribution.
 
 `fit_exact_tree` solves one problem. `ExactTreeSolver` solves a sequence of problems on the
 same codes and reuses what it proved (see `irtheory.trees.exact.lattice`).
@@ -12,28 +15,35 @@ same codes and reuses what it proved (see `irtheory.trees.exact.lattice`).
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Float, Int, Num
 
 from irtheory.checks import check_whole
-from irtheory.trees.checks import check_targets
+from irtheory.trees.checks import check_distributions, check_targets, check_weights
 from irtheory.trees.choices import Cost
 from irtheory.trees.exact.design import BinaryTests, Pruning, binary_tests
-from irtheory.trees.exact.search import Search
-from irtheory.trees.exact.structure import heap_of, tree_of
-from irtheory.trees.exact.targets import leaf_values
+from irtheory.trees.exact.memory import default_memory
+from irtheory.trees.exact.search import Search, Task, Terms
+from irtheory.trees.exact.statistics import ENTROPY, LINEAR, SQUARES, WEIGHTED
+from irtheory.trees.exact.structure import Found, heap_of, leaves_of, tree_of
+from irtheory.trees.exact.targets import spread_of
+from irtheory.trees.kernels.deadline import Deadline
+from irtheory.trees.kernels.workers import default_threads
 from irtheory.trees.tree import Tree
 
 __all__ = [
     "Cost",
     "ExactFit",
     "ExactTreeSolver",
+    "Moment",
     "Pruning",
     "SearchStatistics",
     "Status",
@@ -44,6 +54,9 @@ Status = Literal["optimal", "time_limit"]
 
 # A search holds arrays of 2^depth entries.
 _DEEPEST = 20
+# The square of a smaller difference, and what is left of it by rounding, would not be a number of
+# full precision.
+_LEAST_SPREAD = 1e-140
 
 
 @dataclass(frozen=True)
@@ -59,32 +72,47 @@ class SearchStatistics:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A better tree on the way: when it was found, its objective, and what was proven by then."""
+
+    seconds: float
+    objective: float
+    lower_bound: float
+
+
+@dataclass(frozen=True)
 class ExactFit:
     """Result of a solve.
 
     Attributes:
         loss: cost of the tree on the training targets (a sum over samples).
-        lower_bound: proven lower bound over all trees; equals `loss` when optimal.
+        objective: loss + leaf_penalty · leaves, which the search minimises.
+        lower_bound: proven lower bound on the objective over all trees. When optimal, it is the
+            objective less what ties and rounding may cost, at most about 1e-9 of it.
         predictions: m × k values of the tree on the training samples.
         structure: canonical identity of the partition's tests, equal for equal trees.
         status: "optimal", or "time_limit" when the search was cut short.
         leaf_of: the leaf of every sample, as a node of the search, [m].
+        trace: the trees found on the way, each better than the one before.
     """
 
     loss: float
+    objective: float
     lower_bound: float
     status: Status
     predictions: Float[np.ndarray, "m k"]
     structure: tuple[int, ...]
     statistics: SearchStatistics
+    trace: tuple[Moment, ...]
     _tests: BinaryTests = field(repr=False)
     leaf_of: Int[np.ndarray, " m"] = field(repr=False)
+    _weights: Float[np.ndarray, " m"] | None = field(repr=False, default=None)
 
     @cached_property
     def tree(self) -> Tree:
         """The tree itself, with values and counts at every node."""
         heap = np.array(self.structure)
-        return tree_of(heap, self._tests, self.leaf_of, self.predictions)
+        return tree_of(heap, self._tests, self.leaf_of, self.predictions, self._weights)
 
 
 def check_settings(
@@ -95,8 +123,24 @@ def check_settings(
     check_whole("min_samples_leaf", min_samples_leaf, 1)
     if threads is not None:
         check_whole("threads", threads, 1)
-    if cost not in ("squared_error", "linear"):
-        raise ValueError(f"cost: expected 'squared_error' or 'linear', found {cost!r}")
+    if cost not in get_args(Cost):
+        names = ", ".join(map(repr, get_args(Cost)))
+        raise ValueError(f"cost: expected one of {names}, found {cost!r}")
+
+
+def check_limits(time_limit: object, max_memory: object, leaf_penalty: object = 0.0) -> None:
+    """Check the limits of a search; ValueError names the first that is out of range."""
+    if time_limit is not None:
+        _check_number("time_limit", time_limit, "seconds ≥ 0")
+    _check_number("leaf_penalty", leaf_penalty, "a finite number ≥ 0")
+    if max_memory is not None:
+        check_whole("max_memory", max_memory, 1)
+
+
+def _check_number(name: str, found: Any, expected: str) -> None:
+    number = isinstance(found, int | float | np.number) and not isinstance(found, bool)
+    if not number or not 0 <= found < math.inf:
+        raise ValueError(f"{name}: expected {expected}, found {found!r}")
 
 
 def _check_depth(max_depth: int, tests: BinaryTests) -> None:
@@ -115,13 +159,17 @@ class ExactTreeSolver:
         max_depth: depth D of the tree class; 3 and 4 are the fast ones, beyond 4 the
             search branches over root tests and grows by a factor of about 2p a level. It
             may exceed 20 only where p tests or g distinct rows keep trees shallower.
-        cost: "squared_error" or "linear".
-        min_samples_leaf: samples a leaf must hold.
+        cost: "squared_error", "linear" or "entropy".
+        sample_weight: m weights ≥ 0; None is 1 for all. Samples of weight 0 do not count.
+        min_samples_leaf: samples a leaf must hold, whatever their weight.
         pruning: which rules to use; results do not depend on it.
         threads: threads of a cold solve; None takes the machine's cores.
+        max_memory: bytes that the search may allocate; None is a share of what is free. Where
+            the fastest way does not fit, a slower one is taken.
 
     Raises:
-        ValueError: bad codes (see `irtheory.trees.checks.check_codes`) or settings, named.
+        ValueError: bad codes (see `irtheory.trees.checks.check_codes`), weights or settings,
+            named; or more tests than fit into the memory.
     """
 
     def __init__(
@@ -130,57 +178,113 @@ class ExactTreeSolver:
         max_depth: int,
         *,
         cost: Cost = "squared_error",
+        sample_weight: npt.ArrayLike | None = None,
         min_samples_leaf: int = 1,
         pruning: Pruning | None = None,
         threads: int | None = None,
+        max_memory: int | None = None,
     ) -> None:
         """Arrange the codes; nothing is searched yet."""
         check_settings(max_depth, cost, min_samples_leaf, threads)
+        check_limits(None, max_memory)
         self.pruning = pruning or Pruning()
-        self.linear = cost == "linear"
-        tests = binary_tests(codes, self.pruning.merge_rows, self.pruning.merge_columns)
+        self.cost: Cost = cost
+        memory = default_memory() if max_memory is None else int(max_memory)
+        self._codes = codes = np.asarray(codes)
+        weights = np.empty(0)
+        self._kept: np.ndarray | None = None
+        self._weights: np.ndarray | None = None
+        if sample_weight is not None:
+            weights = self._weights = check_weights(sample_weight, len(codes))
+            if not weights.all():
+                self._kept = np.flatnonzero(weights)
+                codes, weights = codes[self._kept], weights[self._kept]
+        tests = binary_tests(codes, self.pruning.merge_rows, self.pruning.merge_columns, memory)
         _check_depth(max_depth, tests)
-        self._search = Search(
-            tests, int(max_depth), self.linear, int(min_samples_leaf), self.pruning, threads
+        squares = SQUARES if len(weights) == 0 else WEIGHTED
+        rule = {"linear": LINEAR, "entropy": ENTROPY}.get(cost, squares)
+        terms = Terms(
+            rule, float(min_samples_leaf), self.pruning, threads or default_threads(), memory
         )
+        self._search = Search(tests, int(max_depth), terms, weights)
 
     @property
     def tests(self) -> BinaryTests:
         """The binary tests searched over."""
         return self._search.tests
 
+    @property
+    def depth(self) -> int:
+        """Largest depth searched: min(max_depth, p, g − 1), as no tree needs to be deeper."""
+        return self._search.depth
+
     def solve(
         self,
         targets: Num[np.ndarray, "m k"],
         *,
+        leaf_penalty: float = 0.0,
         time_limit: float | None = None,
         warm_start: Tree | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> ExactFit:
         """Find the best tree for these targets.
 
-        Ties (costs equal to about 1e-12 of the total) are settled from the root down: a
-        leaf before a split, then the lowest feature, then the lowest threshold.
+        Ties (costs equal to about 1e-12 of them) are settled from the root down: a leaf before
+        a split, then the lowest feature, then the lowest threshold.
 
         Args:
-            targets: m × k (or m) numbers below 1e140 in size; for the linear cost, C[i, c].
+            targets: m × k (or m) numbers below 1e140 in size; for the linear cost, C[i, c]; for
+                the entropy, rows that are ≥ 0 and sum to 1.
+            leaf_penalty: what every leaf adds to the objective.
             time_limit: seconds after which the best tree known is returned.
             warm_start: a tree on the same codes, used as first upper bound.
             progress: called with the fraction of the cold search that is done.
 
         Raises:
-            ValueError: bad targets, or a warm start made for other features.
+            ValueError: bad targets or limits, or a warm start made for other features.
         """
-        start = time.perf_counter()
-        targets = check_targets(targets, len(self.tests.row_of))
+        return self._solve(
+            targets, leaf_penalty, time_limit, warm_start, progress, time.perf_counter()
+        )
+
+    def _solve(self, targets, leaf_penalty, time_limit, warm_start, progress, start) -> ExactFit:
+        check_limits(time_limit, None, leaf_penalty)
+        targets = self._checked(targets)
         guess = None if warm_start is None else heap_of(warm_start, self.tests, self.depth)
-        deadline = None if time_limit is None else start + time_limit
-        found = self._search.run(targets, deadline, guess, progress)
+        trace: list[Moment] = []
+        alpha = float(leaf_penalty)
+
+        def keep(cost: float, lower: float) -> None:
+            if not trace or cost < trace[-1].objective - alpha:
+                seconds = time.perf_counter() - start
+                trace.append(Moment(seconds, cost + alpha, lower + alpha))
+
+        with Deadline(time_limit, start) as deadline:
+            found = self._search.run(Task(targets, alpha, deadline, guess, progress, keep))
+        return self._fitted(found, targets, alpha, tuple(trace), start)
+
+    def _checked(self, targets: Any) -> Float[np.ndarray, "kept k"]:
+        """The targets of the samples that count, if they are what the cost asks for."""
+        targets = check_targets(targets, len(self._codes))
+        if self.cost == "entropy":
+            check_distributions(targets)
+        if self._kept is not None:
+            targets = targets[self._kept]
+        spread = float(spread_of(targets, self.cost == "linear"))
+        if 0 < spread < _LEAST_SPREAD:
+            raise ValueError(
+                f"targets: expected differences of 0 or of at least {_LEAST_SPREAD}, whose squares"
+                f" are numbers of double precision, found at most {spread}; scale them"
+            )
+        return targets
+
+    def _fitted(self, found: Found, targets, alpha: float, trace, start: float) -> ExactFit:
         leaf_of = found.leaf_of[self.tests.row_of]
-        predictions = np.empty_like(targets)
-        nodes = 2 * len(found.heap) + 1
-        loss = float(leaf_values(targets, leaf_of, nodes, self.linear, predictions))
-        optimal = found.proven
+        if self._kept is not None:
+            leaf_of = leaves_of(found.heap, self.tests, self._codes)
+        loss = float(found.losses.sum()) + found.constant
+        leaves = 1 + int((found.heap >= 0).sum())
+        objective = loss + alpha * leaves
         counted = SearchStatistics(
             found.solved,
             found.skipped,
@@ -189,21 +293,20 @@ class ExactTreeSolver:
             found.warm,
             time.perf_counter() - start,
         )
+        # Bound and cost of a search leave out what all trees pay, and the penalty of one leaf.
         return ExactFit(
             loss,
-            loss if optimal else min(loss, found.lower + found.constant),
-            "optimal" if optimal else "time_limit",
-            predictions,
+            objective,
+            objective - max(found.cost - found.lower, 0.0),
+            "optimal" if found.proven else "time_limit",
+            found.values[leaf_of],
             tuple(found.heap.tolist()),
             counted,
+            trace,
             self.tests,
             leaf_of,
+            self._weights,
         )
-
-    @property
-    def depth(self) -> int:
-        """Largest depth searched: min(max_depth, p, g − 1), as no tree needs to be deeper."""
-        return self._search.depth
 
 
 def fit_exact_tree(
@@ -212,23 +315,31 @@ def fit_exact_tree(
     max_depth: int,
     *,
     cost: Cost = "squared_error",
+    sample_weight: npt.ArrayLike | None = None,
+    leaf_penalty: float = 0.0,
     min_samples_leaf: int = 1,
     time_limit: float | None = None,
     warm_start: Tree | None = None,
     pruning: Pruning | None = None,
     threads: int | None = None,
+    max_memory: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> ExactFit:
     """Minimise the cost over all binary trees of depth ≤ `max_depth` on integer codes.
 
-    Arguments, result and errors are those of `ExactTreeSolver` and its `solve`.
+    Arguments, result and errors are those of `ExactTreeSolver` and its `solve`; the time limit
+    includes the arranging of the codes.
     """
+    start = time.perf_counter()
+    check_limits(time_limit, max_memory, leaf_penalty)
     solver = ExactTreeSolver(
         codes,
         max_depth,
         cost=cost,
+        sample_weight=sample_weight,
         min_samples_leaf=min_samples_leaf,
         pruning=pruning,
         threads=threads,
+        max_memory=max_memory,
     )
-    return solver.solve(targets, time_limit=time_limit, warm_start=warm_start, progress=progress)
+    return solver._solve(targets, leaf_penalty, time_limit, warm_start, progress, start)

@@ -6,8 +6,17 @@ quadrants of a pair follow by inclusion and exclusion, so the best tree of depth
 no further pass over the rows (the idea behind the depth-2 solvers of MurTree and STreeD,
 here with vector targets).
 
-The quality of a leaf depends on n and S alone. `score` is to be maximised: ||S||²/n for
-squared error (loss = sum of squares − score), −min_c S_c for a linear cost.
+The quality of a leaf depends on n and S alone. `score` is to be maximised, and the cost of a
+leaf is Σ q − score, where q is the score of a merged row that has a leaf of its own:
+
+* squared error: ‖S‖²/n;
+* linear: max(0, max_c −S_c), where S are costs less those of the first column, which has
+  therefore cost 0 and needs no place in a row;
+* entropy: Σ_c S_c log S_c − W log W, S the weights of the classes and W their sum;
+* weighted squares: Σ_c S_c²/W, where the last double of a row is the weight W of its samples,
+  as n then only counts them.
+
+A split costs `alpha` more, the penalty of a leaf.
 """
 
 from __future__ import annotations
@@ -25,6 +34,9 @@ _1 = np.uintp(1)
 # The length of a tuple is part of its type, so loops over it have a constant number of turns
 # and LLVM turns them into vector code.
 _EIGHT = (0,) * LANES
+# Leaf rules by number. In kernels a rule is a pair of None and 0: the choice between them is
+# one of types, so that it is compiled in.
+SQUARES, LINEAR, ENTROPY, WEIGHTED = range(4)
 
 
 class Statistics(NamedTuple):
@@ -61,10 +73,12 @@ def add_row(into, slot, y, row, blocks):
 
 
 @kernel(fast=True)
-def _collect_singles(design, y, q, rows, blocks, out):
+def _collect_singles(design, y, q, rows, blocks, stop, out):
     indptr, indices, weight = design.indptr, design.indices, design.weight
     n, s, sq, total_n, total_s, total_q = out.n, out.s, out.q, out.total_n, out.total_s, out.total_q
     for t in range(np.uintp(len(rows))):
+        if stop[0]:
+            return
         r = rows[t]
         total_n[0] += weight[r]
         total_q[0] += q[r]
@@ -78,10 +92,12 @@ def _collect_singles(design, y, q, rows, blocks, out):
 
 
 @kernel(fast=True)
-def _collect_pairs(indptr, indices, offset, weight, y, rows, blocks, pair_n, pair_s):
+def _collect_pairs(indptr, indices, offset, weight, y, rows, blocks, stop, pair_n, pair_s):
     # Arrays come one by one: reading them from a tuple in the loop would cost a
     # reference count at every step, which is most of the time of such a loop.
     for t in range(np.uintp(len(rows))):
+        if stop[0]:
+            return
         r = rows[t]
         w = weight[r]
         end = indptr[r + _1]
@@ -96,15 +112,18 @@ def _collect_pairs(indptr, indices, offset, weight, y, rows, blocks, pair_n, pai
 
 
 @kernel(fast=True)
-def collect(design, y, q, rows, blocks, pairs, out):
-    """Fill `out` with the sums over `rows`; `pairs` False leaves the pair sums at 0."""
+def collect(design, y, q, rows, blocks, pairs, stop, out):
+    """Fill `out` with the sums over `rows`; `pairs` False leaves the pair sums at 0.
+
+    Once stop[0] is not 0 the sums are left unfinished: see `irtheory.trees.kernels.workers`.
+    """
     for array in out:
         array[:] = 0.0
-    _collect_singles(design, y, q, rows, blocks, out)
+    _collect_singles(design, y, q, rows, blocks, stop, out)
     if pairs:
         _collect_pairs(
             design.indptr, design.indices, design.offset, design.weight, y, rows, blocks,
-            out.pair_n, out.pair_s,
+            stop, out.pair_n, out.pair_s,
         )  # fmt: skip
 
 
@@ -117,90 +136,149 @@ def subtract(whole, part, out):
             c[e] = a[e] - b[e]
 
 
-@kernel(fast=True, inline=True)
-def _combine(total, term, regret):
-    # The padding of a row is 0 for squares and a copy of column 0 for a linear cost, so it
-    # changes neither the sum of squares nor the maximum of −S_c.
-    return total + term * term if regret is None else max(total, -term)
+@kernel(inline=True)
+def x_log_x(x, table):
+    """X log x: from the table of whole numbers if there is one, 0 for x ≤ 0."""
+    if len(table) > 1:
+        return table[np.uintp(max(x, 0.0) + 0.5)]
+    return x * np.log(x) if x > 0 else 0.0
 
 
 @kernel(fast=True, inline=True)
-def _finish(total, n, regret, least):
+def _combine(total, term, last, rule, table):
+    # The padding of a row is 0: the cost of the first column under the linear rule, and nothing
+    # to a sum of squares or of x log x.
+    regret, other = rule
+    if other is None:
+        return total + term * term if regret is None else max(total, -term)
+    if regret is None:
+        return total + x_log_x(term, table)
+    return total if last else total + term * term
+
+
+@kernel(fast=True, inline=True)
+def _weigh(weight, term, last, rule):
+    # The weight of a leaf, where it is not its number of samples.
+    regret, other = rule
+    if other is None:
+        return weight
+    if regret is None:
+        return weight + term
+    return term if last else weight
+
+
+@kernel(fast=True, inline=True)
+def _finish(total, weight, n, rule, table, least):
     # An empty side has n = 0: no division by zero, and no branch.
-    value = total / max(n, 1e-300) if regret is None else total
+    regret, other = rule
+    value = total
+    if other is None:
+        if regret is None:
+            value = total / max(n, 1e-300)
+    elif regret is None:
+        value = total - x_log_x(weight, table)
+    else:  # table[0] is the least weight of a merged row: less is rounding
+        value = total / max(weight, table[0])
     return value if n >= least else BAD
 
 
 @kernel(fast=True, inline=True)
-def score(s, first, n, size, regret, least):
-    """Score of a leaf whose target sum starts at s[first]; BAD below `least` rows.
+def score(s, first, n, size, rule, table, least):
+    """Score of a leaf whose target sum starts at s[first]; BAD below `least` samples.
 
     size: (lane, blocks): `lane` a tuple of 1 or 8 items, whose length the compiler knows.
-    regret: None for squared error, 0 for a linear cost: a type, so that it is compiled in.
+    rule: two of None and 0: (None, None) squares, (0, None) linear, (None, 0) entropy, (0, 0)
+        weighted squares.
+    table: of x log x; [least weight] for weighted squares.
     """
     lane, blocks = size
-    total = 0.0 if regret is None else BAD
+    total = weight = 0.0
     for b in range(np.uintp(blocks)):
         for c in range(np.uintp(len(lane))):
-            total = _combine(total, s[first + b * np.uintp(len(lane)) + c], regret)
-    return _finish(total, n, regret, least)
+            k = b * np.uintp(len(lane)) + c
+            term, last = s[first + k], k + _1 == np.uintp(blocks) * np.uintp(len(lane))
+            total = _combine(total, term, last, rule, table)
+            weight = _weigh(weight, term, last, rule)
+    return _finish(total, weight, n, rule, table, least)
 
 
 @kernel(fast=True, inline=True)
-def score_rest(s, first, t, start, n, size, regret, least):
+def score_rest(s, first, t, start, n, size, rule, table, least):
     """Score of the rows in t (sum at `start`) that are not in s (sum at `first`)."""
     lane, blocks = size
-    total = 0.0 if regret is None else BAD
+    total = weight = 0.0
     for b in range(np.uintp(blocks)):
         for c in range(np.uintp(len(lane))):
             k = b * np.uintp(len(lane)) + c
-            total = _combine(total, t[start + k] - s[first + k], regret)
-    return _finish(total, n, regret, least)
+            term = t[start + k] - s[first + k]
+            last = k + _1 == np.uintp(blocks) * np.uintp(len(lane))
+            total = _combine(total, term, last, rule, table)
+            weight = _weigh(weight, term, last, rule)
+    return _finish(total, weight, n, rule, table, least)
 
 
 @kernel(fast=True, inline=True)
-def score_neither(pair_s, e, s, i, j, total_s, n, size, regret, least):
+def score_neither(pair_s, e, s, i, j, total_s, n, size, rule, table, least):
     """Score of the rows where neither test i nor test j is on."""
     lane, blocks = size
-    total = 0.0 if regret is None else BAD
+    total = weight = 0.0
     for b in range(np.uintp(blocks)):
         for c in range(np.uintp(len(lane))):
             k = b * np.uintp(len(lane)) + c
-            rest = total_s[k] - s[i + k] - s[j + k] + pair_s[e + k]
-            total = _combine(total, rest, regret)
-    return _finish(total, n, regret, least)
+            term = total_s[k] - s[i + k] - s[j + k] + pair_s[e + k]
+            last = k + _1 == np.uintp(blocks) * np.uintp(len(lane))
+            total = _combine(total, term, last, rule, table)
+            weight = _weigh(weight, term, last, rule)
+    return _finish(total, weight, n, rule, table, least)
 
 
 @kernel(fast=True)
-def leaf_score(s, first, n, width, linear, least):
+def leaf_score(s, first, n, shape):
     """`score` for a rule known only at run time."""
-    first = np.uintp(first)
-    if linear:
-        return score(s, first, n, ((0,), width), 0, least)
-    return score(s, first, n, ((0,), width), None, least)
+    first, size = np.uintp(first), ((0,), shape.width)
+    rule, table, least = shape.rule, shape.table, shape.least
+    if rule == SQUARES:
+        return score(s, first, n, size, (None, None), table, least)
+    if rule == LINEAR:
+        return score(s, first, n, size, (0, None), table, least)
+    if rule == ENTROPY:
+        return score(s, first, n, size, (None, 0), table, least)
+    return score(s, first, n, size, (0, 0), table, least)
 
 
 @kernel(fast=True)
-def halves(stats, p, width, linear, least, best):
+def _rest_score(s, first, total_s, n, shape):
+    """`score_rest` of a node for a rule known only at run time."""
+    _0, size = np.uintp(0), ((0,), shape.width)
+    rule, table, least = shape.rule, shape.table, shape.least
+    if rule == SQUARES:
+        return score_rest(s, first, total_s, _0, n, size, (None, None), table, least)
+    if rule == LINEAR:
+        return score_rest(s, first, total_s, _0, n, size, (0, None), table, least)
+    if rule == ENTROPY:
+        return score_rest(s, first, total_s, _0, n, size, (None, 0), table, least)
+    return score_rest(s, first, total_s, _0, n, size, (0, 0), table, least)
+
+
+@kernel(fast=True)
+def halves(stats, shape, best):
     """best[side, i] = score of the half of the node where test i is off (0) or on (1)."""
     n, s, total_s, total_n = stats.n, stats.s, stats.total_s, stats.total_n[0]
-    size = ((0,), width)
-    for i in range(p):
-        a, rest = np.uintp(i * width), total_n - n[i]
-        best[1, i] = leaf_score(s, a, n[i], width, linear, least)
-        if linear:
-            best[0, i] = score_rest(s, a, total_s, np.uintp(0), rest, size, 0, least)
-        else:
-            best[0, i] = score_rest(s, a, total_s, np.uintp(0), rest, size, None, least)
+    for i in range(shape.p):
+        a = np.uintp(i * shape.width)
+        best[1, i] = leaf_score(s, a, n[i], shape)
+        best[0, i] = _rest_score(s, a, total_s, total_n - n[i], shape)
 
 
 @kernel(fast=True)
-def _scan_pairs(pair_n, pair_s, n, s, total_n, total_s, p, size, regret, least, off, on):
+def _scan_pairs(pair_n, pair_s, n, s, total_n, total_s, p, size, rule, table, least, stop, off, on):
     width = np.uintp(len(size[0])) * np.uintp(size[1])
     # One pass over the pairs serves both orders: test i with j below it, and j with i below.
     # Pairs are stored in the order of these loops, so pair sums are read front to back.
     pair = np.uintp(0)
     for i in range(np.uintp(p)):
+        if stop[0]:
+            return
         n_i = n[i]
         best_off, best_on = off[i], on[i]
         for j in range(i + _1, np.uintp(p)):
@@ -211,10 +289,10 @@ def _scan_pairs(pair_n, pair_s, n, s, total_n, total_s, p, size, regret, least, 
             e, a, b = pair * width, i * width, j * width
             pair += _1
             # S_10 = S_i − S_11, S_01 = S_j − S_11, S_00 = S − S_i − S_j + S_11.
-            f11 = score(pair_s, e, n11, size, regret, least)
-            f10 = score_rest(pair_s, e, s, a, n10, size, regret, least)
-            f01 = score_rest(pair_s, e, s, b, n01, size, regret, least)
-            f00 = score_neither(pair_s, e, s, a, b, total_s, n00, size, regret, least)
+            f11 = score(pair_s, e, n11, size, rule, table, least)
+            f10 = score_rest(pair_s, e, s, a, n10, size, rule, table, least)
+            f01 = score_rest(pair_s, e, s, b, n01, size, rule, table, least)
+            f00 = score_neither(pair_s, e, s, a, b, total_s, n00, size, rule, table, least)
             best_on = max(best_on, f11 + f10)
             best_off = max(best_off, f01 + f00)
             on[j] = max(on[j], f11 + f01)
@@ -223,49 +301,88 @@ def _scan_pairs(pair_n, pair_s, n, s, total_n, total_s, p, size, regret, least, 
 
 
 @kernel(fast=True)
-def _scan_sized(stats, p, size, linear, least, best):
+def _scan_sized(stats, shape, size, best):
+    # Squares and linear costs of rows of one double or of eight-wide blocks.
     pair_n, pair_s, n, s = stats.pair_n, stats.pair_s, stats.n, stats.s
     total_n, total_s, off, on = stats.total_n[0], stats.total_s, best[0], best[1]
-    if linear:
-        _scan_pairs(pair_n, pair_s, n, s, total_n, total_s, p, size, 0, least, off, on)
+    p, table, least, stop = shape.p, shape.table, shape.least, shape.stop
+    if shape.rule == SQUARES:
+        _scan_pairs(
+            pair_n, pair_s, n, s, total_n, total_s, p, size, (None, None), table, least, stop,
+            off, on,
+        )  # fmt: skip
     else:
-        _scan_pairs(pair_n, pair_s, n, s, total_n, total_s, p, size, None, least, off, on)
+        _scan_pairs(
+            pair_n, pair_s, n, s, total_n, total_s, p, size, (0, None), table, least, stop,
+            off, on,
+        )  # fmt: skip
 
 
 @kernel(fast=True)
-def scan(stats, p, width, linear, least, best):
+def _scan_blocks(stats, shape, best):
+    # Entropy and weighted squares always have rows of eight-wide blocks.
+    pair_n, pair_s, n, s = stats.pair_n, stats.pair_s, stats.n, stats.s
+    total_n, total_s, off, on = stats.total_n[0], stats.total_s, best[0], best[1]
+    p, table, least, stop = shape.p, shape.table, shape.least, shape.stop
+    size = (_EIGHT, shape.width // LANES)
+    if shape.rule == ENTROPY:
+        _scan_pairs(
+            pair_n, pair_s, n, s, total_n, total_s, p, size, (None, 0), table, least, stop,
+            off, on,
+        )  # fmt: skip
+    else:
+        _scan_pairs(
+            pair_n, pair_s, n, s, total_n, total_s, p, size, (0, 0), table, least, stop,
+            off, on,
+        )  # fmt: skip
+
+
+@kernel(fast=True)
+def _shift(best, p, step):
+    for i in range(p):
+        best[0, i] += step
+        best[1, i] += step
+
+
+@kernel(fast=True)
+def scan(stats, shape, best):
     """best[side, i] = best score of that half with at most one more split."""
     # Rows of one double and rows of blocks are compiled separately: the lane is a type.
-    halves(stats, p, width, linear, least, best)
-    if width == 1:
-        _scan_sized(stats, p, ((0,), 1), linear, least, best)
-    elif width == LANES:
-        _scan_sized(stats, p, (_EIGHT, 1), linear, least, best)
+    halves(stats, shape, best)
+    # max(leaf, split − alpha) = max(leaf + alpha, split) − alpha: nothing to do for every pair.
+    _shift(best, shape.p, shape.alpha)
+    if shape.rule > LINEAR:
+        _scan_blocks(stats, shape, best)
+    elif shape.width == 1:
+        _scan_sized(stats, shape, ((0,), 1), best)
+    elif shape.width == LANES:
+        _scan_sized(stats, shape, (_EIGHT, 1), best)
     else:
-        _scan_sized(stats, p, (_EIGHT, width // LANES), linear, least, best)
+        _scan_sized(stats, shape, (_EIGHT, shape.width // LANES), best)
+    _shift(best, shape.p, -shape.alpha)
 
 
 @kernel(fast=True)
-def best_total(stats, p, width, linear, least, best):
+def best_total(stats, shape, best):
     """Best score of the node: a leaf, or a split whose halves score best[0] + best[1]."""
-    total = leaf_score(stats.total_s, 0, stats.total_n[0], width, linear, least)
-    for i in range(p):
+    total = leaf_score(stats.total_s, 0, stats.total_n[0], shape)
+    for i in range(shape.p):
         n = stats.n[i]
-        if n >= least and stats.total_n[0] - n >= least:
-            total = max(total, best[0, i] + best[1, i])
+        if n >= shape.least and stats.total_n[0] - n >= shape.least:
+            total = max(total, best[0, i] + best[1, i] - shape.alpha)
     return total
 
 
 @kernel(fast=True)
-def first_split(stats, p, width, linear, least, best, slack):
+def first_split(stats, shape, best, slack):
     """First test whose split is within `slack` of the best score; -1 if a leaf is."""
     # Scores within `slack` of the best are ties: the leaf comes first, then the lowest test.
-    aim = best_total(stats, p, width, linear, least, best) - slack
-    if leaf_score(stats.total_s, 0, stats.total_n[0], width, linear, least) >= aim:
+    aim = best_total(stats, shape, best) - slack
+    if leaf_score(stats.total_s, 0, stats.total_n[0], shape) >= aim:
         return -1
-    for i in range(p):
+    for i in range(shape.p):
         n = stats.n[i]
-        large = n >= least and stats.total_n[0] - n >= least
-        if large and best[0, i] + best[1, i] >= aim:
+        large = n >= shape.least and stats.total_n[0] - n >= shape.least
+        if large and best[0, i] + best[1, i] - shape.alpha >= aim:
             return i
     return -1

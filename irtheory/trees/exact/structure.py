@@ -21,21 +21,31 @@ def tree_of(
     tests: BinaryTests,
     leaf_of: Int[np.ndarray, " m"],
     predictions: Float[np.ndarray, "m k"],
+    weights: Float[np.ndarray, " m"] | None = None,
 ) -> Tree:
-    """Assemble the `Tree` of a heap; inner nodes carry the mean prediction below them."""
+    """Assemble the `Tree` of a heap; inner nodes carry the mean prediction below them.
+
+    Samples count with their `weights`, or with 1.
+    """
+    weights = np.ones(len(leaf_of)) if weights is None else weights
     nodes: list[list] = []
+    # The ancestors of place i (from 1) are i // 2, i // 4, …: in binary, what it begins with.
+    place_of = leaf_of + 1
+    depth = np.frexp(place_of)[1]
 
     def build(node: int, samples: Int[np.ndarray, " s"]) -> int:
         """Append the nodes below a place of the heap in preorder; returns where they begin."""
         place = len(nodes)
         if node >= len(heap) or heap[node] < 0:
             # Every sample of a leaf has the leaf's own value: take it without rounding.
-            nodes.append([-1, 0.0, -1, -1, predictions[samples[0]], len(samples)])
+            nodes.append([-1, 0.0, -1, -1, predictions[samples[0]], weights[samples].sum()])
             return place
         test = heap[node]
         own = [tests.feature[test], tests.threshold[test], -1, -1]
-        nodes.append([*own, predictions[samples].mean(axis=0), len(samples)])
-        on = tests.design.bits[tests.row_of[samples], test] == 1
+        mean = np.average(predictions[samples], axis=0, weights=weights[samples])
+        nodes.append([*own, mean, weights[samples].sum()])
+        below = depth[samples] - (node + 1).bit_length() - 1
+        on = (place_of[samples] >> below) == 2 * node + 3
         halves = [(2 * node + 1, samples[~on]), (2 * node + 2, samples[on])]
         left, right = halves[::-1] if tests.flipped[test] else halves
         nodes[place][2:4] = build(*left), build(*right)
@@ -44,6 +54,19 @@ def tree_of(
     build(0, np.arange(len(leaf_of)))
     feature, threshold, left, right, value, count = map(np.array, zip(*nodes, strict=True))
     return Tree(feature, threshold, left, right, value, count, tests.n_features)
+
+
+def leaves_of(
+    heap: Int[np.ndarray, " inner"], tests: BinaryTests, codes: Float[np.ndarray, "m n"]
+) -> Int[np.ndarray, " m"]:
+    """The leaf of every row of any codes, as a place of the heap."""
+    place = np.zeros(len(codes), np.int64)
+    for _ in range((len(heap) + 1).bit_length() - 1):
+        test = np.where(place < len(heap), heap[np.minimum(place, len(heap) - 1)], -1)
+        above = codes[np.arange(len(codes)), tests.feature[test]] > tests.threshold[test]
+        on = above ^ tests.flipped[test]
+        place = np.where(test >= 0, 2 * place + 1 + on, place)
+    return place
 
 
 def _test_index(tests: BinaryTests) -> dict[bytes, int]:
@@ -90,10 +113,24 @@ def heap_of(tree: Tree, tests: BinaryTests, depth: int) -> Int[np.ndarray, " inn
 
 @dataclass(frozen=True)
 class Found:
-    """Outcome of a search in merged rows: heap of tests, bounds, and counts."""
+    """Outcome of a search.
+
+    Attributes:
+        heap: the tests.
+        leaf_of: leaf of every merged row, a place of the heap.
+        values, losses: value and loss of every leaf, [places, k] and [places].
+        cost: loss of the tree and penalties of all its leaves but one; of a linear cost the
+            regret, that is less what every tree pays.
+        lower: proven bound on the cost of all trees.
+        constant: what every tree pays beside the cost.
+        proven: no tree is better by more than ties and rounding, cost − lower.
+        warm, solved, skipped: counts for `SearchStatistics`.
+    """
 
     heap: Int[np.ndarray, " inner"]
     leaf_of: Int[np.ndarray, " g"]
+    values: Float[np.ndarray, "places k"]
+    losses: Float[np.ndarray, " places"]
     cost: float
     lower: float
     constant: float
@@ -101,3 +138,24 @@ class Found:
     warm: bool
     solved: int
     skipped: int
+
+
+def graft(heap: Int[np.ndarray, " inner"], below: Int[np.ndarray, " less"], node: int) -> None:
+    """Copy the heap `below` into `heap` so that its root becomes `node`."""
+    first, start, width = node, 0, 1
+    while start < len(below):
+        heap[first : first + width] = below[start : start + width]
+        start, width = 2 * start + 1, 2 * width
+        first = 2 * first + 1
+
+
+def translated(
+    found: Found, tests: BinaryTests, whole: BinaryTests, depth: int
+) -> Int[np.ndarray, " inner"]:
+    """The heap of a tree found on some of the samples, in the tests of all samples."""
+    leaf_of = found.leaf_of[tests.row_of]
+    tree = tree_of(found.heap, tests, leaf_of, leaf_of[:, None].astype(float))
+    heap = heap_of(tree, whole, depth)
+    if heap is None:
+        raise RuntimeError("a subtree uses a test that its parent does not have")
+    return heap

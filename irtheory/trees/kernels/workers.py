@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Any
 
 from numba import config
+
+from irtheory.trees.kernels.deadline import Deadline
 
 Progress = Callable[[float], None]
 Task = Callable[[int, Any], None]
@@ -22,19 +24,19 @@ def run_each(
     n: int,
     task: Task,
     spaces: Sequence[Any],
-    deadline: float | None,
+    deadline: Deadline | None,
     progress: Progress | None,
 ) -> bool:
     """Call `task(i, space)` for i < n, with one thread for each space.
 
     Returns False if the deadline passed first.
 
-    The kernels release the interpreter, so threads run side by side. `deadline` is a
-    time of `time.perf_counter`; tasks that have begun are finished.
+    The kernels release the interpreter, so threads run side by side. Tasks that have begun are
+    waited for; those that look at `deadline.stop` return early.
     """
     if len(spaces) == 1:
         return _serially(n, task, spaces[0], deadline, progress)
-    with ThreadPoolExecutor(len(spaces)) as pool:
+    with ThreadPoolExecutor(len(spaces)) as pool, _ended_by_errors(deadline):
         todo = iter(range(n))
         running = {
             pool.submit(task, i, space): space for space, i in zip(spaces, todo, strict=False)
@@ -49,11 +51,22 @@ def run_each(
                     progress(done / n)
                 if not _late(deadline) and (i := next(todo, None)) is not None:
                     running[pool.submit(task, i, space)] = space
-    return done == n
+    return done == n and not _late(deadline)
+
+
+@contextmanager
+def _ended_by_errors(deadline: Deadline | None) -> Iterator[None]:
+    """End the running tasks at an error, such as Ctrl-C: the pool would wait for them."""
+    try:
+        yield
+    except BaseException:
+        if deadline is not None:
+            deadline.end()
+        raise
 
 
 def _serially(
-    n: int, task: Task, space: Any, deadline: float | None, progress: Progress | None
+    n: int, task: Task, space: Any, deadline: Deadline | None, progress: Progress | None
 ) -> bool:
     for i in range(n):
         if _late(deadline):
@@ -61,8 +74,8 @@ def _serially(
         task(i, space)
         if progress:
             progress((i + 1) / n)
-    return True
+    return not _late(deadline)
 
 
-def _late(deadline: float | None) -> bool:
-    return deadline is not None and time.perf_counter() > deadline
+def _late(deadline: Deadline | None) -> bool:
+    return deadline is not None and deadline.passed

@@ -16,15 +16,17 @@ from jaxtyping import Float, Num
 
 from irtheory.checks import check_whole
 from irtheory.trees.cart.codes import LEVELS, check_columns
-from irtheory.trees.checks import LARGEST_TARGET, check_codes, check_targets
+from irtheory.trees.cart.targets import Levelled, level_targets
+from irtheory.trees.checks import LARGEST_TARGET, check_codes
 from irtheory.trees.refine import sweep
 from irtheory.trees.tree import Tree
 
 _TIE = 1e-12
 # A sweep that lowers the error by less than this share of it is the last.
 _PROGRESS = 1e-9
-# Rounding in a sum of squares, relative to Σ‖y‖².
-_ROUNDING = 1e-26
+# Rounding in the squared distance of two means: shares of their samples' squared distances from
+# them, and of the squares of the means themselves.
+_ROUNDING = (1e-24, 1e-31)
 
 
 def refine_tree(
@@ -45,8 +47,9 @@ def refine_tree(
     and splits between leaves of equal value are removed, so no leaf is empty. The error is never
     above that of the given tree, unless that tree has leaves that are too small.
 
-    Costs within 1e-12 of the error of a single leaf are ties: the present test stays, or
-    else the lowest column wins, then the lowest threshold. New thresholds are v + 0.5.
+    Costs of a node within 1e-12 of Σ |‖y − T_left‖² − ‖y − T_right‖²|, over the node's samples
+    and what its two sides would predict for them, are ties: the present test stays, or else the
+    lowest column wins, then the lowest threshold. New thresholds are v + 0.5.
 
     Args:
         tree: the tree to start from; of its values only those of empty leaves are used.
@@ -66,11 +69,13 @@ def refine_tree(
     check_whole("min_samples_leaf", min_samples_leaf, 1)
     small = check_codes(codes, 0, LEVELS - 1, np.uint8)
     column = check_columns(columns, small.shape[1])
-    y = check_targets(targets, len(small))
+    levelled = level_targets(targets, len(small))
+    y = levelled.targets
     _check_tree(tree, small.shape[1], y.shape[1])
+    value = _values_of(tree, levelled)
     mean = y.mean(axis=0)
     samples = _samples(small, column, y - mean, int(min_samples_leaf))
-    return _written(tree, _descent(tree, mean, samples, int(sweeps)), y)
+    return _written(tree, _descent(tree, value - mean, samples, int(sweeps)), levelled)
 
 
 def _check_tree(tree: Any, n: int, k: int) -> None:
@@ -79,8 +84,16 @@ def _check_tree(tree: Any, n: int, k: int) -> None:
     if (tree.n_features, tree.n_outputs) != (n, k):
         found = f"{tree.n_features} and {tree.n_outputs}"
         raise ValueError(f"tree: expected {n} features and {k} outputs, found {found}")
-    if not (largest := np.abs(tree.value).max()) < LARGEST_TARGET:
-        raise ValueError(f"tree: expected values below {LARGEST_TARGET:g}, found {largest:g}")
+
+
+def _values_of(tree: Tree, levelled: Levelled) -> Float[np.ndarray, "nodes k"]:
+    """The tree's values as those of levelled targets."""
+    with np.errstate(over="ignore"):
+        value = levelled.lowered(tree.value)
+    if not np.abs(value).max() < LARGEST_TARGET:
+        most, found = np.ldexp(LARGEST_TARGET, levelled.power), np.abs(tree.value).max()
+        raise ValueError(f"tree: expected values below {most:g}, found {found:g}")
+    return value
 
 
 def _samples(codes: np.ndarray, column: np.ndarray, y: np.ndarray, least: int) -> sweep.Samples:
@@ -88,8 +101,7 @@ def _samples(codes: np.ndarray, column: np.ndarray, y: np.ndarray, least: int) -
     every = len(column) == codes.shape[1]
     own = np.ascontiguousarray(codes, dtype=np.uint8)
     tested = own if every else np.ascontiguousarray(own[:, column])
-    total = float(np.einsum("ij,ij->", y, y))
-    return sweep.Samples(own, tested, column, y, least, _TIE * total)
+    return sweep.Samples(own, tested, column, y, least, _TIE)
 
 
 def _tests_of(tree: Tree) -> sweep.Tests:
@@ -115,11 +127,13 @@ class _Fit:
     error: float
 
 
-def _descent(tree: Tree, mean: Float[np.ndarray, " k"], samples: sweep.Samples, n: int) -> _Fit:
+def _descent(
+    tree: Tree, value: Float[np.ndarray, "nodes k"], samples: sweep.Samples, n: int
+) -> _Fit:
     """The best fit among the given tree and those after each of at most n sweeps."""
     tests, m = _tests_of(tree), len(samples.y)
     leaf, count = np.zeros(m, np.int64), np.zeros(tree.n_nodes, np.int64)
-    leaves = sweep.Leaves(leaf, tree.value - mean, count)
+    leaves = sweep.Leaves(leaf, value, count)
     sweep.place(samples.codes, tests, leaf)
     sweep.refit(samples.y, leaves)
     best, space = _tidied(samples, tests, leaves), sweep.new_space(samples, tree.n_nodes)
@@ -163,25 +177,29 @@ def _preorder(tests: sweep.Tests, root: int) -> list[int]:
     return order
 
 
-def _summarise(fit: _Fit, y: Float[np.ndarray, "m k"]) -> None:
+def _summarise(fit: _Fit, levelled: Levelled) -> None:
     """Fill values and counts of all nodes, bottom up; leaves of equal value become one."""
-    tests, (_, value, count) = fit.tests, fit.leaves
+    tests, (leaf, value, count), y = fit.tests, fit.leaves, levelled.targets
     sweep.refit(y, fit.leaves)
-    rounding = _ROUNDING * float(np.einsum("ij,ij->", y, y))
+    spread = np.bincount(leaf, np.square(y - value[leaf]).sum(axis=1), len(value))
     for node in reversed(_preorder(tests, fit.root)):
         if tests.feature[node] < 0:
             continue
         low, high = tests.left[node], tests.right[node]
         count[node] = n = count[low] + count[high]
-        value[node] = (count[low] * value[low] + count[high] * value[high]) / n
-        gain = count[low] * count[high] / n * float(((value[low] - value[high]) ** 2).sum())
+        apart = value[high] - value[low]
+        value[node] = value[low] + count[high] / n * apart
+        gain = count[low] * count[high] / n * float(apart @ apart)
+        spread[node] = spread[low] + spread[high] + gain
+        size = n * float(np.square(value[node] + levelled.offset).sum())
+        rounding = _ROUNDING[0] * spread[node] + _ROUNDING[1] * size
         if gain <= rounding and tests.feature[low] < 0 and tests.feature[high] < 0:
             tests.feature[node] = -1
 
 
-def _written(tree: Tree, fit: _Fit, y: Float[np.ndarray, "m k"]) -> Tree:
+def _written(tree: Tree, fit: _Fit, levelled: Levelled) -> Tree:
     """The fit as a `Tree`; tests that did not change keep the thresholds of the given one."""
-    _summarise(fit, y)
+    _summarise(fit, levelled)
     tests, given = fit.tests, _tests_of(tree)
     same = (tests.feature == given.feature) & (tests.level == given.level)
     threshold = np.where(same, tree.threshold, tests.level + 0.5)
@@ -194,7 +212,7 @@ def _written(tree: Tree, fit: _Fit, y: Float[np.ndarray, "m k"]) -> Tree:
         np.where(inner, threshold[order], 0.0),
         np.where(inner, name[tests.left[order]], -1),
         np.where(inner, name[tests.right[order]], -1),
-        fit.leaves.value[order],
+        levelled.restored(fit.leaves.value[order]),
         fit.leaves.count[order],
         tree.n_features,
     )

@@ -31,7 +31,7 @@ class Samples(NamedTuple):
     column: np.ndarray  # [d], their places in `codes`
     y: np.ndarray  # [m, k]
     least: int
-    tie: float
+    tie: float  # share of a node's Σ|e| that counts as no difference
 
 
 class Tests(NamedTuple):
@@ -98,19 +98,25 @@ def place(codes, tests, leaf):
 @kernel
 def refit(y, leaves):
     """Set leaf values to the mean of their samples; empty leaves and inner nodes keep theirs."""
+    # Centred on one sample of the leaf: where samples hardly differ, their sum would lose more
+    # than their differences.
     leaf, value, count = leaves
     count[:] = 0
-    for i in leaf:
-        if count[i] == 0:
-            value[i] = 0.0
-        count[i] += 1
+    first = np.zeros(len(value), np.int64)
     for i in range(len(y)):
-        own = value[leaf[i]]
+        node = leaf[i]
+        if count[node] == 0:
+            value[node] = 0.0
+            first[node] = i
+        count[node] += 1
+        own, one = value[node], y[first[node]]
         for c in range(y.shape[1]):
-            own[c] += y[i, c]
+            own[c] += y[i, c] - one[c]
     for node in range(len(value)):
         if count[node] > 0:
-            value[node] /= count[node]
+            own, one = value[node], y[first[node]]
+            for c in range(y.shape[1]):
+                own[c] = one[c] + own[c] / count[node]
 
 
 @kernel(fast=True)
@@ -136,9 +142,12 @@ def _excess(y, low, high):
 
 @kernel
 def _weigh(samples, tests, leaves, node, rows, ends, excess):
-    """Fill both ends and the excess of the node's rows; returns the sum over its left side."""
+    """Fill both ends and the excess of the node's rows.
+
+    Returns the sum over its left side, and the sum of all sizes.
+    """
     # The sample's own leaf is known: only the way past the other child is walked.
-    present = 0.0
+    present, size = 0.0, 0.0
     for t in range(len(rows)):
         i = rows[t]
         here = leaves.leaf[i]
@@ -148,9 +157,10 @@ def _weigh(samples, tests, leaves, node, rows, ends, excess):
             low, high = descend(samples.codes, tests, tests.left[node], i), here
         ends[t, 0], ends[t, 1] = low, high
         excess[t] = _excess(samples.y[i], leaves.value[low], leaves.value[high])
+        size += abs(excess[t])
         if low == here:
             present += excess[t]
-    return present
+    return present, size
 
 
 @kernel
@@ -226,8 +236,8 @@ def _lowest(cost, bound):
 @kernel
 def _improve(samples, tests, leaves, node, rows, space):
     """Give a node its best test and move its rows; returns whether that changed it."""
-    present = _weigh(samples, tests, leaves, node, rows, space.ends, space.excess)
-    tested, tie = samples.tested, samples.tie
+    present, size = _weigh(samples, tests, leaves, node, rows, space.ends, space.excess)
+    tested, tie = samples.tested, samples.tie * size
     # All codes are at most the last level, which is no threshold therefore.
     cost, n_left = space.cost[:-1], space.n_left[:-1]
     space.cost[:] = 0.0
