@@ -25,7 +25,7 @@ FLOORS = {
         {"studies"},
     ],
     "irtheory.propositions": [{"tangent"}, {"objectives"}, {"solvers"}, {"certificates"}],
-    "irtheory.studies": [{"simulate", "recovery"}, {"width"}],
+    "irtheory.studies": [{"simulate", "recovery", "table"}, {"width"}],
     "irtheory.trees": [
         {"checks", "choices", "kernels", "serialise"},
         {"tree"},

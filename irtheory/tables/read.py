@@ -111,7 +111,7 @@ def read_rows(
             f"among {', '.join(grid.header[:MOST_NAMED])}"
         )
     others = [name for name in grid.header if name not in {*names, label, index}]
-    extra = [f"ignored, as training had no such columns: {', '.join(others)}"] if others else []
+    extra = [f"columns that the model does not use: {', '.join(others)}"] if others else []
     needed = [name for name in grid.header if name in kinds or name == label]
     na = options.na
     if na is None:

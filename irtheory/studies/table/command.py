@@ -42,16 +42,16 @@ def table_command(asked: TableSettings, request: TableRequest) -> int:
         print_plain(console, line)
 
     with lock_run_folder(folder):
-        open_run(folder, settings_content(settings), request.overwrite, settings.seed)
-        compile_kernels(say)
         try:
+            compile_kernels(say)
             result = run(found)
-            print_result(console, result)
-            written = write_results(folder, result, say)
         except KeyboardInterrupt:
-            print_plain(console, f"interrupted: {folder} holds no result")
-            print_plain(console, "next: run the same command again with --overwrite")
+            print_plain(console, "interrupted: nothing was written")
             return INTERRUPTED
+        # The folder is made last: a search that is refused leaves none behind.
+        open_run(folder, settings_content(settings), request.overwrite, settings.seed)
+        print_result(console, result)
+        written = write_results(folder, result, say)
     _close(console, folder, written)
     if request.as_json:
         print((folder / RESULT).read_text(encoding="utf-8"), end="")

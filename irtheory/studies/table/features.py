@@ -43,7 +43,7 @@ def features_of(table: Table, most_words: int) -> Features:
         most_words: text with more different words is left out.
 
     Raises:
-        InputError: fewer than two classes or too many, or no column that can be used.
+        InputError: fewer than two classes, too many or one for every row, or no column that can be used.
     """
     label = table.label
     names, labels = np.unique(np.array(label.cells, dtype=object).astype(str), return_inverse=True)
@@ -51,6 +51,11 @@ def features_of(table: Table, most_words: int) -> Features:
         raise InputError(
             f"--label {label.name}: expected 2 to {MOST_CLASSES} classes, found {len(names)} in "
             f"{len(labels)} rows"
+        )
+    if len(names) == len(labels):
+        raise InputError(
+            f"--label {label.name}: expected classes that several rows share, found another one in "
+            "every row"
         )
     counts = zip(names, np.bincount(labels), strict=True)
     notes = [f"{label.name}: the label, {_list([f'{name} {n}' for name, n in counts])}"]

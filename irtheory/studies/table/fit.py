@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,7 +92,10 @@ def _tree(
     settings: TableSettings,
 ) -> Grown:
     estimator = _estimator(settings)
-    estimator.fit(frame_of(columns), np.array(classes, dtype=object)[labels])
+    with warnings.catch_warnings():
+        # The report names all classes with their rows.
+        warnings.filterwarnings("ignore", message="The number of unique classes")
+        estimator.fit(frame_of(columns), np.array(classes, dtype=object)[labels])
     own = TreeModel(estimator.encoder_, _over_all(estimator, classes))
     facts, numbers = _facts(estimator, settings, len(labels))
     return Grown(
