@@ -43,7 +43,7 @@ def features_of(table: Table, most_words: int) -> Features:
         most_words: text with more different words is left out.
 
     Raises:
-        InputError: fewer than two classes, too many or one for every row, or no column that can be used.
+        InputError: fewer than two classes, too many or one for every row, or no usable column.
     """
     label = table.label
     names, labels = np.unique(np.array(label.cells, dtype=object).astype(str), return_inverse=True)

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 
 from irtheory.studies.table.features import is_whole
 from irtheory.studies.table.model import ModelColumn, TableModel
+from irtheory.studies.table.score import MANY_CLASSES
 from irtheory.studies.table.settings import TableSettings
 from irtheory.studies.table.tree_model import TreeModel
 from irtheory.tables.columns import TableColumn
@@ -93,8 +94,7 @@ def _tree(
 ) -> Grown:
     estimator = _estimator(settings)
     with warnings.catch_warnings():
-        # The report names all classes with their rows.
-        warnings.filterwarnings("ignore", message="The number of unique classes")
+        warnings.filterwarnings("ignore", message=MANY_CLASSES)
         estimator.fit(frame_of(columns), np.array(classes, dtype=object)[labels])
     own = TreeModel(estimator.encoder_, _over_all(estimator, classes))
     facts, numbers = _facts(estimator, settings, len(labels))

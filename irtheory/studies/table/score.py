@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from irtheory.intervals import Interval, wilson_interval
 from irtheory.studies.table.matrix import Matrix
 from irtheory.studies.table.settings import TableSettings
 from irtheory.tables.columns import TableColumn
+
+
+# What scikit-learn says of labels with few rows each; the report names all classes with theirs.
+MANY_CLASSES = "The number of unique classes"
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ def usual_tree(
         min_samples_leaf=settings.min_samples_leaf,
         class_weight="balanced" if settings.balanced else None,
         random_state=settings.seed % 2**32,
-    ).fit(matrix.apply(train), labels)
-    empty = np.zeros(0, np.int64)
-    own = tree.predict(matrix.apply(train))
-    return own, tree.predict(matrix.apply(test)) if len(test[0].cells) else empty
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=MANY_CLASSES)
+        tree.fit(matrix.apply(train), labels)
+    return tree.predict(matrix.apply(train)), tree.predict(matrix.apply(test))
