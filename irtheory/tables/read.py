@@ -39,6 +39,7 @@ class Table:
         mark: decimal mark of its numbers.
         notes: how it was read, one sentence each.
         remarks: what may be wrong with its columns, one sentence each.
+        suspects: names of the columns that say which row or give the label away.
     """
 
     place: Place
@@ -49,6 +50,7 @@ class Table:
     mark: Mark
     notes: tuple[str, ...]
     remarks: tuple[str, ...]
+    suspects: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +183,7 @@ def read_table(path: Path, label: str, options: TableOptions, flag: str = "") ->
         [grid.lines[row] for row in kept],
         mark,
         tuple(notes),
-        tuple(_remarks(grid, features, labels, mark)),
+        *_remarks(grid, features, labels, mark),
     )
 
 
@@ -221,16 +223,20 @@ def _without_labels(label: str, lines: Sequence[int]) -> list[str]:
 
 def _remarks(
     grid: Grid, features: Iterable[TableColumn], label: TableColumn, mark: Mark
-) -> list[str]:
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Sentences on what may be wrong, and names of the columns to suspect."""
     unnamed = {grid.header[i] for i in grid.unnamed}
-    named = [name for i, name in enumerate(grid.header) if i not in grid.unnamed]
-    found = header_note(named, mark)
-    remarks = [*([found] if found else []), *words_note(label, "classes", mark)]
+    named = [name for name in grid.header if name not in unnamed]
+    header = header_note(named, mark)
+    remarks = [*([header] if header else []), *words_note(label, "classes", mark)]
+    suspects = []
     for column in features:
         if column.name in unnamed:
             remarks.append(f"{column.name}: has no name in the header")
         words = column.values is None
         remarks += words_note(column, "words", mark) if words else numbers_note(column)
-        found = (id_note(column), leak_note(column, label.cells))
-        remarks += [note for note in found if note is not None]
-    return remarks
+        notes = [id_note(column), leak_note(column, label.cells)]
+        found = [note for note in notes if note is not None]
+        remarks += found
+        suspects += [column.name] if found else []
+    return tuple(remarks), tuple(suspects)

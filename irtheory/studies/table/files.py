@@ -74,6 +74,7 @@ def results(result: Result) -> dict[str, Any]:
         "facts": list(grown.facts),
         "notes": found.notes,
         "remarks": list(found.table.remarks),
+        "suspects_read": list(result.suspects),
     }
 
 

@@ -193,8 +193,9 @@ def _proven(numbers: dict[str, Any], settings: TableSettings, cut: bool) -> str:
     among = f"depth {settings.depth}" + (" with these cuts" if cut else "")
     if numbers["status"] == "optimal":
         return f"{what}: {loss:.6g}, proven the least of all trees of {among}"
+    least = f"no tree of {among} has less than {bound:.6g}" if bound > 0 else "nothing is proven"
     return (
-        f"{what}: {loss:.6g}, not proven the least: no tree of {among} has less than {bound:.6g} "
+        f"{what}: {loss:.6g}, perhaps not the least: {least} "
         f"(stopped after {settings.time_limit:g} s, --time-limit)"
     )
 

@@ -29,6 +29,8 @@ def print_result(console: Console, result: Result) -> None:
     console.print()
     print_plain(console, result.grown.key)
     console.print()
+    for name in result.suspects:
+        print_plain(console, f"! the model reads {name}, see the remark on it above")
     where = "held-out rows" if result.held_out else "training rows, as none are held out"
     rows = [[escape(score.name), *_cells(score)] for score in result.scores]
     heads = ["", *number_columns("accuracy", "95% interval", "right", "in training")]

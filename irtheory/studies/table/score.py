@@ -14,7 +14,6 @@ from irtheory.studies.table.matrix import Matrix
 from irtheory.studies.table.settings import TableSettings
 from irtheory.tables.columns import TableColumn
 
-
 # What scikit-learn says of labels with few rows each; the report names all classes with theirs.
 MANY_CLASSES = "The number of unique classes"
 

@@ -65,6 +65,12 @@ class Result:
     confusion: Int[np.ndarray, "k k"]
 
     @property
+    def suspects(self) -> tuple[str, ...]:
+        """The columns among those that the model needs that say which row or which class."""
+        needed = self.grown.model.model.needed
+        return tuple(name for name in self.read.table.suspects if name in needed)
+
+    @property
     def held_out(self) -> bool:
         """Whether the scores are on held-out rows."""
         return len(self.read.split.test) > 0

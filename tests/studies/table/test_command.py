@@ -266,6 +266,16 @@ def test_balanced_classes_and_other_criteria(tmp_path: Path) -> None:
         assert done.exit_code == 0 and "proven the least" in done.stdout, done.output
 
 
+def test_a_column_that_counts_the_rows_is_pointed_out_where_it_is_read(tmp_path: Path) -> None:
+    rows = [[str(i), str(i * 7 % 5), "pq"[i > 24]] for i in range(50)]
+    table = write(tmp_path / "t.csv", rows, "id,x,y")
+    done = ira("table", table, "--label", "y", "--out", tmp_path / "run")
+    assert "! id: counts the rows from 0 to 49" in done.stdout
+    assert "! the model reads id, see the remark on it above" in done.stdout
+    again = ira("table", table, "--label", "y", "--drop", "id", "--out", tmp_path / "other")
+    assert "! " not in again.stdout
+
+
 def test_a_figure_that_fails_leaves_the_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
