@@ -108,7 +108,9 @@ def table_problem(
         raise InputError(f"--bins: expected at least 2, found {bins}")
     table = read_table(path, label, options, "--data")
     features, labels, left_out = _complete(table)
-    class_names, classes = np.unique(labels.cells, return_inverse=True)
+    class_names = labels.levels
+    place = {name: number for number, name in enumerate(class_names)}
+    classes = np.array([place[cell] for cell in labels.cells])
     if not 2 <= len(class_names) <= MAX_CLASSES:
         raise InputError(
             f"--label {label}: expected 2 to {MAX_CLASSES} classes, found {len(class_names)}"
@@ -127,7 +129,7 @@ def table_problem(
         np.stack(codes, axis=1),
         classes,
         tuple(column.name for column in columns),
-        tuple(map(str, class_names)),
+        tuple(class_names),
         (*notes, *table.remarks),
         columns=columns,
     )

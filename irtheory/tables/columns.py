@@ -100,7 +100,13 @@ class Reading:
             hint = "" if self.fixed else "; --text or --drop takes the column otherwise"
             why = f"{error}, found {shown(error.cell)}{hint}"
             raise self._error(why, name, cells, error.cell) from None
-        return TableColumn(name, cells, missing, np.array([found.get(c, np.nan) for c in cells]))
+        for number in {
+            float(word.replace(self.mark, ".")) for word in numbers_among(na, self.mark)
+        }:
+            # Whoever says -999 means -999.0 as well.
+            found |= {cell: np.nan for cell, value in found.items() if value == number}
+        values = np.array([found.get(cell, np.nan) for cell in cells])
+        return TableColumn(name, cells, np.isnan(values), values)
 
     def _error(self, what: str, name: str, cells: list[str], cell: str) -> InputError:
         return self.place.error(what, self.lines[cells.index(cell)], name)

@@ -49,8 +49,8 @@ def read_grid(lines: Sequence[str], place: Place, delimiter: str | None) -> Grid
         delimiter: what parts the cells; None to find out.
 
     Raises:
-        InputError: no header, no rows, a quote out of place, a row of another length, a name
-            twice, or too many cells.
+        InputError: no header, no rows, a quote out of place, a row of another length, a name or
+            the header twice, or too many cells.
     """
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip(" \t")]
     numbered, delimiter, notes = _delimiter(numbered, place, delimiter)
@@ -58,8 +58,9 @@ def read_grid(lines: Sequence[str], place: Place, delimiter: str | None) -> Grid
         rows = max(len(numbered) - 1, 0)
         raise place.error(f"expected a header line and rows, found {rows} rows")
     _check_size(numbered, place, delimiter)
-    header, unnamed = _header(_split(numbered[0], place, delimiter), place, numbered[0][0])
-    rows = _rows(numbered[1:], place, delimiter, len(header))
+    first = _split(numbered[0], place, delimiter)
+    header, unnamed = _header(first, place, numbered[0][0])
+    rows = _rows(numbered[1:], place, delimiter, first)
     columns = [list(column) for column in zip(*rows, strict=True)]
     return Grid(header, unnamed, columns, [n for n, _ in numbered[1:]], delimiter, tuple(notes))
 
@@ -125,13 +126,16 @@ def _header(cells: list[str], place: Place, line: int) -> tuple[tuple[str, ...],
 
 
 def _rows(
-    numbered: Sequence[Numbered], place: Place, delimiter: str, width: int
+    numbered: Sequence[Numbered], place: Place, delimiter: str, header: list[str]
 ) -> Iterator[list[str]]:
+    width = len(header)
     for line in numbered:
         row = _split(line, place, delimiter)
         if len(row) != width:
             hint = _hint(line[1], delimiter, width)
             raise place.error(f"expected {width} cells, found {len(row)}{hint}", line[0])
+        if row == header:
+            raise place.error("expected a row, found the header again", line[0])
         yield row
 
 

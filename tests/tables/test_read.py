@@ -148,6 +148,20 @@ def test_one_word_in_a_column_of_numbers_is_a_fault(tmp_path: Path, cell: str) -
     assert np.isnan(read(tmp_path, content, na=(cell,)).features[0].values[-1])  # type: ignore[index]
 
 
+def test_a_number_of_na_is_missing_in_any_spelling(tmp_path: Path) -> None:
+    found = read(tmp_path, "a,b,y\n1,u,p\n-999,-999.0,q\n-999.0,-999,p\n-99,v,q\n", na=("-999",))
+    a, b = found.features
+    np.testing.assert_array_equal(a.values, [1, np.nan, np.nan, -99])
+    # Words are compared as they are written.
+    assert b.levels == ["-999.0", "u", "v"] and a.missing.tolist() == [False, True, True, False]
+
+
+def test_tables_one_after_the_other_are_refused(tmp_path: Path) -> None:
+    assert "line 4: expected a row, found the header again" in refused(
+        tmp_path, "a,y\nu,p\nv,q\na,y\nu,q\n"
+    )
+
+
 def test_underscores_do_not_vanish(tmp_path: Path) -> None:
     found = read(tmp_path, "a,y\n1_11,p\n11_1,q\n1_11,p\n")
     assert found.features[0].levels == ["11_1", "1_11"]

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from irtheory.runs.files import InputError
 from irtheory.tables.columns import TableColumn
 from irtheory.tables.numbers import EXACT_WHOLE
-from irtheory.tables.place import shown
+from irtheory.tables.place import shortened, shown
 from irtheory.tables.read import Table
 
 MOST_CLASSES = 100
@@ -46,7 +46,9 @@ def features_of(table: Table, most_words: int) -> Features:
         InputError: fewer than two classes, too many or one for every row, or no usable column.
     """
     label = table.label
-    names, labels = np.unique(np.array(label.cells, dtype=object).astype(str), return_inverse=True)
+    names = label.levels
+    place = {name: number for number, name in enumerate(names)}
+    labels = np.array([place[cell] for cell in label.cells])
     if not 2 <= len(names) <= MOST_CLASSES:
         raise InputError(
             f"--label {label.name}: expected 2 to {MOST_CLASSES} classes, found {len(names)} in "
@@ -57,7 +59,7 @@ def features_of(table: Table, most_words: int) -> Features:
             f"--label {label.name}: expected classes that several rows share, found another one in "
             "every row"
         )
-    counts = zip(names, np.bincount(labels), strict=True)
+    counts = zip(map(shortened, names), np.bincount(labels), strict=True)
     notes = [f"{label.name}: the label, {_list([f'{name} {n}' for name, n in counts])}"]
     used = []
     for column in table.features:
@@ -66,7 +68,7 @@ def features_of(table: Table, most_words: int) -> Features:
         notes.append(f"{column.name}: {note}")
     if not used:
         raise table.place.error("expected a column that a tree can test, found none")
-    return Features(tuple(used), tuple(map(str, names)), labels, tuple(notes))
+    return Features(tuple(used), tuple(names), labels, tuple(notes))
 
 
 def described(column: TableColumn, most_words: int) -> tuple[bool, str]:

@@ -11,12 +11,17 @@ from irtheory.studies.table.study import Read, Result
 
 # Confusion matrices of more classes are in confusion.csv alone.
 MOST_CLASSES = 12
+# Tables of many columns have many notes.
+MOST_NOTES = 200
 
 
 def print_read(console: Console, found: Read) -> None:
     """What was done with the table, and what may be wrong with it."""
-    for note in found.notes:
+    notes = found.notes
+    for note in notes[:MOST_NOTES]:
         print_plain(console, f"· {note}")
+    if len(notes) > MOST_NOTES:
+        print_plain(console, f"· … and {len(notes) - MOST_NOTES} more notes, in result.json")
     for remark in found.table.remarks:
         print_plain(console, f"! {remark}")
 
