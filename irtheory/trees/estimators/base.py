@@ -35,7 +35,7 @@ class Training:
         targets: [m, k].
         weight: [m]; None where all weigh the same.
         loss: what nodes lose.
-        unit: what one unit of that loss is in scikit-learn's impurity, which is an average.
+        unit: the loss of one unit of weight that is 1 in scikit-learn's impurity.
     """
 
     coded: Coded
@@ -53,7 +53,7 @@ class Training:
     @property
     def price(self) -> float:
         """The price of a leaf, in units of the loss, at `ccp_alpha` = 1."""
-        return float(self.weights.sum()) / self.unit
+        return float(self.weights.sum()) * self.unit
 
 
 class TableTree(BaseEstimator):
@@ -175,5 +175,8 @@ def kept_rows(sample_weight: npt.ArrayLike | None, m: int) -> tuple[
     """The weights above 0 and which rows have them; None where all rows weigh the same."""
     if sample_weight is None:
         return None, np.ones(m, np.bool_)
-    weight = check_weights(sample_weight, m)
+    raw = np.asarray(sample_weight)
+    if raw.dtype.kind in "biuf" and not raw.any():
+        raise ValueError("sample_weight: expected a weight above 0, found that all are zero")
+    weight = check_weights(raw, m)
     return weight[weight > 0], weight > 0

@@ -43,7 +43,7 @@ def by_class(
         raise ValueError(f"class_weight: expected a dict, 'balanced' or None, found {setting!r}")
     product = own * factor[label]
     if not product.any():
-        raise ValueError("class_weight: expected a weight above 0, found only 0")
+        raise ValueError("class_weight: expected a weight above 0, found that all are zero")
     return product
 
 

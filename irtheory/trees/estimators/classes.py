@@ -38,12 +38,12 @@ def read_labels(y: Any) -> tuple[np.ndarray, Int[np.ndarray, " m"]]:
             )
         if isinstance(label, float) and np.isinf(label):
             raise ValueError(f"y: expected labels, found inf in row {row}")
-    check_classification_targets(labels)
     try:
         classes, label = np.unique(labels, return_inverse=True)
     except TypeError:
         kinds = sorted({type(label).__name__ for label in labels.tolist()})
         raise ValueError(f"y: expected labels of one kind, found {' and '.join(kinds)}") from None
+    check_classification_targets(labels)
     return classes, label.astype(np.int64)
 
 

@@ -141,13 +141,14 @@ class CodedColumn:
             return f"{name} not missing", f"{name} missing"
         if not self.others and self.missing == "low":
             return f"{name} missing", f"{name} not missing"
-        if len(below) > MOST_LISTED >= len(above):
-            return f"{name} is not {_listed(above)}", f"{name} is {_listed(above)}"
+        if len(self.others) > MOST_LISTED and len(self.words) == 1:
+            rest = f"neither {above[0]} nor missing" if len(above) > 1 else f"not {above[0]}"
+            return f"{name} is {rest}", f"{name} is {_listed(above)}"
         return f"{name} is {_listed(below)}", f"{name} is {_listed(above)}"
 
 
 # Words of a branch that are listed; a longer list reads as what it is not.
-MOST_LISTED = 6
+MOST_LISTED = 4
 
 
 def _listed(words: list[str]) -> str:

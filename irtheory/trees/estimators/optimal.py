@@ -14,7 +14,7 @@ from irtheory.trees.estimators.base import Training
 from irtheory.trees.estimators.class_weight import ClassWeight
 from irtheory.trees.estimators.classes import TreeOfClasses
 from irtheory.trees.estimators.losses import Loss
-from irtheory.trees.estimators.settings import check_alpha, check_choice
+from irtheory.trees.estimators.settings import check_alpha, check_choice, check_share
 from irtheory.trees.estimators.values import TreeOfValues
 from irtheory.trees.exact.solver import ExactFit, check_limits, check_settings, fit_exact_tree
 
@@ -24,12 +24,20 @@ _CRITERIA: dict[str, Loss] = {
     "entropy": "entropy",
 }
 
+# Copies of a sample on average, where they stand for its weight, and in all; at least so many.
+_COPIES = 1024
+_MOST_COPIES = 2**18
+_FEWEST_COPIES = 4
+# Rounding in a share of a weight.
+_ROUNDING = 1e-12
+
 
 def _check(model: Any, cost: Any) -> None:
     check_whole("n_bins", model.n_bins, 2)
     check_settings(model.max_depth, cost, model.min_samples_leaf, model.threads)
     check_limits(model.time_limit, model.max_memory)
     check_alpha(model.ccp_alpha)
+    check_share("min_weight_fraction_leaf", model.min_weight_fraction_leaf)
     if model.max_leaf_nodes is not None:
         check_whole("max_leaf_nodes", model.max_leaf_nodes, 1)
         if model.ccp_alpha:
@@ -38,39 +46,65 @@ def _check(model: Any, cost: Any) -> None:
 
 def _searched(model: Any, training: Training) -> ExactFit:
     """The optimal tree on codes; also sets the attributes that tell how it was found."""
+    codes, targets, weight, least = _with_least_weight(model, training)
     settings: dict[str, Any] = {
         "cost": training.loss,
-        "min_samples_leaf": model.min_samples_leaf,
+        "sample_weight": weight,
+        "min_samples_leaf": least,
         "time_limit": model.time_limit,
-        "sample_weight": training.weight,
         "threads": model.threads,
         "max_memory": model.max_memory,
     }
-    codes = training.coded.codes
     if model.max_leaf_nodes is not None:
         from irtheory.trees.exact.path import fit_exact_tree_of_size
 
         sizes = (model.max_depth, model.max_leaf_nodes)
-        fit = fit_exact_tree_of_size(codes, training.targets, *sizes, **settings)
+        fit = fit_exact_tree_of_size(codes, targets, *sizes, **settings)
     else:
-        if model.ccp_alpha:
-            settings["leaf_penalty"] = model.ccp_alpha * training.price
-        fit = fit_exact_tree(codes, training.targets, model.max_depth, **settings)
-    model.loss_, model.lower_bound_, model.status_ = fit.loss, fit.lower_bound, fit.status
+        penalty = model.ccp_alpha * training.price
+        fit = fit_exact_tree(codes, targets, model.max_depth, leaf_penalty=penalty, **settings)
+    model.loss_, model.objective_ = fit.loss, fit.objective
+    model.lower_bound_, model.status_ = fit.lower_bound, fit.status
     return fit
+
+
+def _with_least_weight(
+    model: Any, training: Training
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, int]:
+    """Codes, targets, weights and the least samples of a leaf, so that it holds its share.
+
+    The search counts samples. Where they have weights, each stands for a number of copies about
+    in proportion, which share its weight: the loss stays what it is.
+    """
+    codes, targets, weight = training.coded.codes, training.targets, training.weight
+    share, least = float(model.min_weight_fraction_leaf), int(model.min_samples_leaf)
+    if share == 0 or weight is None:
+        counted = int(np.ceil(share * len(targets) * (1 - _ROUNDING)))
+        return codes, targets, weight, max(least, counted)
+    if least > 1:
+        raise ValueError(
+            f"min_samples_leaf: expected 1 where min_weight_fraction_leaf is given, found {least}"
+        )
+    steps = max(_FEWEST_COPIES * len(weight), min(_COPIES * len(weight), _MOST_COPIES))
+    copies = np.maximum(np.rint(weight / weight.sum() * steps), 1).astype(np.int64)
+    counted = int(np.ceil(share * copies.sum() * (1 - _ROUNDING)))
+    own = (weight / copies).repeat(copies)
+    return codes.repeat(copies, axis=0), targets.repeat(copies, axis=0), own, counted
 
 
 def _path(model: Any, training: Training) -> Bunch:
     from irtheory.trees.exact.path import optimal_tree_path
 
+    codes, targets, weight, least = _with_least_weight(model, training)
     path = optimal_tree_path(
-        training.coded.codes,
-        training.targets,
+        codes,
+        targets,
         model.max_depth,
         cost=training.loss,
-        sample_weight=training.weight,
-        min_samples_leaf=model.min_samples_leaf,
+        sample_weight=weight,
+        min_samples_leaf=least,
         time_limit=model.time_limit,
+        max_memory=model.max_memory,
         threads=model.threads,
     )
     return Bunch(
@@ -98,6 +132,9 @@ class OptimalTreeRegressor(TreeOfValues):
         time_limit: seconds after which the best tree known is taken; None is no limit.
         threads: threads of the search; None takes the machine's cores.
         max_memory: bytes that the search may take; None is a share of what is free.
+        min_weight_fraction_leaf: share of the total weight that a leaf must hold. Where samples
+            have weights, these are rounded for this rule (not for the loss), by at most 1/1024
+            of their mean, or ⅛ of it beyond 2^16 samples.
         max_leaf_nodes: largest number of leaves; None is no limit.
         ccp_alpha: price of a leaf in scikit-learn's units: the tree has the least (impurity +
             ccp_alpha · leaves), the impurity being the squared error of the training samples,
@@ -107,8 +144,8 @@ class OptimalTreeRegressor(TreeOfValues):
         tree_: the `Tree`, with thresholds in the units of X; on the columns of `encoder_`
             where X holds words or missing values.
         loss_: its cost on the training data, a sum over samples by weight.
-        lower_bound_: proven lower bound on that cost over the class of trees; with
-            `ccp_alpha` on the cost and the price of the leaves, in the units of `loss_`.
+        objective_: `loss_` and, with `ccp_alpha`, the price of the leaves in its units.
+        lower_bound_: proven lower bound on the objective over the class of trees.
         status_: "optimal" or "time_limit".
         encoder_: how the columns of X become those that the tree tests.
         cut_columns_: names of the columns that were cut to fewer values than they have: the
@@ -130,6 +167,7 @@ class OptimalTreeRegressor(TreeOfValues):
         max_leaf_nodes: int | None = None,
         ccp_alpha: float = 0.0,
         max_memory: int | None = None,
+        min_weight_fraction_leaf: float = 0.0,
     ) -> None:
         """Keep the settings; `fit` checks them."""
         self.max_depth = max_depth
@@ -141,6 +179,7 @@ class OptimalTreeRegressor(TreeOfValues):
         self.max_leaf_nodes = max_leaf_nodes
         self.ccp_alpha = ccp_alpha
         self.max_memory = max_memory
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
 
     def fit(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
@@ -202,6 +241,9 @@ class OptimalTreeClassifier(TreeOfClasses):
         time_limit: seconds after which the best tree known is taken; None is no limit.
         threads: threads of the search; None takes the machine's cores.
         max_memory: bytes that the search may take; None is a share of what is free.
+        min_weight_fraction_leaf: share of the total weight that a leaf must hold. Where samples
+            have weights, these are rounded for this rule (not for the loss), by at most 1/1024
+            of their mean, or ⅛ of it beyond 2^16 samples.
         max_leaf_nodes: largest number of leaves; None is no limit.
         ccp_alpha: price of a leaf in scikit-learn's units: the tree has the least (impurity +
             ccp_alpha · leaves), the impurity of the training samples (share of errors, Gini, or
@@ -213,8 +255,8 @@ class OptimalTreeClassifier(TreeOfClasses):
         tree_: the `Tree`, with thresholds in the units of X and shares of the classes as
             values; on the columns of `encoder_` where X holds words or missing values.
         loss_: the criterion on the training data, a sum over samples by weight.
-        lower_bound_: proven lower bound on that loss over the class of trees; with
-            `ccp_alpha` on the loss and the price of the leaves, in the units of `loss_`.
+        objective_: `loss_` and, with `ccp_alpha`, the price of the leaves in its units.
+        lower_bound_: proven lower bound on the objective over the class of trees.
         status_: "optimal" or "time_limit".
         encoder_: how the columns of X become those that the tree tests.
         cut_columns_: names of the columns that were cut to fewer values than they have: the
@@ -236,6 +278,7 @@ class OptimalTreeClassifier(TreeOfClasses):
         ccp_alpha: float = 0.0,
         class_weight: ClassWeight = None,
         max_memory: int | None = None,
+        min_weight_fraction_leaf: float = 0.0,
     ) -> None:
         """Keep the settings; `fit` checks them."""
         self.max_depth = max_depth
@@ -247,6 +290,7 @@ class OptimalTreeClassifier(TreeOfClasses):
         self.max_leaf_nodes = max_leaf_nodes
         self.ccp_alpha = ccp_alpha
         self.max_memory = max_memory
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.class_weight: ClassWeight = class_weight
 
     def fit(
