@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,9 +85,11 @@ class CodeModel:
         tree = Tree.from_json(content["tree"])
         if (tree.n_features, tree.n_outputs) != (len(kept), classes):
             raise ValueError(f"tree: expected {len(kept)} codes and {classes} classes")
-        width = sum((1 if p.words is None else len(p.words)) + p.missing for p in matrix.parts)
+        width = len(matrix.names)
         settings, method = ArraySettings(dim=dim), method_named(METHOD)
-        network = build_network(torch.eye(2, width, dtype=torch.float64), classes, method, settings)
+        # The columns of this matrix do not matter: their scales are among the weights.
+        any_rows = torch.zeros(2, width, dtype=torch.float64)
+        network = build_network(any_rows, classes, method, settings)
         try:
             network.load_state_dict(load_file(weights))
         except (SafetensorError, RuntimeError, OSError) as error:
@@ -101,8 +105,8 @@ def _are_codes(kept: Any, dim: int) -> bool:
 
 def fit_codes(
     columns: Sequence[TableColumn], labels: np.ndarray, classes: int, settings: TableSettings
-) -> CodeModel:
-    """Train F, G and T on the rows to train on."""
+) -> tuple[CodeModel, list[str]]:
+    """Train F, G and T on the rows to train on; also remarks on cells that are far out."""
     matrix = Matrix.of(columns)
     batch = min(LARGEST, max(FEWEST, int(len(labels) * BATCH_SHARE)))
     own = ArraySettings(
@@ -113,5 +117,15 @@ def fit_codes(
         batch_size=batch,
         seed=settings.seed,
     )
-    fitted = fit_arrays(matrix.apply(columns), labels, classes, method_named(METHOD), own)
-    return CodeModel(matrix, fitted, own.dim, classes)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        # The method drops such codes.
+        warnings.filterwarnings("ignore", message=".*codes are constant")
+        fitted = fit_arrays(matrix.apply(columns), labels, classes, method_named(METHOD), own)
+    remarks = [_named(str(warning.message), matrix.names) for warning in caught]
+    return CodeModel(matrix, fitted, own.dim, classes), remarks
+
+
+def _named(message: str, names: Sequence[str]) -> str:
+    """A remark on a column of the matrix with the name of the column of the table."""
+    return re.sub(r"column (\d+)", lambda found: f"column '{names[int(found[1])]}'", message)

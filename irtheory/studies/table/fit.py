@@ -209,7 +209,7 @@ def _codes(
 ) -> Grown:
     from irtheory.studies.table.code_model import fit_codes  # loads torch
 
-    own = fit_codes(columns, labels, len(classes), settings)
+    own, remarks = fit_codes(columns, labels, len(classes), settings)
     fitted = own.fitted
     codes, _ = fitted.apply(own.matrix.apply(columns))
     counts = class_counts(fitted.tree, codes, labels, len(classes))
@@ -234,7 +234,7 @@ def _codes(
         to_key(short.tree, names, leaf_texts=list(texts.values()), test_names=wording),
         as_dot(short.tree, wording, texts),
         lambda ax: draw(short.tree, wording, texts, ax),
-        (fact,),
+        (fact, *remarks),
         {"depth": depth, "leaves": leaves, "codes": len(names), "codes_tested": used},
         {"network": own.shares, "tree on codes": own.tree_shares},
     )

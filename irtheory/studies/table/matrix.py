@@ -36,6 +36,11 @@ class Scaled:
     spread: float
     missing: bool
 
+    @property
+    def width(self) -> int:
+        """How many columns of the matrix it becomes."""
+        return (1 if self.words is None else len(self.words)) + self.missing
+
     @classmethod
     def of(cls, column: TableColumn) -> Scaled:
         """By the rows to train on."""
@@ -71,6 +76,11 @@ class Matrix:
     def of(cls, columns: Sequence[TableColumn]) -> Matrix:
         """By the rows to train on."""
         return cls(tuple(Scaled.of(column) for column in columns))
+
+    @property
+    def names(self) -> list[str]:
+        """The column of the table that each column of the matrix comes from."""
+        return [part.name for part in self.parts for _ in range(part.width)]
 
     def apply(self, columns: Sequence[TableColumn]) -> Float[np.ndarray, "m p"]:
         """The matrix of other rows with the same columns."""
