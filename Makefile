@@ -48,6 +48,7 @@ bench: .venv/.installed-dev  ## time trees, beside peers, and feature fidelity
 	@$(VENV_PYTHON) benchmarks/cart.py
 	@$(VENV_PYTHON) benchmarks/fidelity.py
 	@$(VENV_PYTHON) benchmarks/exact_trees.py
+	@$(VENV_PYTHON) benchmarks/exact_sequences.py
 
 clean:  ## remove everything that the other targets made
 	@rm -rf .venv runs site build dist .ruff_cache .pytest_cache .hypothesis ./*.egg-info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,8 @@ from irtheory.runs.commands import command
 from irtheory.runs.options import take
 from irtheory.studies.recovery.settings import RecoverRequest, RecoverySettings
 from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings
+from irtheory.studies.table.settings import PredictRequest, TableRequest, TableSettings
+from irtheory.tables.options import FileOptions, TableOptions
 from irvision.settings.requests import (
     CheckRequest,
     DoctorRequest,
@@ -52,6 +55,7 @@ def _root(
 @command(
     app,
     SimulateSettings,
+    TableOptions,
     SimulateRequest,
     examples=(
         "ira simulate --setting logistic --seeds 20",
@@ -64,6 +68,7 @@ def simulate(given: dict[str, Any]) -> int:
     Exit code 0: every assumption and promise holds; 1: one is broken; 2: bad input; 130: Ctrl-C.
     """
     settings, request = take(SimulateSettings, given), take(SimulateRequest, given)
+    settings = replace(settings, reading=take(TableOptions, given))
     if settings.widths is not None:
         from irtheory.studies.width.command import width_command
 
@@ -90,6 +95,46 @@ def recover(given: dict[str, Any]) -> int:
     from irtheory.studies.recovery.command import recover_command
 
     return recover_command(given)
+
+
+@command(
+    app,
+    TableSettings,
+    TableOptions,
+    TableRequest,
+    examples=(
+        "ira table docs/animals.csv --label type --index animal",
+        "ira table mine.csv --label kind --na 'NA,?' --method greedy --depth 5",
+    ),
+)
+def table(given: dict[str, Any]) -> int:
+    """Grow a tree from a CSV table, score it on held-out rows, and print it as a key.
+
+    Exit code 0: done; 2: bad input; 130: Ctrl-C.
+    """
+    from irtheory.studies.table.command import table_command
+
+    settings = replace(take(TableSettings, given), reading=take(TableOptions, given))
+    return table_command(settings, take(TableRequest, given))
+
+
+@command(
+    app,
+    PredictRequest,
+    FileOptions,
+    examples=(
+        "ira predict runs/animals new.csv",
+        "ira predict runs/animals new.csv --out named.csv",
+    ),
+)
+def predict(given: dict[str, Any]) -> int:
+    """Predict the class of every row of a CSV table with the tree of a run of ira table.
+
+    Exit code 0: done; 2: bad input; 130: Ctrl-C.
+    """
+    from irtheory.studies.table.predict import predict_command
+
+    return predict_command(take(PredictRequest, given), take(FileOptions, given))
 
 
 @command(

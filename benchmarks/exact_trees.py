@@ -1,91 +1,113 @@
-"""Exact trees side by side with pystreed, and warm sequences against cold solves.
+"""Exact trees beside other packages, through the estimators that people use.
 
-    python benchmarks/exact_trees.py [--quick] [--out FILE] [--data DIR]
+    python benchmarks/exact_trees.py [--quick] [--cases WORDS] [--depths DEPTHS] [--parts PARTS]
+                                     [--limit SECONDS] [--threads N] [--out FILE] [--data DIR]
 
-Both solvers run in this process, on the same data, with compiled kernels, one after the
-other; "face" is OptimalTreeRegressor. Every pair of losses must agree to 1e-9, every warm
-solve must be proven optimal.
+Peers are an extra: pip install -e '.[bench]'; what is not installed is left out.
+
+* `compare`: loss and seconds of one fit with one output, all solvers on one thread. A solver
+  that did not finish a case within the limit is not asked for deeper trees on the same data: it
+  counts as one that takes the limit.
+* `outputs`: eight outputs against one. `threads`: two threads against one, at depth 4.
+* `fresh`: the first fit in a new process whose kernels are already compiled.
+* `penalised`: imodels' trees, which have a price per leaf and no largest depth.
+
+Losses of exact solvers that finished must agree to 1e-9; otherwise the exit code is 1.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import time
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pystreed import STreeDRegressor
+from exact_peers import Outcome, Problem, Solver, Task, in_child, loss_of, measure, solvers
+from exact_report import ROOT, environment, geometric_mean, show, write_json
 from rich.console import Console
-from rich.table import Table
 
 from irtheory.trees.compile import warm_up
+
+SIZES = ((500, 32), (1000, 64), (2000, 64), (500, 128), (2000, 128), (5000, 200))
+FILES = ("anneal", "vote", "mushroom", "tic-tac-toe")
+TASKS: tuple[Task, ...] = ("classification", "regression")
+DEPTHS = (2, 3, 4, 5)
+PARTS = ("compare", "outputs", "threads", "fresh", "penalised")
+QUICK_COLUMNS, QUICK_LIMIT = 64, 20.0
+PENALTIES = (0.05, 0.01, 0.005)
+FRESH = """
+import time
+start = time.perf_counter()
+import numpy as np
 from irtheory.trees.estimators import OptimalTreeRegressor
-from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver, fit_exact_tree
-
-ROOT = Path(__file__).resolve().parents[1]
-SIZES = ((500, 32), (1000, 64), (2000, 64), (500, 128), (2000, 128))
-FILES = ("anneal", "vote", "mushroom")
-SEQUENCES = (
-    (500, 32, 4, 3),
-    (500, 32, 8, 4),
-    (1000, 64, 4, 3),
-    (1000, 64, 8, 4),
-    (2000, 64, 4, 3),
-    (2000, 128, 4, 3),
-)
-SLOW = 5.0  # seconds above which a case is timed once instead of thrice
-STEPS = 300
+imported = time.perf_counter()
+rng = np.random.default_rng(0)
+codes, targets = rng.integers(0, 2, (1000, 64)), rng.normal(size=1000)
+ready = time.perf_counter()
+OptimalTreeRegressor({depth}).fit(codes, targets)
+first = time.perf_counter()
+OptimalTreeRegressor({depth}).fit(codes, targets)
+print(imported - start, first - ready, time.perf_counter() - first)
+"""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Seconds of one problem: ours with one and eight outputs, pystreed and the face with one."""
+class Case:
+    """One problem, task and depth, with the outcome of every solver."""
 
-    case: str
+    name: str
+    task: Task
     depth: int
-    ours: float
-    ours_8: float
-    pystreed: float
-    face: float
+    outcomes: dict[str, Outcome]
+    exact: dict[str, bool]
 
     @property
-    def to_peer(self) -> float:
-        """Our time over the peer's."""
-        return self.ours / self.pystreed
+    def ours(self) -> Outcome:
+        """What this project did."""
+        return self.outcomes["ira"]
 
     @property
-    def face_to_peer(self) -> float:
-        """Our time through scikit-learn's interface over the peer's."""
-        return self.face / self.pystreed
+    def best_peer(self) -> tuple[str, Outcome] | None:
+        """The fastest exact peer; one that did not finish took at least the limit."""
+        peers = [
+            (name, outcome)
+            for name, outcome in self.outcomes.items()
+            if self.exact[name] and name != "ira" and not outcome.error
+        ]
+        return min(peers, key=lambda peer: peer[1].seconds) if peers else None
 
     @property
-    def to_one_output(self) -> float:
-        """Our time with eight outputs over that with one."""
-        return self.ours_8 / self.ours
+    def ratio(self) -> float | None:
+        """Our time over that of the best exact peer; None if neither finished."""
+        peer = self.best_peer
+        if peer is None or not (self.ours.finished or peer[1].finished):
+            return None
+        return self.ours.seconds / peer[1].seconds
 
-
-@dataclass(frozen=True)
-class Sequence:
-    """Seconds of a cold solve and of the median warm step of one gradient descent."""
-
-    case: str
-    depth: int
-    cold: float
-    step: float
-    slowest_step: float
-    optimal: bool
-
-    @property
-    def ratio(self) -> float:
-        """Median warm step over cold solve."""
-        return self.step / self.cold
+    def disagreement(self) -> str | None:
+        """Solvers whose proven optimum is not ours, or whose tree is better than it."""
+        ours = self.ours
+        if not ours.finished or ours.loss is None:
+            return None
+        slack = 1e-9 * (1.0 + ours.loss)
+        wrong = [
+            f"{name} {o.loss}"
+            for name, o in self.outcomes.items()
+            if o.loss is not None
+            and (
+                o.loss < ours.loss - slack
+                or (self.exact[name] and o.finished and o.loss > ours.loss + slack)
+            )
+        ]
+        return (
+            f"{self.name}, {self.task}, depth {self.depth}: ira {ours.loss}, " + (", ".join(wrong))
+            if wrong
+            else None
+        )
 
 
 def planted(rng: np.random.Generator, codes: np.ndarray, k: int) -> np.ndarray:
@@ -94,179 +116,269 @@ def planted(rng: np.random.Generator, codes: np.ndarray, k: int) -> np.ndarray:
     return rng.normal(size=(8, k))[leaf] + 0.5 * rng.normal(size=(len(codes), k))
 
 
-def problems(data: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, codes m × n, targets m × 8) of every case."""
+def problems(data: Path) -> Iterator[Problem]:
+    """Noise and planted trees of every size, then the files; values have eight columns."""
     for m, n in SIZES:
         rng = np.random.default_rng([m, n])
         codes = rng.integers(0, 2, (m, n))
-        yield f"noise {m} × {n}", codes, rng.normal(size=(m, 8))
-        yield f"planted {m} × {n}", codes, planted(rng, codes, 8)
+        for kind, values in (
+            ("noise", rng.normal(size=(m, 8))),
+            ("planted", planted(rng, codes, 8)),
+        ):
+            labels = (values[:, 0] > np.median(values[:, 0])).astype(int)
+            yield Problem(f"{kind} {m} × {n}", codes, labels, values)
     for name in FILES:
-        codes = np.loadtxt(data / f"{name}.txt", dtype=int)[:, 1:]
+        table = np.loadtxt(data / f"{name}.txt", dtype=int)
+        labels, codes = table[:, 0], np.ascontiguousarray(table[:, 1:])
         rng = np.random.default_rng(0)
         linear = codes @ rng.normal(size=(codes.shape[1], 8))
-        yield (
-            f"{name} {len(codes)} × {codes.shape[1]}",
-            codes,
-            linear + rng.normal(size=linear.shape),
+        values = linear + rng.normal(size=linear.shape)
+        yield Problem(f"{name} {len(codes)} × {codes.shape[1]}", codes, labels, values)
+
+
+def wanted(name: str, task: str, depth: int, words: list[str]) -> bool:
+    """Whether a case has all words that were asked for, such as "mushroom" and "depth=3"."""
+    text = f"{name} {task} depth={depth}"
+    return all(word in text for word in words)
+
+
+def compare(options: argparse.Namespace, console: Console) -> Iterator[Case]:
+    """Every solver on every case that is asked for."""
+    for problem in problems(options.data):
+        if options.quick and problem.codes.shape[1] > QUICK_COLUMNS and problem.name[0] in "np":
+            continue
+        for task in TASKS:
+            beyond: set[str] = set()
+            for depth in options.depths:
+                if wanted(problem.name, task, depth, options.cases):
+                    case = one_case(problem, task, depth, options, beyond)
+                    describe(case, console)
+                    yield case
+
+
+def one_case(
+    problem: Problem, task: Task, depth: int, options: argparse.Namespace, beyond: set[str]
+) -> Case:
+    """All solvers but those beyond their limit, which takes up those that reach it here."""
+    outcomes, exact = {}, {}
+    for solver in solvers(task, options.threads):
+        exact[solver.name] = solver.exact
+        if solver.name in beyond:
+            outcomes[solver.name] = Outcome(options.limit, None, False, "not run")
+            continue
+        outcome = measure(solver, problem, task, depth, options.limit)
+        outcomes[solver.name] = outcome
+        if not outcome.finished:
+            beyond.add(solver.name)
+    return Case(problem.name, task, depth, outcomes, exact)
+
+
+def describe(case: Case, console: Console) -> None:
+    """One line: seconds and loss of every solver."""
+    parts = []
+    for name, o in case.outcomes.items():
+        seconds = seconds_of(o) + ("" if o.error else " s")
+        loss = o.error or ("no tree" if o.loss is None else f"loss {o.loss:.6g}")
+        parts.append(f"{name} {seconds}, {loss}")
+    ratio = "" if case.ratio is None else f" [{case.ratio:.2f}]"
+    console.print(f"{case.name}, {case.task}, depth {case.depth}{ratio}: " + "; ".join(parts))
+
+
+def ours_only(
+    options: argparse.Namespace, depths: tuple[int, ...], change: str
+) -> Iterator[tuple[Any, ...]]:
+    """(case, task, depth, seconds, seconds after the change, ratio) of this project alone."""
+    tasks: tuple[Task, ...] = ("regression",) if change == "outputs" else TASKS
+    for problem in problems(options.data):
+        if options.quick and problem.codes.shape[1] > QUICK_COLUMNS and problem.name[0] in "np":
+            continue
+        for task in tasks:
+            for depth in depths:
+                if not wanted(problem.name, task, depth, options.cases):
+                    continue
+                one = measure(ours_on(task, 1), problem, task, depth, options.limit)
+                threads, outputs = (1, 8) if change == "outputs" else (2, 1)
+                other = measure(
+                    ours_on(task, threads), problem, task, depth, options.limit, outputs
+                )
+                if one.finished and other.finished:
+                    ratio = other.seconds / one.seconds
+                    yield (problem.name, task, depth, one.seconds, other.seconds, ratio)
+
+
+def ours_on(task: Task, threads: int) -> Solver:
+    """This project's estimator."""
+    return solvers(task, threads)[0]
+
+
+def fresh() -> list[tuple[Any, ...]]:
+    """(depth, seconds of the imports, of the first fit, of the second) in new processes."""
+    rows = []
+    for depth in DEPTHS[:3]:
+        command = [sys.executable, "-c", FRESH.format(depth=depth)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        rows.append((depth, *(float(word) for word in done.stdout.split())))
+    return rows
+
+
+def penalised_trees(options: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
+    """(case, penalty, seconds, loss, leaves, depth) of imodels beside our least loss there."""
+    from exact_peers import penalised
+
+    for problem in problems(options.data):
+        if problem.name[0] in "np" or not wanted(problem.name, "classification", 0, options.cases):
+            continue
+        for penalty in PENALTIES:
+            shape: list[int] = []
+            x, y = problem.codes, problem.labels
+            model = penalised(penalty, options.limit)
+            peer = in_child(lambda m=model, x=x, y=y: penalised_fit(m, x, y), options.limit)
+            leaves, depth = (int(word) for word in peer.note.split())
+            shape += [leaves, depth]
+            solver = ours_on("classification", options.threads)
+            mine = measure(solver, problem, "classification", max(depth, 1), options.limit)
+            yield (problem.name, penalty, peer.seconds, peer.loss, *shape, mine.seconds, mine.loss)
+
+
+def penalised_fit(model: Any, x: np.ndarray, y: np.ndarray) -> Outcome:
+    """The second fit of a process, so that no kernel is loaded in it; the note has its shape."""
+    import time
+
+    model.fit(x[:50], y[:50])
+    start = time.perf_counter()
+    model.fit(x, y)
+    seconds = time.perf_counter() - start
+    shape = f"{model.n_leaves_} {model.estimator_.get_depth()}"
+    loss = loss_of(model.predict(x), y, "classification")
+    return Outcome(seconds, loss, bool(model.optimal_), shape)
+
+
+def print_comparison(cases: list[Case], console: Console) -> dict[str, Any]:
+    """The table of all cases and what it comes to."""
+    rows, names = [], list(dict.fromkeys(n for case in cases for n in case.outcomes))
+    lossy = [n for n in names if any(not case.exact.get(n, True) for case in cases)]
+    for case in cases:
+        row: list[Any] = [case.name, case.task[:5], case.depth]
+        for name in names:
+            outcome = case.outcomes.get(name)
+            row.append("" if outcome is None else seconds_of(outcome))
+        row.append("" if case.ratio is None else case.ratio)
+        row += [loss_text(case.outcomes.get(name)) for name in ("ira", *lossy)]
+        rows.append(tuple(row))
+    head = ("case", "task", "depth", *(f"{n}, s" for n in names), "ira / best exact")
+    show(console, "One fit", (*head, *(f"loss, {n}" for n in ("ira", *lossy))), rows)
+    ratios = [case.ratio for case in cases if case.ratio is not None]
+    means = {"all": geometric_mean(ratios)}
+    for task in TASKS:
+        for depth in DEPTHS:
+            chosen = [
+                c.ratio
+                for c in cases
+                if c.task == task and c.depth == depth and c.ratio is not None
+            ]
+            if chosen:
+                means[f"{task}, depth {depth}"] = geometric_mean(chosen)
+    show(console, "ira / best exact peer, geometric means", ("cases", "ratio"), [*means.items()])
+    slower = [c for c in cases if c.ratio is not None and c.ratio > 1]
+    for case in sorted(slower, key=lambda c: -(c.ratio or 0)):
+        name = case.best_peer[0] if case.best_peer else ""
+        console.print(
+            f"slower: {case.name}, {case.task}, depth {case.depth}: {case.ratio:.2f} × {name}"
         )
+    return {"geometric_means": means, "slower": len(slower), "compared": len(ratios)}
 
 
-def best_of_three(solve: Callable[[], Any]) -> tuple[float, Any]:
-    """Least seconds of three calls (of one, if that is slow) and the last result."""
-    seconds, result = [], None
-    for _ in range(3):
-        start = time.perf_counter()
-        result = solve()
-        seconds.append(time.perf_counter() - start)
-        if seconds[0] > SLOW:
-            break
-    return min(seconds), result
+def seconds_of(outcome: Outcome) -> str:
+    """Seconds, the limit that was reached, or that the solver failed."""
+    if outcome.error:
+        return "failed"
+    return f"{outcome.seconds:.3g}" if outcome.finished else f"> {outcome.seconds:.3g}"
 
 
-def peer(depth: int) -> STreeDRegressor:
-    """Pystreed on the same class of trees."""
-    return STreeDRegressor(
-        optimization_task="regression", max_depth=depth, max_num_nodes=2**depth - 1
-    )
+def loss_text(outcome: Outcome | None) -> str:
+    """A loss to six digits."""
+    return "" if outcome is None or outcome.loss is None else f"{outcome.loss:.6g}"
 
 
-def compare(case: str, codes: np.ndarray, targets: np.ndarray, depth: int) -> Comparison:
-    """Time both solvers on one problem; AssertionError if their losses differ."""
-    single = targets[:, 0]
-    ours, fit = best_of_three(lambda: fit_exact_tree(codes, single, depth))
-    ours_8, _ = best_of_three(lambda: fit_exact_tree(codes, targets, depth))
-    theirs, model = best_of_three(lambda: peer(depth).fit(codes, single))
-    face, ours_again = best_of_three(lambda: OptimalTreeRegressor(depth).fit(codes, single))
-    assert ours_again.tree_ == fit.tree, f"{case}, depth {depth}: the face finds another tree"
-    loss = float(((model.predict(codes) - single) ** 2).sum())
-    assert abs(fit.loss - loss) <= 1e-9 * loss, f"{case}, depth {depth}: {fit.loss} and {loss}"
-    return Comparison(case, depth, ours, ours_8, theirs, face)
-
-
-def descend(
-    codes: np.ndarray, labels: np.ndarray, solve: Callable[[np.ndarray], ExactFit]
-) -> Iterator[tuple[float, ExactFit, np.ndarray]]:
-    """Alternate gradient steps on Q(θ, ω), squared loss and linear G, with exact trees.
-
-    Yields seconds, fit and targets of every tree. The step is 0.9/β, β = 4 λ_max(ΦᵀΦ)/m.
-    """
-    m = len(codes)
-    phi = np.column_stack([np.ones(m), 2 * codes - 1])
-    beta = 4 * np.linalg.eigvalsh(phi.T @ phi / m)[-1]
-    shape = (phi.shape[1], labels.shape[1])
-    theta = 0.3 * np.random.default_rng(0).normal(size=shape)
-    for _ in range(STEPS):
-        outputs = phi @ theta
-        start = time.perf_counter()
-        fit = solve(outputs)
-        yield time.perf_counter() - start, fit, outputs
-        theta -= 0.9 / beta * 2 / m * (phi.T @ (2 * outputs - labels - fit.predictions))
-
-
-def follow(m: int, n: int, k: int, depth: int) -> Sequence:
-    """Solve one sequence warm, and its first problem cold."""
-    codes = np.random.default_rng([m, n, k]).integers(0, 2, (m, n))
-    leaf = codes[:, 0] * 4 + np.where(codes[:, 0], codes[:, 1], codes[:, 2]) * 2 + codes[:, 3]
-    steps = list(descend(codes, np.eye(k)[leaf % k], ExactTreeSolver(codes, depth).solve))
-    cold, _ = best_of_three(lambda: fit_exact_tree(codes, steps[0][2], depth))
-    seconds = np.array([step[0] for step in steps[10:]])
-    optimal = all(step[1].status == "optimal" for step in steps)
-    assert optimal, f"{m} × {n}, k = {k}, depth {depth}: a step was not proven optimal"
-    step, slowest = float(np.median(seconds)), float(seconds.max())
-    return Sequence(f"{m} × {n}, k = {k}", depth, cold, step, slowest, optimal)
-
-
-def geometric_mean(ratios: list[float]) -> float:
-    """Exponential of the mean logarithm."""
-    return float(np.exp(np.mean(np.log(ratios))))
-
-
-def environment() -> dict[str, Any]:
-    """Processor, cores and versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("numpy", "numba", "llvmlite", "pystreed")},
-    }
-
-
-def show(console: Console, title: str, head: tuple[str, ...], rows: list[tuple]) -> None:
-    """Print rows as a table, numbers to three significant digits."""
-    table = Table(*head, title=title)
-    for row in rows:
-        table.add_row(*(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row))
-    console.print(table)
-
-
-def is_quick(depth: int, columns: int) -> bool:
-    """Whether all solvers need less than about ten seconds in all."""
-    return depth == 3 or columns <= 32
-
-
-def run(quick: bool, data: Path, console: Console) -> dict[str, Any]:
-    """Run every case (the quick ones, if asked), print the tables, return what to write."""
-    compared = []
-    for (case, codes, targets), depth in ((p, d) for p in problems(data) for d in (3, 4)):
-        if not quick or is_quick(depth, codes.shape[1]):
-            compared.append(compare(case, codes, targets, depth))
-            console.print(f"{case}, depth {depth}: {compared[-1].to_peer:.3f} of pystreed's time")
-    followed = []
-    for m, n, k, depth in SEQUENCES:
-        if not quick or is_quick(depth, n):
-            followed.append(follow(m, n, k, depth))
-            console.print(f"{followed[-1].case}, depth {depth}: step/cold {followed[-1].ratio:.4f}")
-    means = {
-        "ours / pystreed": geometric_mean([c.to_peer for c in compared]),
-        "face / pystreed": geometric_mean([c.face_to_peer for c in compared]),
-        "face / fit_exact_tree": geometric_mean([c.face / c.ours for c in compared]),
-        "eight outputs / one": geometric_mean([c.to_one_output for c in compared]),
-        "warm step / cold": geometric_mean([s.ratio for s in followed]),
-    }
-    show(
-        console,
-        "Seconds, best of three",
-        (
-            *("case", "depth", "ours, k=1", "ours, k=8", "pystreed", "face, k=1"),
-            *("ours/pystreed", "face/pystreed", "k=8 / k=1"),
-        ),
-        [(*asdict(c).values(), c.to_peer, c.face_to_peer, c.to_one_output) for c in compared],
-    )
-    show(
-        console,
-        f"Seconds, {STEPS} gradient steps",
-        ("case", "depth", "cold", "median step", "slowest step", "all optimal", "step/cold"),
-        [(*asdict(s).values(), s.ratio) for s in followed],
-    )
-    show(console, "Geometric means", ("ratio", "value"), list(means.items()))
-    return {
+def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """All parts that are asked for; results are written after every case."""
+    results: dict[str, Any] = {
         "environment": environment(),
-        "quick": quick,
-        "compared": [asdict(c) for c in compared],
-        "sequences": [asdict(s) for s in followed],
-        "geometric_means": means,
+        "quick": options.quick,
+        "limit": options.limit,
+        "threads": options.threads,
     }
+    if "compare" in options.parts:
+        cases: list[Case] = []
+        for case in compare(options, console):
+            cases.append(case)
+            results["cases"] = [asdict(c) for c in cases]
+            write_json(options.out, results)
+        results["summary"] = print_comparison(cases, console)
+        results["disagreements"] = [text for c in cases if (text := c.disagreement())]
+    head = ("case", "task", "depth", "before, s", "after, s", "after / before")
+    for part, depths, title in (
+        ("outputs", (3, 4), "Eight outputs against one"),
+        ("threads", (4,), "Two threads against one"),
+    ):
+        if part in options.parts:
+            rows = list(ours_only(options, depths, part))
+            show(console, title, head, rows)
+            mean = geometric_mean([row[-1] for row in rows])
+            console.print(f"geometric mean {mean:.3f}")
+            results[part] = {"rows": rows, "geometric_mean": mean}
+    if "fresh" in options.parts:
+        results["fresh"] = fresh()
+        head = ("depth", "imports, s", "first fit, s", "second fit, s")
+        show(console, "A new process, 1000 × 64", head, results["fresh"])
+    if "penalised" in options.parts:
+        rows = list(penalised_trees(options))
+        results["penalised"] = rows
+        head = ("case", "penalty", "imodels, s", "loss", "leaves", "depth", "ira, s", "loss")
+        show(console, "imodels, and ira at the depth of its tree", head, rows)
+    return results
 
 
-def main() -> None:
-    """Parse the options, run, and write the results as JSON."""
+def parsed() -> argparse.Namespace:
+    """The options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="skip what takes over 10 s")
+    parser.add_argument("--quick", action="store_true", help="small cases, depths 2 and 3")
+    parser.add_argument(
+        "--cases",
+        default="",
+        help="only cases with all of these words, split by commas: mushroom,depth=3",
+    )
+    parser.add_argument("--depths", help="depths of `compare`: 2,3,4,5 (quick: 2,3)")
+    parser.add_argument("--parts", default=",".join(PARTS), help="which of " + ", ".join(PARTS))
+    parser.add_argument("--limit", type=float, help="seconds a fit may take (120, quick 20)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of ira in `compare`")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/exact_trees.json")
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data/binary")
     options = parser.parse_args()
-    console = Console()
+    options.cases = [word for word in options.cases.split(",") if word]
+    options.parts = options.parts.split(",")
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"--parts: expected {', '.join(PARTS)}, found {', '.join(sorted(unknown))}")
+    if options.depths is None:
+        options.depths = "2,3" if options.quick else "2,3,4,5"
+    options.depths = [int(word) for word in options.depths.split(",")]
+    if options.limit is None:
+        options.limit = QUICK_LIMIT if options.quick else 120.0
+    return options
+
+
+def main() -> None:
+    """Run, write the results as JSON, and say which losses differ."""
+    options = parsed()
+    console = Console(width=200)
     console.print(f"kernels ready after {warm_up():.1f} s")
-    results = run(options.quick, options.data, console)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = options.out.with_suffix(".partial")
-    temporary.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(options.out)
+    results = run(options, console)
+    write_json(options.out, results)
     console.print(f"wrote {options.out}")
+    for text in results.get("disagreements", []):
+        console.print(f"LOSSES DIFFER: {text}")
+    if results.get("disagreements"):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ from irtheory.trees.short_tree import class_counts, shorten
 _validate: Any = validate_data
 # The paper stops at the second epoch whose validation accuracy falls.
 DROPS = 2
+# Whole numbers up to here are exact in double precision.
+EXACT = 2**53
 OnEpoch = Callable[[Epoch, Intersection], None]
 
 
@@ -43,8 +45,10 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
 
     G∘q∘F is trained toward the labels and toward T, which is grown on the codes q(F(x)) after
     every epoch (Algorithm 1). `predict` uses G, `predict_tree` uses T, and `transform` returns the
-    codes. Columns are standardised internally; binary columns need no preparation. Equal settings,
-    data and `random_state` give equal results on CPU.
+    codes. Columns are standardised internally, whatever their units and offsets; binary columns
+    need no preparation. A warning names the column of a cell that is too far out to count as it is
+    (`irtheory.intersection.scaling`). Equal settings, data and `random_state` give equal results on
+    CPU.
 
     Args:
         n_features: d, number of codes to learn; "ira" drops those that come out constant.
@@ -125,10 +129,12 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         """Train F, G and T on X [m, p] and class labels y [m].
 
         Raises:
-            ValueError: X is not a finite numeric array, y does not hold one label for each row or
-                has only one class, or a setting is out of range.
+            ValueError: X is not a finite numeric array, whole numbers in it are too large to be
+                told apart, y does not hold one label for each row or has only one class, or a
+                setting is out of range.
             FloatingPointError: training diverged.
         """
+        _check_exact(X)
         x, labels = _validate(self, X, y, dtype=np.float64, ensure_min_samples=2)
         settings, method = self._settings(len(x)), self._method()
         check_classification_targets(labels)
@@ -243,6 +249,7 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
     def _apply(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Kept codes of X and the probabilities of G."""
         check_is_fitted(self)
+        _check_exact(X)
         return self._fitted.apply(_validate(self, X, dtype=np.float64, reset=False))
 
     def _likeliest(self, probabilities: Float[np.ndarray, "m k"]) -> np.ndarray:
@@ -257,6 +264,28 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _check_exact(X: Any) -> None:
+    """Refuse whole numbers that double precision would merge, naming the column."""
+    names = list(X.columns) if hasattr(X, "columns") and hasattr(X, "__getitem__") else None
+    columns = [X] if names is None else [X[name] for name in names]
+    for number, column in enumerate(columns):
+        try:
+            found = np.asarray(column)
+        except ValueError:  # rows of unequal length, which scikit-learn refuses
+            return
+        if found.dtype.kind not in "iu" or not found.size:
+            continue
+        merged = (found > EXACT) | (found < -EXACT)
+        if merged.any():
+            at = np.argwhere(merged)[0]
+            where = at[1] if names is None and len(at) > 1 else number
+            label = where if names is None else repr(names[number])
+            raise ValueError(
+                f"X: expected whole numbers up to 2^53, which double precision tells apart, found "
+                f"{found[tuple(at)]} in column {label}; subtract an offset from the column"
+            )
 
 
 def held_out(

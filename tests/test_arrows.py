@@ -17,12 +17,15 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "irtheory": [
         {"checks", "lazy"},
+        {"intervals"},
         {"runs", "trees", "fidelity"},
+        {"tables"},
         {"intersection", "propositions", "problems"},
-        {"studies", "estimators"},
+        {"estimators"},
+        {"studies"},
     ],
     "irtheory.propositions": [{"tangent"}, {"objectives"}, {"solvers"}, {"certificates"}],
-    "irtheory.studies": [{"simulate", "recovery"}, {"width"}],
+    "irtheory.studies": [{"simulate", "recovery", "table"}, {"width"}],
     "irtheory.trees": [
         {"checks", "choices", "kernels", "serialise"},
         {"tree"},

@@ -324,3 +324,56 @@ def test_not_fitted(name):
         getattr(IntersectionClassifier(), name)(X)
     with pytest.raises(NotFittedError):
         IntersectionClassifier().key()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda x: x * 1e200, lambda x: x * 1e-300, lambda x: np.round(x * 10) + 1e14],
+)
+def test_units_and_offsets_do_not_matter(change):
+    model = IntersectionClassifier(**SMALL, random_state=0).fit(change(X), Y)
+    assert model.score(change(X), Y) > 0.9 and model.score_tree(change(X), Y) > 0.9
+
+
+def test_a_cell_far_out_is_told_in_training_and_counts_in_prediction(iris):
+    broken = X.copy()
+    broken[3, 1] = 1e200
+    with pytest.warns(UserWarning, match="1 of 150 cells in column 1"):
+        model = IntersectionClassifier(**SMALL, random_state=0).fit(broken, Y)
+    assert model.score(X, Y) > 0.9
+    for cell in (1e39, -1e39, 1.7e308):
+        far = X.copy()
+        far[:, 2] = cell
+        assert np.isfinite(iris.predict_proba(far)).all()
+        large = np.where(cell > 0, 1000.0, -1000.0)
+        near = np.column_stack([X[:, :2], np.full(150, large), X[:, 3:]])
+        assert (iris.predict(far) == iris.predict(near)).mean() > 0.95
+
+
+def test_whole_numbers_that_double_precision_merges_are_refused(iris):
+    large = (X * 10).astype(np.int64)
+    large[:, 2] += 2**60
+    with pytest.raises(ValueError, match=r"X: expected whole numbers up to 2\^53.* in column 2"):
+        IntersectionClassifier(**SMALL).fit(large, Y)
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(c=large[:, 2])
+    with pytest.raises(ValueError, match="in column 'c'"):
+        IntersectionClassifier(**SMALL).fit(frame, Y)
+    with pytest.raises(ValueError, match="in column 2"):
+        iris.predict(large)
+    IntersectionClassifier(**SMALL, random_state=0).fit(large - [0, 0, 2**60, 0], Y)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [None, np.array([object()] * 150), np.where(Y == "setosa", None, Y), [["a"], ["b", "c"]] * 75],
+)
+def test_labels_that_are_none_are_named(labels):
+    with pytest.raises(ValueError, match="y"):
+        IntersectionClassifier(**SMALL).fit(X, labels)
+
+
+def test_labels_of_torch_and_booleans():
+    side = Y == "setosa"
+    for labels in (torch.tensor(side), side.tolist(), pd.Series(side)):
+        model = IntersectionClassifier(**SMALL, random_state=0).fit(X, labels)
+        assert model.classes_.tolist() == [False, True] and model.score(X, labels) > 0.9

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +10,10 @@ from torch import Tensor
 
 from irtheory.fidelity.inputs import count_dtype
 from irtheory.fidelity.pairs import Draw, FeatureBlocks, halves
+from irtheory.intervals import SHARE, Interval, centred_interval
 
 # Streams of one seed, so that asking for one kind of draw does not change the other.
 PERMUTATIONS, RESAMPLES = 0, 1
-PERCENTILES = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,12 @@ def permutation_null(blocks: FeatureBlocks, draws: int, seed: int) -> Null:
     return Null(float(np.mean(scores)), float(np.std(scores, ddof=1)) if draws > 1 else None)
 
 
-def bootstrap_interval(
-    blocks: FeatureBlocks, score: float, draws: int, seed: int
-) -> tuple[float, float]:
+def bootstrap_interval(blocks: FeatureBlocks, score: float, draws: int, seed: int) -> Interval:
     """95% bootstrap interval about the score, samples drawn with replacement as weights.
 
     Resampling raises the maxima in the score, so the percentiles are shifted by the difference
-    between the score and the mean over resamples. (How much maxima add to the score itself is
-    shown by the null.)
+    between the score and the mean over resamples, and cut at 0 and 1. (How much maxima add to the
+    score itself is shown by the null.)
     """
     rng = np.random.default_rng([seed, RESAMPLES])
     m, device = len(blocks.annotation.positive), blocks.features.device
@@ -65,10 +62,4 @@ def bootstrap_interval(
     weights = torch.from_numpy(counts).to(device, count_dtype(m))
     resamples = [_weighting(w) for w in weights]
     scores = np.array([half.score for half in halves(blocks, resamples)])
-    return percentile_interval(scores + (score - scores.mean()))
-
-
-def percentile_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """The 2.5 and 97.5 percentiles."""
-    low, high = np.percentile(values, PERCENTILES)
-    return float(low), float(high)
+    return centred_interval(score, scores, SHARE)

@@ -41,7 +41,8 @@ class FeatureFidelity:
         null_mean: mean score with the rows of f shuffled; None unless asked for.
         null_sd: standard deviation of these scores; None below two draws.
         adjusted: (score − null_mean) / (1 − null_mean); None unless a null is asked for.
-        interval: 95% bootstrap interval over samples, centred on the score, or None.
+        interval: 95% bootstrap interval over samples, centred on the score and cut at 0 and 1, or
+            None.
     """
 
     score: float

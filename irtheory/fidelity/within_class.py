@@ -23,10 +23,8 @@ from irtheory.fidelity.inputs import (
     finite_matrix,
     same_length,
 )
-from irtheory.fidelity.null import percentile_interval
 from irtheory.fidelity.ranks import auc_excess, midranks
-
-Interval = tuple[float, float]
+from irtheory.intervals import DIFFERENCE, SHARE, Interval, percentile_interval
 
 
 @dataclass(frozen=True)
@@ -238,11 +236,13 @@ def _summary(pairs: list[_Pair], bootstrap: int, seed: int) -> WithinClassRecove
         f1_column=np.array([p.f1_column for p in pairs], dtype=np.int64),
         f1_excess=excess,
         mean_auc=float(auc.mean()) if pairs else float("nan"),
-        auc_interval=_interval(auc, resamples),
+        auc_interval=_interval(auc, resamples, SHARE),
         mean_f1_excess=float(excess.mean()) if pairs else float("nan"),
-        f1_excess_interval=_interval(excess, resamples),
+        f1_excess_interval=_interval(excess, resamples, DIFFERENCE),
     )
 
 
-def _interval(scores: npt.NDArray, resamples: npt.NDArray | None) -> Interval | None:
-    return None if resamples is None else percentile_interval(scores[resamples].mean(1))
+def _interval(
+    scores: npt.NDArray, resamples: npt.NDArray | None, within: Interval
+) -> Interval | None:
+    return None if resamples is None else percentile_interval(scores[resamples].mean(1), within)

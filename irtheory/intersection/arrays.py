@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float, Int, Num, UInt8
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from irtheory.checks import check_whole
 from irtheory.intersection.array_settings import ArraySettings, default_range
 from irtheory.intersection.choices import Range
 from irtheory.intersection.engine import Batches, Intersection
 from irtheory.intersection.epoch import Epoch
 from irtheory.intersection.final_tree import final_tree
 from irtheory.intersection.growers import Grower
-from irtheory.intersection.layers import Standardise, make_head, representation
+from irtheory.intersection.layers import make_head, representation
 from irtheory.intersection.methods import Method
 from irtheory.intersection.network import Collected, Network, collect
 from irtheory.intersection.quantize import UniformQuantizer
+from irtheory.intersection.scaling import FAR, ColumnScale
 from irtheory.trees.tree import Tree
 
 # Default number of epochs: enough for this many steps, and at least this many epochs.
@@ -64,7 +68,7 @@ class Fitted:
         return self._collected(x).codes.cpu().numpy()
 
     def _collected(self, x: Num[np.ndarray, "m p"]) -> Collected:
-        _check_inputs(x, self.width)
+        x = _check_inputs(x, self.width)
         inputs = _inputs(x, next(self.network.parameters()).device)
         unknown = torch.zeros(len(inputs), dtype=torch.int64, device=inputs.device)
         return collect(self.network, in_order(inputs, unknown)(0))
@@ -94,15 +98,29 @@ def in_order(x: Tensor, y: Tensor) -> Batches:
 def build_network(
     x: Float[Tensor, "m p"], classes: int, method: Method, settings: ArraySettings
 ) -> Network:
-    """New F, q and G with weights drawn from torch's random state; F first standardises by `x`."""
-    standardise = Standardise.of(x)
+    """New F, q and G with weights drawn from torch's random state; F first scales the columns.
+
+    Cells that are too far out to count as they are raise a warning that names their column.
+    """
+    scale = ColumnScale.of(x)
+    _warn_of_outliers(scale, x)
     f = representation(
         x.shape[1], settings.hidden, settings.dim, settings.activation, settings.dropout
     )
     depth, levels = settings.depth(classes), 2**settings.bits
     g = make_head(method.head, settings.dim, classes, levels, settings.head_hidden, depth)
     q = UniformQuantizer(settings.bits, _range(settings))
-    return Network(nn.Sequential(standardise, f), q, g).to(x.device)
+    return Network(nn.Sequential(scale, f), q, g).to(x.device)
+
+
+def _warn_of_outliers(scale: ColumnScale, x: Float[Tensor, "m p"]) -> None:
+    outlying = scale.outlying(x)
+    for column in outlying.nonzero()[:, 0].tolist():
+        warnings.warn(
+            f"x: {int(outlying[column])} of {len(x)} cells in column {column} lie more than "
+            f"{FAR:g} times as far from its middle as is typical; they count as that far",
+            stacklevel=4,
+        )
 
 
 def _range(settings: ArraySettings) -> Range:
@@ -136,8 +154,9 @@ def fit_arrays(
             ones, or there are fewer samples than classes.
         FloatingPointError: a loss is not finite.
     """
-    _check_inputs(x)
-    _check_labels(y, len(x), classes)
+    check_whole("classes", classes, 1)
+    x = _check_inputs(x)
+    y = _check_labels(y, len(x), classes)
     if len(np.unique(y)) < 2:
         raise ValueError(f"y: expected two classes or more, found only class {y[0]}")
     if len(x) < classes:
@@ -171,24 +190,41 @@ def _held_out(
     x: np.ndarray, y: np.ndarray, width: int, classes: int, device: torch.device
 ) -> Batches:
     """Batches of a validation set of that width."""
-    _check_inputs(x, width)
-    _check_labels(y, len(x), classes)
+    x = _check_inputs(x, width)
+    y = _check_labels(y, len(x), classes)
     return in_order(_inputs(x, device), _labels(y, device))
 
 
-def _check_inputs(x: np.ndarray, width: int | None = None) -> None:
+def _check_inputs(x: npt.ArrayLike, width: int | None = None) -> np.ndarray:
+    """X as an array of finite numbers, m × width."""
+    x = _numbers("x", x)
     if x.ndim != 2 or not x.size or x.shape[1] != (width or x.shape[1]):
         raise ValueError(f"x: expected an m × {width or 'p'} array, found shape {x.shape}")
     for row, column in np.argwhere(~np.isfinite(x))[:1]:
         found = f"{x[row, column]} in row {row}, column {column}"
         raise ValueError(f"x: expected finite numbers, found {found}")
+    return x
 
 
-def _check_labels(y: np.ndarray, samples: int, classes: int) -> None:
+def _check_labels(y: npt.ArrayLike, samples: int, classes: int) -> np.ndarray:
+    """Y as an array of `samples` classes."""
+    y = _numbers("y", y)
     if y.shape != (samples,):
         raise ValueError(f"y: expected {samples} classes, one per row of x, found shape {y.shape}")
     for row in np.flatnonzero((y < 0) | (y >= classes) | (y != np.floor(y)))[:1]:
         raise ValueError(f"y: expected 0 … {classes - 1}, found {y[row]} in row {row}")
+    return y
+
+
+def _numbers(name: str, found: npt.ArrayLike) -> np.ndarray:
+    """Rows of numbers or booleans as an array; tensors and lists too."""
+    try:
+        array = np.asarray(found.detach().cpu() if isinstance(found, Tensor) else found)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected equal rows, found no array ({error})") from error
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: expected numbers, found dtype {array.dtype}")
+    return array
 
 
 def _inputs(x: np.ndarray, device: torch.device) -> Tensor:

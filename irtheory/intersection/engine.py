@@ -131,7 +131,7 @@ class Intersection:
                 of the epoch in `partial_epoch`, and the next `run` continues from there.
 
         Raises:
-            FloatingPointError: a loss is not finite.
+            FloatingPointError: features or a loss are not finite.
             ValueError: no batches; a stopping rule without a validation set.
         """
         if self.drops is not None and validation is None:
@@ -173,7 +173,12 @@ class Intersection:
         for x, y in islice(batches(self.epoch + 1), current.steps, None):
             if self.before_step is not None:
                 self.before_step(x, y)
-            current.add(self._descent.step(x, y, self._routing), y)
+            try:
+                current.add(self._descent.step(x, y, self._routing), y)
+            except FloatingPointError as error:
+                # Features break after a step on a loss that was not finite: that is the cause.
+                why = current.broken_loss() or error
+                raise FloatingPointError(f"epoch {current.epoch}: {why}") from error
             if on_step is not None:
                 on_step(current)
             # A signal may reach one process only; all of them have to stop at the same batch.

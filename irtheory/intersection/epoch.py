@@ -46,6 +46,13 @@ class PartialEpoch:
         """Codes, logits and labels of the last batch."""
         return self.parts[-1]
 
+    def broken_loss(self) -> str | None:
+        """The first loss of the batches so far that is not finite, in words; None if all are."""
+        for name, value in self.sums.items():
+            if not math.isfinite(value.item()):
+                return f"the {name} loss is {value.item()}"
+        return None
+
     def means(self, processes: Processes, samples: int) -> dict[str, float]:
         """Mean of every term over `samples`, the number of samples in all processes.
 

@@ -100,7 +100,10 @@ class Scale(nn.Module):
 
 
 class Standardise(nn.Module):
-    """x ↦ (x − mean)/sd with fixed mean and sd > 0, which are saved in the state dict."""
+    """x ↦ (x − mean)/sd with fixed mean and sd > 0, which are saved in the state dict.
+
+    For features that a network gave; columns of a user's table need `ColumnScale`.
+    """
 
     mean: Tensor
     sd: Tensor

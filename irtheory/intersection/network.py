@@ -49,6 +49,9 @@ def collect(
     """Codes and outputs of a set in eval mode, without gradients.
 
     Modules that were in train mode return to it, and only they: frozen parts stay in eval mode.
+
+    Raises:
+        FloatingPointError: features or outputs that are not finite.
     """
     training = [module for module in network.modules() if module.training]
     network.eval()
@@ -59,7 +62,10 @@ def collect(
             parts.append((codes, network.logits(codes), y))
     for module in training:
         module.training = True
-    return Collected.join(parts)
+    seen = Collected.join(parts)
+    if not bool(seen.outputs.isfinite().all()):
+        raise FloatingPointError("outputs of G: expected finite numbers, found others")
+    return seen
 
 
 @dataclass(frozen=True, eq=False)

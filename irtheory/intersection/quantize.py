@@ -38,6 +38,10 @@ class UniformQuantizer(nn.Module):
     The features must not be negative (ReLU, sigmoid). With zero-centred features the zero point
     lies in the middle of the codes, and at one bit almost all codes are 0.
 
+    Features that are not finite, or so far apart that their range is not, have no codes: they
+    raise an error, and the running range stays as it was. While training on an accelerator the
+    error comes with the next batch, so that the host need not wait for the device.
+
     Args:
         bits: r, from 1 to 8; codes are 0 … 2^r − 1.
         range: "running" keeps averages of x_min and x_max while training and quantises with
@@ -69,6 +73,8 @@ class UniformQuantizer(nn.Module):
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.zeros(()))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+        # Whether the last batch on an accelerator has a finite range, as long as nobody has looked.
+        self._unchecked: Tensor | None = None
         # The check makes the host wait for the device, so only the first batches are checked.
         self._checks_left = FIRST_BATCHES
 
@@ -82,6 +88,7 @@ class UniformQuantizer(nn.Module):
 
         Raises:
             ValueError: an empty tensor.
+            FloatingPointError: features, or a running range that was loaded, that are not finite.
         """
         if not x.numel():
             raise ValueError(f"x: expected at least one number, found shape {tuple(x.shape)}")
@@ -109,22 +116,41 @@ class UniformQuantizer(nn.Module):
         return torch.where(inside, rounded + (x - x.detach()), rounded)
 
     def _limits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        low, high = self.extremes(x) if self.training else torch.aminmax(x)
+        finite = _finite_range(low, high)
+        if self.range == "running" and self.training:
+            self._observe(low.detach(), high.detach(), finite)
+        self._check_features(finite)
         if self.range == "unit":
             return x.new_zeros(()), x.new_ones(())
         if self.range == "running" and not self.training and self.seen > 0:
+            if not _finite_range(self.low, self.high):
+                found = f"{self.low.item()} … {self.high.item()}"
+                raise FloatingPointError(f"running range: expected finite numbers, found {found}")
             return self.low.to(x.dtype), self.high.to(x.dtype)
-        low, high = self.extremes(x) if self.training else torch.aminmax(x)
-        if self.range == "running" and self.training:
-            self._observe(low.detach(), high.detach())
         return low, high
 
     @torch.no_grad()
-    def _observe(self, low: Tensor, high: Tensor) -> None:
+    def _observe(self, low: Tensor, high: Tensor, finite: Tensor) -> None:
+        """Move the running range, unless the batch has none: one NaN would stay in it for ever."""
+        self.seen += finite
         # Weight 1/seen averages the first batches evenly, so the initial range 0 … 0 drops out.
-        self.seen += 1
-        weight = torch.clamp(1.0 / self.seen, min=self.momentum)
-        self.low.lerp_(low.to(self.low.dtype), weight.to(self.low.dtype))
-        self.high.lerp_(high.to(self.high.dtype), weight.to(self.high.dtype))
+        weight = torch.where(finite, torch.clamp(1.0 / self.seen, min=self.momentum), 0.0)
+        for own, found in ((self.low, low), (self.high, high)):
+            own.lerp_(torch.where(finite, found.to(own.dtype), own), weight.to(own.dtype))
+
+    def _check_features(self, finite: Tensor) -> None:
+        """FloatingPointError for a batch without a finite range; see the class for when."""
+        known: Tensor | None = finite
+        if self.training and finite.device.type != "cpu":
+            known, self._unchecked = self._unchecked, finite
+        elif self._unchecked is not None:
+            known, self._unchecked = finite & self._unchecked, None
+        if known is not None and not known:
+            raise FloatingPointError(
+                "features: expected finite numbers whose range is finite in single precision, "
+                "found others"
+            )
 
     def _warn_if_constant(self, codes: Tensor) -> None:
         if codes.ndim != 2 or len(codes) < FEWEST_TO_WARN:
@@ -138,6 +164,11 @@ class UniformQuantizer(nn.Module):
                 "(end F with ReLU or a sigmoid)",
                 stacklevel=3,
             )
+
+
+def _finite_range(low: Tensor, high: Tensor) -> Tensor:
+    """Whether both ends and their distance are finite in single precision, a boolean tensor."""
+    return torch.isfinite(high.detach().float() - low.detach().float())
 
 
 @overload

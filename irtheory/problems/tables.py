@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,54 +11,17 @@ from jaxtyping import Float, Int
 
 from irtheory.problems.synthetic import Column, Problem
 from irtheory.runs.files import InputError
+from irtheory.tables.columns import TableColumn
+from irtheory.tables.numbers import EXACT_WHOLE
+from irtheory.tables.options import PLAIN, TableOptions
+from irtheory.tables.place import counted, shown
+from irtheory.tables.read import Table, read_table
 from irtheory.trees.binning import codes_of, cut_points
 from irtheory.trees.tree import Tree
 
 MAX_LEVELS = 16  # integer columns with at most this many values are used as codes unchanged
 MAX_WORDS = 10  # text columns with at most this many words become one binary column per word
 MAX_CLASSES = 100
-EXACT_WHOLE = 2**53  # above this, float64 cannot represent every whole number
-
-
-def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a CSV file.
-
-    Raises:
-        InputError: no such file, not text, no header, no rows, or a row of another length
-            (with its line).
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            header = next(reader, [])
-            rows = [(reader.line_num, row) for row in reader if row]
-    except OSError as error:
-        raise InputError(f"--data {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"--data {path}: expected a CSV text file ({error})") from error
-    header = [name.strip() for name in header]
-    if not header or not rows:
-        raise InputError(f"--data {path}: expected a header line and rows, found {len(rows)} rows")
-    if len(set(header)) < len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise InputError(f"--data {path}: column '{twice}' appears twice in the header")
-    for line, row in rows:
-        if len(row) != len(header):
-            raise InputError(
-                f"--data {path} line {line}: expected {len(header)} cells, found {len(row)}"
-            )
-        if any(not cell.strip() for cell in row):
-            empty = header[[not cell.strip() for cell in row].index(True)]
-            raise InputError(f"--data {path} line {line}: column '{empty}' is empty")
-    return header, [[cell.strip() for cell in row] for _, row in rows]
-
-
-def _numbers(cells: list[str]) -> Float[np.ndarray, " m"] | None:
-    try:
-        values = np.array([float(cell) for cell in cells])
-    except ValueError:
-        return None
-    return values if np.isfinite(values).all() else None
 
 
 def bin_column(
@@ -83,45 +45,58 @@ def bin_column(
 
 
 def encode_column(
-    name: str, cells: list[str], bins: int
+    column: TableColumn, bins: int
 ) -> tuple[list[tuple[Column, Int[np.ndarray, " m"]]], str]:
-    """Code columns made from one column of the table, and a sentence that says how."""
-    values = _numbers(cells)
+    """Code columns made from one column of the table, and a sentence that says how.
+
+    No cell is missing.
+    """
+    values, name = column.values, column.name
     if values is None:
-        return _encode_words(name, cells)
+        return _encode_words(column)
     levels = np.unique(values)
-    whole = bool((values == np.rint(values)).all() and np.abs(values).max() < EXACT_WHOLE)
+    whole = bool((values == np.rint(values)).all() and np.abs(values).max() <= EXACT_WHOLE)
     if len(levels) == 1:
-        return [], f"{name}: dropped, always {cells[0]}"
+        return [], f"{name}: dropped, always {_always(column.cells)}"
     if whole and len(levels) <= MAX_LEVELS:
         binary = levels.tolist() == [0, 1]
         how = "binary" if binary else f"whole numbers, {len(levels)} values"
-        column = Column(name, "binary" if binary else "whole")
-        return [(column, values.astype(np.int64))], f"{name}: {how}, codes as they are"
+        made = Column(name, "binary" if binary else "whole")
+        return [(made, values.astype(np.int64))], f"{name}: {how}, codes as they are"
     codes, cuts = bin_column(values, bins)
-    shown = ", ".join(f"{cut:.6g}" for cut in cuts)
-    note = f"{name}: numbers, binned at {shown} into {len(cuts) + 1} codes"
+    at = ", ".join(f"{cut:.6g}" for cut in cuts)
+    note = f"{name}: numbers, binned at {at} into {len(cuts) + 1} codes"
     return [(Column(name, "binned", cuts), codes)], note
 
 
-def _encode_words(name: str, cells: list[str]) -> tuple[list[tuple[Column, np.ndarray]], str]:
-    words = sorted(set(cells))
+def _always(cells: list[str]) -> str:
+    """The one value of a column, and how else it is written."""
+    first, *others = dict.fromkeys(cells)
+    return first + (f" (also written {', '.join(others[:3])})" if others else "")
+
+
+def _encode_words(column: TableColumn) -> tuple[list[tuple[Column, np.ndarray]], str]:
+    name, cells, words = column.name, column.cells, column.levels
     if len(words) == 1:
         return [], f"{name}: dropped, always {cells[0]}"
     if len(words) > MAX_WORDS:
-        return [], f"{name}: ignored, text with {len(words)} different values"
-    shown = words[1:] if len(words) == 2 else words
+        example = f"such as {shown(words[0])}"
+        return [], f"{name}: ignored, text with {len(words)} different values, {example}"
+    coded = words[1:] if len(words) == 2 else words
     columns = [
-        (Column(f"{name}={w}", "word"), np.array([int(c == w) for c in cells])) for w in shown
+        (Column(f"{name}={w}", "word"), np.array([int(c == w) for c in cells])) for w in coded
     ]
     return columns, f"{name}: text, {len(words)} values, {len(columns)} binary columns"
 
 
-def table_problem(path: Path, label: str | None, bins: int = 8) -> Problem:
+def table_problem(
+    path: Path, label: str | None, bins: int = 8, options: TableOptions = PLAIN
+) -> Problem:
     """Read a CSV table; every column except `label` becomes codes.
 
     Binary and integer columns (up to 16 values) are used as codes unchanged, other numbers are
     binned at quantiles, text with up to 10 values becomes binary columns, other text is left out.
+    With `options.na`, rows with a missing cell are left out.
 
     Raises:
         InputError: unreadable file, unknown or missing label column, fewer than two classes or
@@ -131,19 +106,20 @@ def table_problem(path: Path, label: str | None, bins: int = 8) -> Problem:
         raise InputError("--data needs --label COLUMN, the column that holds the class")
     if bins < 2:
         raise InputError(f"--bins: expected at least 2, found {bins}")
-    header, rows = read_rows(path)
-    if label not in header:
-        raise InputError(f"--label {label}: no such column in {path}; found {', '.join(header)}")
-    cells = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
-    class_names, classes = np.unique(cells.pop(label), return_inverse=True)
+    table = read_table(path, label, options, "--data")
+    features, labels, left_out = _complete(table)
+    class_names = labels.levels
+    place = {name: number for number, name in enumerate(class_names)}
+    classes = np.array([place[cell] for cell in labels.cells])
     if not 2 <= len(class_names) <= MAX_CLASSES:
         raise InputError(
             f"--label {label}: expected 2 to {MAX_CLASSES} classes, found {len(class_names)}"
         )
     made: list[tuple[Column, np.ndarray]] = []
-    notes = [f"{path.name}: {len(rows)} rows, label {label} with {len(class_names)} classes"]
-    for name, column in cells.items():
-        encoded, note = encode_column(name, column, bins)
+    rows, of_classes = len(labels.cells), f"label {label} with {len(class_names)} classes"
+    notes = [f"{path.name}: {rows} rows, {of_classes}", *table.notes, *left_out]
+    for column in features:
+        encoded, note = encode_column(column, bins)
         made += encoded
         notes.append(note)
     if not made:
@@ -153,10 +129,33 @@ def table_problem(path: Path, label: str | None, bins: int = 8) -> Problem:
         np.stack(codes, axis=1),
         classes,
         tuple(column.name for column in columns),
-        tuple(map(str, class_names)),
-        tuple(notes),
+        tuple(class_names),
+        (*notes, *table.remarks),
         columns=columns,
     )
+
+
+def _complete(table: Table) -> tuple[list[TableColumn], TableColumn, list[str]]:
+    """The columns without rows that lack a cell, the labels of the others, and notes.
+
+    Cells of text that is not used do not matter; a column without any cell is not used.
+    """
+    notes = [f"{c.name}: dropped, always missing" for c in table.features if c.missing.all()]
+    features = [column for column in table.features if not column.missing.all()]
+    gone = np.zeros(len(table.lines), np.bool_)
+    for column in features:
+        if column.values is not None or len(column.levels) <= MAX_WORDS:
+            gone |= column.missing
+    if not gone.any():
+        return features, table.label, notes
+    kept = np.flatnonzero(~gone).tolist()
+    line = table.lines[int(gone.argmax())]
+    notes.append(
+        f"{counted(int(gone.sum()), 'row')} left out, where a cell is missing (first: line {line})"
+    )
+    if not kept:
+        raise table.place.error("expected a row without missing cells, found none")
+    return [column.rows(kept) for column in features], table.label.rows(kept), notes
 
 
 def tree_in_units(tree: Tree, columns: Sequence[Column]) -> Tree:

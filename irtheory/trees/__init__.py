@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     )
     from irtheory.trees.exact.design import Pruning
     from irtheory.trees.exact.greedy import fit_greedy_tree
+    from irtheory.trees.exact.near_optimal import NearOptimalTrees, near_optimal_trees
+    from irtheory.trees.exact.path import OptimalPath, fit_exact_tree_of_size, optimal_tree_path
     from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver, fit_exact_tree
     from irtheory.trees.export import merge_same_class, to_dot, to_key, to_text
     from irtheory.trees.refine.fit import refine_tree
@@ -28,10 +30,11 @@ if TYPE_CHECKING:
     from irtheory.trees.tree import Tree
 
 __all__ = [
-    "CodeTreeClassifier", "CodeTreeRegressor", "ExactFit", "ExactTreeSolver",
-    "OptimalTreeClassifier", "OptimalTreeRegressor", "Pruning", "Routing", "ShortTree", "Tree",
-    "class_counts", "fit_cart", "fit_exact_tree", "fit_greedy_tree", "kernels_compiled",
-    "merge_same_class", "refine_tree", "shorten", "to_dot", "to_key", "to_text", "warm_up",
+    "CodeTreeClassifier", "CodeTreeRegressor", "ExactFit", "ExactTreeSolver", "NearOptimalTrees",
+    "OptimalPath", "OptimalTreeClassifier", "OptimalTreeRegressor", "Pruning", "Routing",
+    "ShortTree", "Tree", "class_counts", "fit_cart", "fit_exact_tree", "fit_exact_tree_of_size",
+    "fit_greedy_tree", "kernels_compiled", "merge_same_class", "near_optimal_trees",
+    "optimal_tree_path", "refine_tree", "shorten", "to_dot", "to_key", "to_text", "warm_up",
 ]  # fmt: skip
 __getattr__ = lazy_names(
     __name__,
@@ -46,6 +49,12 @@ __getattr__ = lazy_names(
         ],
         "irtheory.trees.exact.design": ["Pruning"],
         "irtheory.trees.exact.greedy": ["fit_greedy_tree"],
+        "irtheory.trees.exact.near_optimal": ["NearOptimalTrees", "near_optimal_trees"],
+        "irtheory.trees.exact.path": [
+            "OptimalPath",
+            "fit_exact_tree_of_size",
+            "optimal_tree_path",
+        ],
         "irtheory.trees.exact.solver": ["ExactFit", "ExactTreeSolver", "fit_exact_tree"],
         "irtheory.trees.export": ["merge_same_class", "to_dot", "to_key", "to_text"],
         "irtheory.trees.refine.fit": ["refine_tree"],

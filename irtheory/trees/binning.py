@@ -1,14 +1,16 @@
 """Columns of numbers cut into codes: the code of a value counts its column's cut points below it.
 
-A column with at most `n_bins` distinct values is cut between any two neighbours, one with more
-at quantiles. A matrix of whole numbers 0 … 255 is counted in a table of 256 cells a column, and
-holds codes already if no column has too many values; the columns of others are sorted. Values
-are compared as float64, so whole numbers beyond ±2^53 are told apart only where those differ.
+A column with at most `n_bins` distinct values is cut between any two neighbours. One with more is
+cut into `n_bins` bins: a value that more than its share of the samples have gets a bin of its own,
+and the others lie between quantiles (`Binned.reduced` names such columns). A matrix of whole
+numbers 0 … 255 is counted in a table of 256 cells a column, and holds codes already if no column
+has too many values; the columns of others are sorted. Values are compared as float64, so whole
+numbers beyond ±2^53 are told apart only where those differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +31,23 @@ _SMALL = 2**18
 Cuts = list[Float[np.ndarray, " cuts"]]
 
 
+@dataclass(frozen=True)
+class Reduced:
+    """A column with more distinct values than bins, so that some of its cuts were left out.
+
+    Attributes:
+        column: its number.
+        values: how many distinct values it has.
+        bins: into how many bins it was cut.
+        widest: most samples in one of those bins that hold several values.
+    """
+
+    column: int
+    values: int
+    bins: int
+    widest: int
+
+
 @dataclass(frozen=True, eq=False)
 class Binned:
     """A matrix as codes.
@@ -37,14 +56,37 @@ class Binned:
         codes: [m, n]; uint8 where at most 256 bins were asked for, else int64.
         cuts: ascending cut points of each column, x ≤ cuts[c] iff its code is ≤ c; None where
             the codes are the entries of x themselves.
+        reduced: the columns that were not cut between any two of their values, ascending.
     """
 
     codes: Int[np.ndarray, "m n"]
     cuts: Cuts | None
+    reduced: tuple[Reduced, ...] = ()
 
     def in_units_of_x(self, tree: Tree) -> Tree:
         """The tree on these codes with the thresholds that it has on x."""
         return tree if self.cuts is None else in_units_of_x(tree, self.cuts)
+
+    def most_moved(self, depth: int) -> int:
+        """Samples of x whose leaf may differ, at most, if a tree may cut between any two values.
+
+        Take any tree of that depth on x and move each of its thresholds to the end of its bin that
+        has fewer of the samples there: what results is a tree on the codes. A node moves half of
+        a bin at most, and the nodes of a level half of all samples. So the fewest errors of trees
+        on x lie at most that many below the fewest errors of trees on the codes (of leaves of any
+        size); 0 means that nothing was left out.
+        """
+        m, half = len(self.codes), max((each.widest for each in self.reduced), default=0) // 2
+        # From a level with more nodes than samples on, m bounds every further one.
+        return min(m, sum(min(half << min(level, 62), m // 2) for level in range(depth)))
+
+    def left_out(self, names: Sequence[str] | None = None) -> tuple[str, ...]:
+        """A sentence for each column of `reduced`, such as "x3: 500 values in 8 bins"."""
+        return tuple(
+            f"{f'x{each.column}' if names is None else names[each.column]}: "
+            f"{each.values} values in {each.bins} bins"
+            for each in self.reduced
+        )
 
 
 @kernel
@@ -102,43 +144,120 @@ def by_column(x, first, out):
 
 
 @kernel
-def _first_share(upto, wanted):
-    """First i with upto[i] / upto[-1] ≥ wanted, by bisection, as upto ascends."""
-    low, high = 0, len(upto) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if upto[middle] / upto[-1] >= wanted:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+def _most_frequent(upto, first, stop):
+    """The value among first … stop − 1 that most samples have, the lowest of equals; how many."""
+    best, most = first, np.int64(0)
+    before = upto[first - 1] if first else np.int64(0)
+    for i in range(first, stop):
+        if upto[i] - before > most:
+            best, most = i, upto[i] - before
+        before = upto[i]
+    return best, most
+
+
+@kernel
+def _end_at_quantiles(upto, first, stop, bins, ends):
+    """Mark where the bins of the values first … stop − 1 end, none of which fills a bin alone.
+
+    Bin b = 1 … bins − 1 ends at the first value with share[≤ value] ≥ b/bins. As no value has more
+    than 1/bins of the samples, these are different values, and the last value is none of them.
+    """
+    before = upto[first - 1] if first else np.int64(0)
+    mass = upto[stop - 1] - before
+    for b in range(1, bins):
+        low, high = first, stop - 1
+        while low < high:
+            middle = (low + high) // 2
+            if (upto[middle] - before) * bins >= b * mass:
+                high = middle
+            else:
+                low = middle + 1
+        ends[low] = True
+
+
+@kernel
+def _end_around(upto, first, stop, bins, value, ends):
+    """Mark where the own bin of a frequent value ends; returns how many bins each side gets.
+
+    The sides share the other bins in proportion to their samples, but a side has one bin at least
+    and no more than values. Of two bins, the side with fewer samples shares one with the value.
+    """
+    left, right = value - first, stop - 1 - value
+    start = upto[first - 1] if first else np.int64(0)
+    below = (upto[value - 1] if value else np.int64(0)) - start
+    above = upto[stop - 1] - upto[value]
+    if bins == 2 and left and right:
+        ends[value if below <= above else value - 1] = True
+        return 0, 0
+    if left:
+        ends[value - 1] = True
+    if right:
+        ends[value] = True
+    fair = (2 * (bins - 1) * below + below + above) // (2 * (below + above))
+    own = min(max(fair, bins - 1 - right, np.int64(left > 0)), left, bins - 1 - (right > 0))
+    return own, bins - 1 - own
+
+
+@kernel
+def _end_bins(upto, n_bins, ends):
+    """Mark the last value of every bin but the last; there are more values than bins.
+
+    A run of values is cut at quantiles if none of them has more samples than a fair share, one
+    bin's. Else the most frequent value gets a bin of its own, and both sides of it are runs with
+    fewer bins. So n_bins bins come out, however often values repeat.
+    """
+    run = np.empty((n_bins + 1, 3), np.int64)
+    run[0, 0], run[0, 1], run[0, 2] = 0, len(upto), n_bins
+    waiting = 1
+    while waiting:
+        waiting -= 1
+        first, stop, bins = run[waiting]
+        if bins < 2:
+            continue
+        value, most = _most_frequent(upto, first, stop)
+        mass = upto[stop - 1] - (upto[first - 1] if first else 0)
+        if most * bins <= mass:
+            _end_at_quantiles(upto, first, stop, bins, ends)
+            continue
+        left, right = _end_around(upto, first, stop, bins, value, ends)
+        run[waiting, 0], run[waiting, 1], run[waiting, 2] = first, value, left
+        run[waiting + 1, 0], run[waiting + 1, 1], run[waiting + 1, 2] = value + 1, stop, right
+        waiting += 2
 
 
 @kernel
 def _choose(values, upto, n_bins, cuts):
-    """Cut points of a column into `cuts`; returns their number.
+    """Cut points of a column into `cuts`; returns their number and the widest bin that is mixed.
 
-    values are distinct and ascending, and upto[i] samples are ≤ values[i]. With more values
-    than bins, bin b = 1 … n_bins − 1 ends at the first value with share[≤ value] ≥ b/n_bins
-    (less rounding), or at the last value but one if that comes earlier.
+    values are distinct and ascending, and upto[i] samples are ≤ values[i]. The widest mixed bin is
+    the most samples in a bin of several values, 0 if every value has a bin.
     """
-    last = len(values) - 2
     few = len(values) <= n_bins
-    n, before = 0, -1
-    for b in range(1, len(values) if few else n_bins):
-        i = b - 1 if few else min(_first_share(upto, b / n_bins - 1e-12), last)
-        if i > before:  # else the bin ends with the one before it
-            low, high = values[i], values[i + 1]
-            middle = low / 2 + high / 2
-            # Between neighbouring floats there is no middle: rounding may give the upper one.
-            cuts[n] = middle if low <= middle < high else low
-            n, before = n + 1, i
-    return n
+    ends = np.zeros(len(values), np.bool_)
+    if not few:
+        _end_bins(upto, n_bins, ends)
+    n, start, before, widest = 0, 0, np.int64(0), np.int64(0)
+    for i in range(len(values)):
+        last = i == len(values) - 1
+        if few or last or ends[i]:
+            if i > start:
+                widest = max(widest, upto[i] - before)
+            start, before = i + 1, upto[i]
+            if not last:
+                low, high = values[i], values[i + 1]
+                middle = low / 2 + high / 2
+                # Between neighbouring floats there is no middle: rounding may give the upper one.
+                cuts[n] = middle if low <= middle < high else low
+                n += 1
+    return n, widest
 
 
 @kernel
-def cut_counted(counts, n_bins, cuts, n_cuts, code):
-    """Cut points of columns with counts [n, 256] of bytes, and the code of every byte."""
+def cut_counted(counts, n_bins, cuts, found, code):
+    """Cut points of columns with counts [n, 256] of bytes, and the code of every byte.
+
+    found [n, 3] receives the numbers of cuts and distinct values, and the widest mixed bin.
+    """
     values, upto = np.empty(LEVELS), np.empty(LEVELS, np.int64)
     for j in range(len(counts)):
         d, total = 0, 0
@@ -147,17 +266,21 @@ def cut_counted(counts, n_bins, cuts, n_cuts, code):
                 total += counts[j, byte]
                 values[d], upto[d] = byte, total
                 d += 1
-        n_cuts[j] = _choose(values[:d], upto[:d], n_bins, cuts[j])
+        n, widest = _choose(values[:d], upto[:d], n_bins, cuts[j])
+        found[j, 0], found[j, 1], found[j, 2] = n, d, widest
         below = 0
         for byte in range(LEVELS):
-            while below < n_cuts[j] and cuts[j, below] < byte:
+            while below < n and cuts[j, below] < byte:
                 below += 1
             code[j, byte] = below
 
 
 @kernel
-def cut_sorted(ordered, n_bins, cuts, n_cuts):
-    """Cut points of columns whose values are given in ascending order, [c, m]."""
+def cut_sorted(ordered, n_bins, cuts, found):
+    """Cut points of columns whose values are given in ascending order, [c, m].
+
+    found [c, 3] receives the numbers of cuts and distinct values, and the widest mixed bin.
+    """
     m = ordered.shape[1]
     values, upto = np.empty(m), np.empty(m, np.int64)
     for j in range(len(ordered)):
@@ -165,7 +288,8 @@ def cut_sorted(ordered, n_bins, cuts, n_cuts):
         for i in range(m):
             d += i > 0 and ordered[j, i] != ordered[j, i - 1]
             values[d], upto[d] = ordered[j, i], i + 1
-        n_cuts[j] = _choose(values[: d + 1], upto[: d + 1], n_bins, cuts[j])
+        n, widest = _choose(values[: d + 1], upto[: d + 1], n_bins, cuts[j])
+        found[j, 0], found[j, 1], found[j, 2] = n, d + 1, widest
 
 
 @kernel
@@ -192,7 +316,8 @@ def bin_columns(x: Num[np.ndarray, "m n"], n_bins: int, threads: int | None = No
 
     Args:
         x: finite integers, booleans, float32 or float64.
-        n_bins: values per column that may be told apart, at least 2.
+        n_bins: values per column that may be told apart, at least 2. A column with more is cut
+            into exactly so many bins, and stands in `Binned.reduced`.
         threads: threads that cut; None takes all cores that NUMBA_NUM_THREADS leaves.
     """
     threads = threads or default_threads() if x.size >= _SMALL else 1
@@ -233,17 +358,17 @@ def _bin_counted(x: UInt8[np.ndarray, "m n"], n_bins: int, threads: int) -> Binn
     _in_parts(n, threads, lambda first, stop: count_bytes(x, first, stop, counts))
     if np.count_nonzero(counts, axis=1).max() <= n_bins:
         return Binned(x, None)
-    cuts, n_cuts = np.empty((n, LEVELS - 1)), np.empty(n, np.int64)
+    cuts, found = np.empty((n, LEVELS - 1)), np.empty((n, 3), np.int64)
     code, codes = np.empty((n, LEVELS), np.uint8), np.empty(x.shape, np.uint8)
-    cut_counted(counts, n_bins, cuts, n_cuts, code)
+    cut_counted(counts, n_bins, cuts, found, code)
     _in_parts(len(x), threads, lambda begin, end: look_up(x, code, begin, end, codes))
-    return Binned(codes, _cut_lists(cuts, n_cuts))
+    return _binned(codes, cuts, found)
 
 
 def _bin_sorted(x: Num[np.ndarray, "m n"], n_bins: int, threads: int) -> Binned:
     m, n = x.shape
     kind = np.result_type(x, np.float32)  # holds small integers exactly and is sorted faster
-    cuts, n_cuts = np.empty((n, min(n_bins, m) - 1)), np.empty(n, np.int64)
+    cuts, found = np.empty((n, min(n_bins, m) - 1)), np.empty((n, 3), np.int64)
     codes = np.empty((m, n), np.uint8 if n_bins <= LEVELS else np.int64)
 
     def cut(group: int, columns: Any) -> None:
@@ -251,26 +376,33 @@ def _bin_sorted(x: Num[np.ndarray, "m n"], n_bins: int, threads: int) -> Binned:
         columns = columns[: n - first]
         own = slice(first, first + len(columns))
         by_column(x, first, columns)
-        cut_sorted(np.sort(columns, axis=1), n_bins, cuts[own], n_cuts[own])
-        write_codes(columns, cuts[own], n_cuts[own], first, codes)
+        cut_sorted(np.sort(columns, axis=1), min(n_bins, m), cuts[own], found[own])
+        write_codes(columns, cuts[own], found[own, 0], first, codes)
 
     groups = -(-n // _TOGETHER)
     spaces = [np.empty((_TOGETHER, m), kind) for _ in range(min(threads, groups))]
     run_each(groups, cut, spaces, None, None)
-    return Binned(codes, _cut_lists(cuts, n_cuts))
+    return _binned(codes, cuts, found)
 
 
-def _cut_lists(cuts: Float[np.ndarray, "n most"], n_cuts: Int[np.ndarray, " n"]) -> Cuts:
-    return [own[:k] for own, k in zip(cuts, n_cuts.tolist(), strict=True)]
+def _binned(
+    codes: Int[np.ndarray, "m n"], cuts: Float[np.ndarray, "n most"], found: Int[np.ndarray, "n 3"]
+) -> Binned:
+    """Codes and cuts as a `Binned`; `found` is what the kernels say of every column."""
+    own = [cut[:k] for cut, k in zip(cuts, found[:, 0].tolist(), strict=True)]
+    fewer = np.flatnonzero(found[:, 0] + 1 < found[:, 1]).tolist()
+    reduced = (Reduced(j, int(found[j, 1]), int(found[j, 0]) + 1, int(found[j, 2])) for j in fewer)
+    return Binned(codes, own, tuple(reduced))
 
 
 def cut_points(column: Float[np.ndarray, " m"], n_bins: int) -> Float[np.ndarray, " cuts"]:
     """At most `n_bins` − 1 ascending thresholds, each between two neighbouring values."""
     ordered = np.sort(np.asarray(column, np.float64))
-    cuts, n_cuts = np.empty((1, max(min(n_bins, len(ordered)) - 1, 0))), np.zeros(1, np.int64)
+    most = min(n_bins, len(ordered))
+    cuts, found = np.empty((1, max(most - 1, 0))), np.zeros((1, 3), np.int64)
     if len(ordered):
-        cut_sorted(ordered[None], n_bins, cuts, n_cuts)
-    return cuts[0, : n_cuts[0]]
+        cut_sorted(ordered[None], most, cuts, found)
+    return cuts[0, : found[0, 0]]
 
 
 def codes_of(x: Float[np.ndarray, "m n"], cuts: Cuts) -> Int[np.ndarray, "m n"]:

@@ -77,7 +77,12 @@ def _evaluate(request: EvaluateRequest, console: Console) -> Path:
             )
         print_plain(console, f"scoring {count} test images on {runtime.device}")
         trained.network.to(runtime.device)
-        predictions = predict(trained, material, cache_dir, console)
+        try:
+            predictions = predict(trained, material, cache_dir, console)
+        except FloatingPointError as error:
+            raise InputError(
+                f"{run}: its network has no codes for these images ({error})"
+            ) from error
     attributes, note = scored.attributes(), ""
     subject = _subject(run, trained, material, predictions, attributes)
     with console.status("scoring codes against attributes …"):

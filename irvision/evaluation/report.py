@@ -10,9 +10,10 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
+from irtheory.intervals import Interval
 from irtheory.runs.console import print_plain
 from irvision.evaluation.node_names import LEVEL, NodeName
-from irvision.evaluation.results import Confused, Evaluation, FidelityRow, Interval
+from irvision.evaluation.results import Confused, Evaluation, FidelityRow
 from irvision.runs.attribute_table import AttributeRow
 from irvision.runs.key import code_test
 

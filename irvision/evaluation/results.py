@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Bool
 
+from irtheory.intervals import Interval, wilson_interval
 from irvision.evaluation.epoch_fidelity import EpochFidelity
 from irvision.evaluation.node_names import NodeName
 from irvision.runs.attribute_table import AttributeRow
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -159,12 +157,3 @@ class Evaluation:
     left_out: int = 0
     attributes: tuple[AttributeRow, ...] = ()
     epochs: tuple[EpochFidelity, ...] = ()
-
-
-def wilson_interval(hits: int, size: int) -> Interval:
-    """95% interval of a share of `size` ≥ 1 independent trials, after Wilson (1927)."""
-    z = NormalDist().inv_cdf(0.975)
-    share, weight = hits / size, z * z / size
-    centre = (share + weight / 2) / (1 + weight)
-    half = z * (share * (1 - share) / size + weight / (4 * size)) ** 0.5 / (1 + weight)
-    return max(0.0, centre - half), min(1.0, centre + half)

@@ -7,6 +7,7 @@ processes would mix codes of different scales.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -43,6 +44,8 @@ class _AllReduceExtremes(Function):
         low, high = torch.aminmax(x)
         # min x = −max(−x), so one reduction yields both.
         both = torch.stack([-low, high])
+        # What a maximum makes of NaN is not defined; infinity has no codes either, and is seen.
+        both = both.nan_to_num(nan=math.inf, posinf=math.inf, neginf=-math.inf)
         distributed.all_reduce(both, distributed.ReduceOp.MAX)
         low, high = -both[0], both[1]
         ctx.save_for_backward(x, low, high)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binomtest
 
 from irtheory.intersection.growers import Grower
 from irtheory.intersection.network import Collected
+from irtheory.intervals import wilson_interval
 from irtheory.trees.export import classes_named
 from irtheory.trees.tree import Tree
 
@@ -77,7 +77,7 @@ def _guessing(tree: Tree, scored: Collected, classes: Sequence[str]) -> list[str
     bad = [
         name
         for name, hits in (("G", g * images), ("T", t * images))
-        if _lower(hits, images) <= share
+        if wilson_interval(round(hits), images)[0] <= share
     ]
     if not bad:
         return []
@@ -88,8 +88,3 @@ def _guessing(tree: Tree, scored: Collected, classes: Sequence[str]) -> list[str
         f"{classes[largest]} ({share:.3f} of these {images} images); try trained --weights, more "
         "--epochs, more images, or --balance where one class is large"
     ]
-
-
-def _lower(hits: float, images: int) -> float:
-    """Lower end of Wilson's 95% interval of a share."""
-    return float(binomtest(round(hits), images).proportion_ci(method="wilson").low)

@@ -202,3 +202,42 @@ def test_binarize_names_the_wrong_code(codes: np.ndarray, message: str) -> None:
 def test_there_is_no_column_beyond_the_last() -> None:
     with pytest.raises(ValueError, match="column: expected 0 … 23, found 24"):
         column_name(24, 2, 3)
+
+
+@pytest.mark.parametrize("range", ["running", "batch", "unit"])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_features_that_are_not_finite_have_no_codes(range, training: bool, bad: float) -> None:
+    quantizer = UniformQuantizer(2, range=range)
+    quantizer(torch.rand(8, 3))
+    x = torch.rand(8, 3)
+    x[5, 1] = bad
+    before = {name: value.clone() for name, value in quantizer.state_dict().items()}
+    with pytest.raises(FloatingPointError, match="features: expected finite numbers"):
+        quantizer.train(training)(x)
+    after = quantizer.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert torch.isfinite(quantizer.eval()(torch.rand(8, 3))).all()
+
+
+def test_a_range_beyond_single_precision_has_no_codes() -> None:
+    with pytest.raises(FloatingPointError, match="range is finite in single precision"):
+        UniformQuantizer(1)(torch.tensor([[-3e38, 3e38]]))
+
+
+def test_a_saved_range_that_is_not_finite_is_refused() -> None:
+    quantizer = UniformQuantizer(1)
+    quantizer(torch.rand(8, 3))
+    quantizer.high.fill_(np.nan)
+    with pytest.raises(FloatingPointError, match=r"running range: expected .* found .* nan"):
+        quantizer.eval()(torch.rand(8, 3))
+
+
+def test_on_an_accelerator_the_next_batch_tells() -> None:
+    # The flag of the last batch stands for the device: nobody has looked at it yet.
+    for training in (True, False):
+        quantizer = UniformQuantizer(1).train(training)
+        quantizer._unchecked = torch.tensor(False)
+        with pytest.raises(FloatingPointError, match="features"):
+            quantizer(torch.rand(8, 3))
+        quantizer(torch.rand(8, 3))

@@ -40,7 +40,8 @@ NOTES = (
     "by T: g are the codes that T tests (tested: how many)",
     "by codes, d_D(f; g): g are all codes but those that are constant in training; with constant: "
     "all codes",
-    "± and brackets: 95% t-intervals over seeds; leads are paired by seed, each on its own",
+    "±, + − and brackets: 95% t-intervals over seeds, within 0 … 1; leads are paired by seed, each "
+    "on its own",
     "quantised+dt: its classifier is the tree, so its accuracy is that of T",
 )
 
@@ -221,4 +222,7 @@ def _mean(found: Interval) -> str:
 def _half_width(found: Interval) -> str:
     if found.n < 2:
         return _mean(found)
-    return f"{found.mean:.3f} ± {found.high - found.mean:.3f}"
+    below, above = found.mean - found.low, found.high - found.mean
+    if f"{below:.3f}" == f"{above:.3f}":
+        return f"{found.mean:.3f} ± {above:.3f}"
+    return f"{found.mean:.3f} +{above:.3f} −{below:.3f}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from irtheory import intervals
+from irtheory.intervals import ANY, DIFFERENCE, LEVEL, SHARE, SIZE
 from irtheory.studies.recovery.cell import Measured
 from irtheory.studies.recovery.grid import Place
 from irtheory.studies.recovery.settings import Point
@@ -33,13 +35,17 @@ METRICS = (
     "seconds",
 )
 MARK = "recovered_by_tree"
-LEVEL = 0.95
+# Metrics that are numbers or seconds; all others are shares.
+SIZES = ("leaves", "codes_used", "kept", "seconds")
 Found = Sequence[tuple[Place, Measured]]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Mean of n values with its standard deviation and 95% t-interval; NaN below two values."""
+    """Mean of n values with its standard deviation and 95% t-interval; NaN below two values.
+
+    The interval is cut at the ends of the range in which the quantity lies.
+    """
 
     mean: float
     sd: float
@@ -82,8 +88,8 @@ class Verdict:
     rivals: tuple[Rival, ...]
 
 
-def interval(values: Iterable[float]) -> Interval:
-    """Mean, sample sd and the 95% interval mean ± t · sd/√n.
+def interval(values: Iterable[float], within: intervals.Interval = ANY) -> Interval:
+    """Mean, sample sd and the 95% interval mean ± t · sd/√n, cut at the ends of `within`.
 
     Raises:
         ValueError: no values.
@@ -96,7 +102,7 @@ def interval(values: Iterable[float]) -> Interval:
         return Interval(float(array[0]), math.nan, math.nan, math.nan, n)
     mean, sd = float(array.mean()), float(array.std(ddof=1))
     half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * sd / math.sqrt(n)
-    return Interval(mean, sd, mean - half, mean + half, n)
+    return Interval(mean, sd, *intervals.cut(mean - half, mean + half, within), n)
 
 
 def summarise(found: Found) -> list[Row]:
@@ -115,7 +121,7 @@ def _over_seeds(cells: Sequence[Measured], metric: str) -> Interval:
     values = [getattr(cell, metric) for cell in cells]
     if None in values:
         return Interval(math.nan, math.nan, math.nan, math.nan, 0)
-    return interval(values)
+    return interval(values, SIZE if metric in SIZES else SHARE)
 
 
 def verdicts(found: Found) -> list[Verdict]:
@@ -128,13 +134,13 @@ def verdicts(found: Found) -> list[Verdict]:
 
 
 def _verdict(regime: str, point: Point, methods: dict[str, dict[int, float]]) -> Verdict:
-    recovered = {name: interval(by_seed.values()) for name, by_seed in methods.items()}
+    recovered = {name: interval(by_seed.values(), SHARE) for name, by_seed in methods.items()}
     ahead = max(recovered, key=lambda name: recovered[name].mean)
     rivals = []
     for name, by_seed in methods.items():
         shared = [seed for seed in by_seed if seed in methods[ahead]]
         if name != ahead and shared:
-            lead = interval(methods[ahead][seed] - by_seed[seed] for seed in shared)
+            lead = interval((methods[ahead][seed] - by_seed[seed] for seed in shared), DIFFERENCE)
             rivals.append(Rival(name, lead))
     rivals.sort(key=lambda rival: rival.difference.mean)
     return Verdict(regime, point, ahead, recovered[ahead], tuple(rivals))
@@ -193,6 +199,6 @@ def by_observability(found: Found) -> list[Seen]:
             at = max(round(each.observability / STEP), 1) * STEP
             groups.setdefault((place.method, at), []).append((each.by_tree, each.by_codes))
     return [
-        Seen(method, at, *(interval(values) for values in zip(*pairs, strict=True)))
+        Seen(method, at, *(interval(values, SHARE) for values in zip(*pairs, strict=True)))
         for (method, at), pairs in sorted(groups.items(), key=lambda item: item[0][1])
     ]

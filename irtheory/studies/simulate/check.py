@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from irtheory.runs.files import InputError
-from irtheory.runs.options import check_ranges, flag_of
+from irtheory.runs.options import check_ranges, declared, flag_of
 from irtheory.studies.simulate.settings import Algorithm, SimulateSettings
+from irtheory.tables.options import TableOptions
 
 # Options of linearised networks.
 NETWORK = (
@@ -50,6 +51,9 @@ def _check_idle(settings: SimulateSettings) -> None:
         raise InputError("--bins needs --data FILE.csv")
     if settings.label is not None and not own_table:
         raise InputError("--label needs --data FILE.csv")
+    for name, found in declared(TableOptions).items():
+        if getattr(settings.reading, name) != found.default and not own_table:
+            raise InputError(f"{found.flag} needs --data FILE.csv")
     if settings.offset and settings.start != "saddle":
         raise InputError("--offset needs --start saddle")
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from irtheory.studies.simulate.check import check, width_list
 from irtheory.studies.simulate.settings import Algorithm, Setting, SimulateSettings
+from irtheory.tables.options import PLAIN, TableOptions
 
 Value = TypeVar("Value")
 RIDGES = {"convex": 0.0, "logistic": 1e-2, "agreement": 0.1, "ntk": 0.0}
@@ -38,11 +39,16 @@ class ExclusiveOr:
 
 @dataclass(frozen=True)
 class Table:
-    """The user's own table: a CSV file, its column of classes, and codes per real column."""
+    """The user's own table: a CSV file, its column of classes, codes per real column.
+
+    Attributes:
+        options: how the file is read.
+    """
 
     data: str
     label: str
     bins: int
+    options: TableOptions = PLAIN
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,8 @@ def resolve(asked: SimulateSettings) -> ResolvedSettings:
 def content(settings: ResolvedSettings) -> dict[str, Any]:
     """Every option with its value, in the order of `SimulateSettings`; None without a meaning.
 
+    How a table is read comes last, where there is one.
+
     This is what config.yaml and seeds.json say. `tree` and `widths` are spelt as they were given.
     """
     values = vars(settings) | vars(settings.problem)
@@ -161,7 +169,16 @@ def content(settings: ResolvedSettings) -> dict[str, Any]:
     if settings.widths:  # each network has its own
         values |= {"width": None}
     values |= {"tree": settings.asked.tree, "widths": settings.asked.widths}
-    return {field.name: values.get(field.name) for field in fields(SimulateSettings)}
+    named = {f.name: values.get(f.name) for f in fields(SimulateSettings) if f.name != "reading"}
+    return named | _reading(settings.problem)
+
+
+def _reading(problem: ProblemSettings) -> dict[str, Any]:
+    """How a table of the user was read."""
+    if not isinstance(problem, Table):
+        return {}
+    found = vars(problem.options)
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in found.items()}
 
 
 def _or(given: Value | None, default: Value) -> Value:
@@ -184,7 +201,7 @@ def _most_steps(asked: SimulateSettings) -> int:
 def _problem(asked: SimulateSettings) -> ProblemSettings:
     # `check` refuses --data without --label.
     if asked.data is not None and asked.label is not None:
-        return Table(asked.data, asked.label, _or(asked.bins, 8))
+        return Table(asked.data, asked.label, _or(asked.bins, 8), asked.reading)
     samples = _or(asked.samples, SAMPLES if asked.widths is None else STUDY_SAMPLES)
     if asked.setting == "agreement":
         return ExclusiveOr(samples, _or(asked.attributes, 4))

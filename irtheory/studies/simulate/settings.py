@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from irtheory.runs.folder import RunFiles, register_run_files
 from irtheory.runs.options import Interval, Option, at_least, between
+from irtheory.tables.options import PLAIN, TableOptions
 
 Setting = Literal["convex", "logistic", "agreement", "ntk"]
 Algorithm = Literal["alternating", "bcgd"]
@@ -19,7 +20,11 @@ MAX_DEPTH = 8  # the search grows by about twice the number of tests a level
 
 @dataclass(frozen=True)
 class SimulateSettings:
-    """The options of one run of `ira simulate`, as asked for; None means "not given"."""
+    """The options of one run of `ira simulate`, as asked for; None means "not given".
+
+    Attributes:
+        reading: how the table of --data is read, by options that all commands with tables share.
+    """
 
     setting: Annotated[
         Setting,
@@ -223,6 +228,7 @@ class SimulateSettings:
             default="all cores",
         ),
     ] = None
+    reading: TableOptions = PLAIN
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def make_problem(settings: ResolvedSettings) -> Problem:
     """The table of --data, or the setting's synthetic problem."""
     kind = settings.problem
     if isinstance(kind, Table):
-        return table_problem(Path(kind.data), kind.label, kind.bins)
+        return table_problem(Path(kind.data), kind.label, kind.bins, kind.options)
     if isinstance(kind, Digits):
         from irtheory.problems.digits import digits_problem  # loads scikit-learn
 

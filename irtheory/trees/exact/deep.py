@@ -99,7 +99,7 @@ def branch(search: Searching, task: Any, known: Found, roots: Iterable[int]) -> 
         if cost < state.upper * (1 - TIE) or (best is None and cost <= state.upper * (1 + TIE)):
             state.upper, best = min(cost, state.upper), (test, on)
             if task.report is not None:
-                task.report(state.upper, min(floor, state.upper))
+                task.report(state.upper + known.constant, floor + known.constant)
         if task.progress:
             task.progress(done / len(roots))
     heap = known.heap if best is None else _assemble(state, *best)

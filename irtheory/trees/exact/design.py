@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int, Num
 
 from irtheory.trees.checks import check_codes
 from irtheory.trees.exact.memory import check_tests
+from irtheory.trees.kernels.kernel import kernel
 
 
 class Design(NamedTuple):
@@ -85,23 +86,18 @@ def all_tests(
     m, low, high = len(codes), codes.min(axis=0), codes.max(axis=0)
     if ((low == high) | ((low == 0) & (high == 1))).all():
         feature = np.flatnonzero(low != high)
-        _check(m, len(feature), memory)
+        check_tests(m, len(feature), memory)
         return codes[:, feature] == 1, feature, np.full(len(feature), 0.5)
     thresholds = []
     for column in codes.T:
         values = np.unique(column)
         thresholds.append((values[:-1] + values[1:]) / 2)
     feature = np.repeat(np.arange(len(thresholds)), [len(t) for t in thresholds])
-    _check(m, len(feature), memory)
+    check_tests(m, len(feature), memory)
     bits = np.empty((m, len(feature)), np.bool_)
     for j in np.unique(feature):
         bits[:, feature == j] = codes[:, j : j + 1] > thresholds[j]
     return bits, feature.astype(np.int64), np.concatenate(thresholds)
-
-
-def _check(m: int, p: int, memory: int | None) -> None:
-    if memory is not None:
-        check_tests(m, p, memory)
 
 
 def _keys(bits: Bool[np.ndarray, "a b"]) -> np.ndarray:
@@ -128,9 +124,33 @@ def _merge(bits: Bool[np.ndarray, "m p"], merge_rows: bool):
     return first, row_of, count.astype(np.float64)
 
 
-def _compressed(bits: Bool[np.ndarray, "g p"]) -> tuple[np.ndarray, np.ndarray]:
-    pointer = np.concatenate([[0], np.cumsum(bits.sum(axis=1))])
-    return pointer.astype(np.uintp), np.nonzero(bits)[1].astype(np.uintp)
+@kernel
+def _compress(bits, pointer, indices):
+    """Where the ones of a matrix of bytes are: those of row i are indices[pointer[i]:…]."""
+    n = np.uintp(0)
+    for i in range(bits.shape[0]):
+        pointer[i] = n
+        for j in range(bits.shape[1]):
+            if bits[i, j]:
+                indices[n] = np.uintp(j)
+                n += np.uintp(1)
+    pointer[bits.shape[0]] = n
+
+
+@kernel
+def _transpose(pointer, indices, columns, rows):
+    """The same by columns, from the ones by rows: rows of column j are rows[columns[j]:…]."""
+    for j in range(len(columns)):
+        columns[j] = 0
+    for j in indices:
+        columns[j + np.uintp(1)] += np.uintp(1)
+    for j in range(1, len(columns)):
+        columns[j] += columns[j - 1]
+    place = columns.copy()
+    for i in range(len(pointer) - 1):
+        for a in range(pointer[i], pointer[i + 1]):
+            rows[place[indices[a]]] = np.uintp(i)
+            place[indices[a]] += np.uintp(1)
 
 
 def _pair_offsets(p: int) -> np.ndarray:
@@ -142,10 +162,14 @@ def _pair_offsets(p: int) -> np.ndarray:
 
 def design_of(bits: Bool[np.ndarray, "g p"], weight: Float[np.ndarray, " g"]) -> Design:
     """Arrange rows and their weights for the kernels."""
-    indptr, indices = _compressed(bits)
-    colptr, rows = _compressed(bits.T)
+    bits = np.require(bits, np.uint8, ["C", "W"])
+    (g, p), ones = bits.shape, np.count_nonzero(bits)
+    indptr, indices = np.empty(g + 1, np.uintp), np.empty(ones, np.uintp)
+    colptr, rows = np.empty(p + 1, np.uintp), np.empty(ones, np.uintp)
+    _compress(bits, indptr, indices)
+    _transpose(indptr, indices, colptr, rows)
     return Design(
-        np.ascontiguousarray(bits, np.uint8),
+        bits,
         indptr,
         indices,
         colptr,
@@ -167,7 +191,7 @@ def binary_tests(
         codes: m × n whole numbers.
         merge_rows: treat samples with equal tests as one weighted row.
         merge_columns: keep one test of each set that splits the samples alike.
-        memory: bytes that this may take; None is no limit.
+        memory: bytes that this may take; None is a share of what is free.
 
     Raises:
         ValueError: bad codes, see `irtheory.trees.checks.check_codes`; or beyond ±2^52,

@@ -70,6 +70,7 @@ def mark_feasible(stats, least, lattice):
     """Fill split_ok and root_ok from the pair weights of the whole problem."""
     p = len(stats.n)
     total = stats.total_n[0]
+    lattice.split_ok[:] = False
     for i in range(p):
         lattice.root_ok[i] = stats.n[i] >= least and total - stats.n[i] >= least
         for j in range(p):
@@ -101,7 +102,7 @@ def fill_depth3(design, y, q, test, shape, whole, budget, prune, version, work, 
     """Solve depth 1 on every pair (test, j): one scan of each half of `test`."""
     part, rest, best = work
     p, linear = shape.p, shape.rule == LINEAR
-    collect(design, y, q, rows_of(design, 2 * test + 1), shape.blocks, True, shape.stop, part)
+    collect(design, y, q, rows_of(design, 2 * test + 1), shape, True, part)
     subtract(whole, part, rest)
     # Below the root literal and a test j, depth 1 is left on every pair: scanning the pairs
     # (j, i) of a half gives the best score of each of its quarters for all j at once.
@@ -163,7 +164,7 @@ def fill_depth4(design, y, q, f, shape, ons, whole, budget, prune, version, work
         cheap11 = cheap00 = True
         if not (_wanted(lattice, a1, b1) or _wanted(lattice, a0, b0)):
             continue
-        collect(design, y, q, narrow(design, rows, b1), shape.blocks, True, stop, both)
+        collect(design, y, q, narrow(design, rows, b1), shape, True, both)
         if _wanted(lattice, a1, b1):
             cost = _solve_scanned(both, shape, best)
             if stop[0]:
@@ -214,4 +215,4 @@ def _row(stack, i):
 def collect_on(design, y, q, test, shape, ons):
     """ons[test] = statistics of the rows where `test` is on."""
     rows = rows_of(design, 2 * test + 1)
-    collect(design, y, q, rows, shape.blocks, True, shape.stop, _row(ons, test))
+    collect(design, y, q, rows, shape, True, _row(ons, test))

@@ -9,6 +9,7 @@ from typing import Literal
 
 # Share of the free memory that a search may take where no limit is given.
 _SHARE = 0.6
+_ALWAYS = 2**26
 _NUMBER = 8  # bytes
 
 Way = Literal["direct", "lattice", "branch"]
@@ -32,8 +33,15 @@ class Plan:
     threads: int
 
 
-def default_memory() -> int:
-    """Bytes that a search may allocate if no limit is given, a share of the free memory."""
+def _fits(needed: float, allowed: int | None) -> bool:
+    """Whether a search may allocate so many bytes; without a limit, a share of the free memory."""
+    # What is free is read from a file: not for what every machine has.
+    return (allowed is None and needed <= _ALWAYS) or needed <= _limit(allowed)
+
+
+def _limit(allowed: int | None) -> int:
+    if allowed is not None:
+        return allowed
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvail"))
@@ -55,33 +63,33 @@ def bytes_of_tests(m: int, p: int) -> int:
     return m * p * (2 + 1 + _NUMBER)
 
 
-def check_tests(m: int, p: int, allowed: int) -> None:
+def check_tests(m: int, p: int, allowed: int | None) -> None:
     """ValueError if p tests on m samples need more than `allowed` bytes."""
-    if (needed := bytes_of_tests(m, p)) > allowed:
+    if not _fits(needed := bytes_of_tests(m, p), allowed):
         raise ValueError(
-            f"max_memory: {p} tests on {m} samples need about {needed / 2**20:,.0f} MiB, found"
-            f" {allowed / 2**20:,.0f} MiB; fewer bins or columns need less"
+            f"max_memory: {p} tests on {m} samples need about {needed / 2**20:,.1f} MiB, found"
+            f" {_limit(allowed) / 2**20:,.1f} MiB; fewer bins or columns need less"
         )
 
 
-def plan_search(p: int, depth: int, width: int, threads: int, allowed: int) -> Plan:
+def plan_search(p: int, depth: int, width: int, threads: int, allowed: int | None) -> Plan:
     """Choose the fastest way that needs at most `allowed` bytes.
 
     Raises:
         ValueError: not even single sums of the tests fit; names max_memory and the number.
     """
     pairs, singles = bytes_of_statistics(p, width), bytes_of_statistics(p, width, False)
-    if 2 * singles > allowed:
+    if not _fits(2 * singles, allowed):
         raise ValueError(
             f"max_memory: sums of {width} numbers for {p} tests need at least"
-            f" {2 * singles / 2**20:,.1f} MiB, found {allowed / 2**20:,.1f} MiB"
+            f" {2 * singles / 2**20:,.1f} MiB, found {_limit(allowed) / 2**20:,.1f} MiB"
         )
-    reach = 2 if pairs <= allowed else 1
+    reach = 2 if _fits(pairs, allowed) else 1
     if depth <= 2:
         return Plan("direct" if depth < 2 or reach == 2 else "branch", reach, 1)
     lattice = _NUMBER * 3 * (2 * p) ** 2 + 2 * p * p
     for used in range(threads, 0, -1) if depth <= 4 else ():
         stacked = pairs * (1 + 2 * used) if depth == 3 else pairs * (1 + p + 5 * used)
-        if lattice + stacked <= allowed:
+        if _fits(lattice + stacked, allowed):
             return Plan("lattice", 2, used)
     return Plan("branch", reach, threads)

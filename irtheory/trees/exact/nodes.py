@@ -31,6 +31,8 @@ class Shape(NamedTuple):
     least: float  # fewest samples of a leaf
     depth: int  # largest depth of the tree
     stop: np.ndarray  # int64 [1], not 0 once time is up
+    kinds: np.ndarray  # int64 [g, kinds] samples of each kind of target, empty if not counted
+    values: np.ndarray  # [kinds * width] target row of each kind
 
 
 @kernel
@@ -71,7 +73,7 @@ def solve_small(design, y, q, rows, depth, shape, slack, stats, best):
         (cost, root): root −1 is a leaf; within `slack` of the best cost the leaf, then
         the lowest test, is taken. Rows lighter than the smallest leaf cost 1e300.
     """
-    collect(design, y, q, rows, shape.blocks, depth == 2, shape.stop, stats)
+    collect(design, y, q, rows, shape, depth == 2, stats)
     if depth == 0:
         return stats.total_q[0] - leaf_score(stats.total_s, 0, stats.total_n[0], shape), -1
     # `best` then holds the halves' best scores one level below; the root's choice follows.
@@ -86,7 +88,7 @@ def solve_small(design, y, q, rows, depth, shape, slack, stats, best):
 @kernel(fast=True)
 def root_costs(design, y, q, rows, depth, shape, stats, best, costs):
     """costs[i] = of the best tree of depth ≤ `depth` ≤ 2 with root test i; costs[p] of a leaf."""
-    collect(design, y, q, rows, shape.blocks, depth == 2, shape.stop, stats)
+    collect(design, y, q, rows, shape, depth == 2, stats)
     if depth == 2:
         scan(stats, shape, best)
     else:

@@ -22,6 +22,7 @@ from irtheory.trees.exact.nodes import (
     route,
     write_small,
 )
+from irtheory.trees.exact.packed import MOST_KINDS, find_kinds
 from irtheory.trees.exact.select import Question
 from irtheory.trees.exact.settle import settle
 from irtheory.trees.exact.statistics import (
@@ -48,6 +49,7 @@ from irtheory.trees.kernels.workers import Progress, run_each
 # Additions below which starting threads costs more than it saves.
 _SMALL = 5_000_000
 _NO_LIMIT = 2**62
+_NO_KINDS = np.zeros((0, 0), np.int64), np.zeros(0)
 # Differences of costs that rounding may cause, relative to the sums that costs are made of. Sums
 # of g rows are off by about √g · 1e-16 of their size, so this leaves a factor of about 1000 / √g.
 ROUNDING = 1e-13
@@ -66,14 +68,14 @@ class Terms:
         least: fewest samples of a leaf.
         pruning: rules that make the search smaller.
         threads: threads of a cold search.
-        memory: bytes that it may allocate.
+        memory: bytes that it may allocate; None is a share of what is free.
     """
 
     rule: int
     least: float
     pruning: Pruning
     threads: int
-    memory: int
+    memory: int | None
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,9 @@ class Search:
         width = _width(rule, k)
         fresh = self.width != width
         if fresh:
-            self._allocate(rule, k, width)
+            self._allocate(rule, width)
+        if fresh or self.values.shape[1] != k:
+            self.values = np.zeros((len(self.losses), k))
         if rule != ENTROPY:
             size = float(spread_of(targets, rule == LINEAR)) * self.scale
             if fresh or (size > 0 and not 2.0**-30 < size < 2.0**30):
@@ -192,8 +196,29 @@ class Search:
         self.slack = ROUNDING * self._size_of_sums(rule)
         # No split gains as much as the second term, and a larger penalty would drown the costs.
         alpha = min(task.alpha * self.unit, 2 * self._size_of_sums(rule))
-        self.shape = self.shape._replace(alpha=alpha, stop=task.deadline.stop)
+        kinds, values = self._kinds(targets) if self.depth > 1 else _NO_KINDS
+        self.shape = self.shape._replace(
+            alpha=alpha, stop=task.deadline.stop, kinds=kinds, values=values
+        )
         return fresh
+
+    def _kinds(self, targets) -> tuple[np.ndarray, np.ndarray]:
+        """Samples of each kind of target in the merged rows, and the target rows of the kinds."""
+        kind = np.empty(len(targets), np.int64)
+        n = int(find_kinds(targets, kind)) if len(self.weights) == 0 else 0
+        if not 0 < n <= MOST_KINDS:
+            return _NO_KINDS
+        row_of, g = self.tests.row_of, self.tests.n_rows
+        kinds = np.bincount(row_of * n + kind, minlength=g * n).reshape(g, n)
+        # The row of a kind is what remains of a sum of rows of one kind, divided by their number.
+        values = np.zeros((n, self.width))
+        sums, total = self.y.reshape(g, self.width), kinds.sum(axis=1)
+        for v in range(n):
+            pure = np.flatnonzero((kinds[:, v] > 0) & (kinds[:, v] == total))
+            if not len(pure):
+                return _NO_KINDS
+            values[v] = sums[pure[0]] / total[pure[0]]
+        return kinds, values.ravel()
 
     def _sum_rows(self, targets, rule: int) -> float:
         """Fill y and q; the cost within merged rows."""
@@ -217,14 +242,15 @@ class Search:
             return abs(total * np.log(max(total, 2.0)))
         return float(self.q.sum())
 
-    def _allocate(self, rule: int, k: int, width: int) -> None:
+    def _allocate(self, rule: int, width: int) -> None:
         p, g, self.width, self.scale = self.tests.n_tests, self.tests.n_rows, width, 1.0
         least = self.terms.least
         self.plan = plan_search(p, self.depth, width, self.terms.threads, self.terms.memory)
         blocks = np.uintp(0 if width == 1 else width // LANES)
         self.shape = Shape(
-            p, width, blocks, rule, np.zeros(1), 0.0, least, self.depth, np.zeros(1, np.int64)
-        )
+            p, width, blocks, rule, np.zeros(1), 0.0, least, self.depth, np.zeros(1, np.int64),
+            *_NO_KINDS,
+        )  # fmt: skip
         self.y, self.old_y = aligned_zeros(g * width), aligned_zeros(g * width)
         self.q, self.old_q = np.zeros(g), np.zeros(g)
         # Clearing pair sums takes longer than filling single ones: depth 1 has its own room.
@@ -237,7 +263,7 @@ class Search:
         self.leaf_of = np.zeros(g, np.int64)
         nodes = 2 ** (self.depth + 1) - 1
         self.sums, self.counts = aligned_zeros(nodes * width), np.zeros(nodes)
-        self.values, self.losses = np.zeros((nodes, k)), np.zeros(nodes)
+        self.losses = np.zeros(nodes)
         self.lattice = lattice.new_lattice(p if self.plan.way == "lattice" else 0)
         self.complete = False
 
@@ -310,8 +336,10 @@ class Search:
         self.lattice.reach[:] = 0.0
         self.lattice.drift[:] = 0.0
         self.lattice.solved[:] = 0
-        p, rows, stop = self.tests.n_tests, self.everything(), self.shape.stop
-        collect(self.design, ask.y, ask.q, rows, self.shape.blocks, True, stop, self.stats)
+        # Until the sizes of all parts are known, every split counts as allowed.
+        self.lattice.root_ok[:] = self.lattice.split_ok[:] = True
+        p, rows = self.tests.n_tests, self.everything()
+        collect(self.design, ask.y, ask.q, rows, self.shape, True, self.stats)
         if task.deadline.passed:
             return False
         lattice.mark_feasible(self.stats, self.terms.least, self.lattice)
@@ -412,7 +440,9 @@ class Search:
     def _leaf_first(self, task: Task, found: Found) -> Found:
         """A single leaf comes first among ties; branching looks at root tests only."""
         leaf = self.report(np.full_like(found.heap, -1), task, None, False, (0, 0))
-        return replace(leaf, lower=found.lower) if leaf.cost <= found.cost * (1 + TIE) else found
+        if leaf.cost > found.cost * (1 + TIE):
+            return found
+        return replace(leaf, lower=min(found.lower, leaf.cost), proven=found.proven)
 
     def candidates(self, task: Task) -> Sequence[int]:
         """Root tests whose best tree costs as much as the best tree, as far as sums can tell."""
@@ -439,10 +469,10 @@ class Search:
         """
         route(self.design, heap, self.leaf_of)
         leaf_of = self.leaf_of.copy()
-        constant = leaf_losses(
+        constant = float(leaf_losses(
             task.targets, self.weights, leaf_of[self.tests.row_of], self.terms.rule,
             self.values, self.losses,
-        )  # fmt: skip
+        ))  # fmt: skip
         cost = float(self.losses.sum()) + task.alpha * int((heap >= 0).sum())
         within = max(self.within - self.slack, 0.0) / self.unit
         proven = lower is None
@@ -452,11 +482,11 @@ class Search:
             bound = (lower - self.slack) / self.unit + within
             if self.shape.stop[0]:
                 bound = max(bound, self._late_bound() / self.unit + within)
-        bound = min(max(bound, within, 0.0), cost)
+        bound = float(min(max(bound, within, 0.0), cost))
         if task.report is not None:
-            task.report(cost, bound)
+            task.report(cost + constant, bound + constant)
         return Found(
-            heap, leaf_of, self.values.copy(), self.losses.copy(), cost, bound, float(constant),
+            heap, leaf_of, self.values.copy(), self.losses.copy(), cost, bound, constant,
             proven, warm, *counts,
         )  # fmt: skip
 

@@ -126,7 +126,7 @@ def resolve_side(design, ask, shape, lattice, literal, leaf, budget, stats, best
 def leaf_costs(design, ask, shape, stats, best, leaves):
     """leaves[literal] = cost of one leaf on its rows; leaves[2p] = of one on all rows."""
     rows = np.arange(len(design.weight)).astype(np.uintp)
-    collect(design, ask.y, ask.q, rows, shape.blocks, False, shape.stop, stats)
+    collect(design, ask.y, ask.q, rows, shape, False, stats)
     halves(stats, shape, best)
     for i in range(shape.p):
         leaves[2 * i + 1] = stats.q[i] - best[1, i]

@@ -45,7 +45,9 @@ def settle(search: Settling, task: Any, found: Found) -> Found:
     leaf = search.report(np.full_like(found.heap, -1), task, None, found.warm, (0, 0))
     known = replace(min(found, leaf, key=lambda tree: tree.cost), lower=found.lower)
     best = branch(search, replace(task, progress=None), known, roots)
-    return replace(leaf, lower=best.lower) if leaf.cost <= best.cost * (1 + TIE) else best
+    if leaf.cost > best.cost * (1 + TIE):
+        return best
+    return replace(leaf, lower=min(best.lower, leaf.cost), proven=best.proven)
 
 
 def _is_open(cost: float, lower: float, tie: float) -> bool:
@@ -72,19 +74,20 @@ def _settle_below(search: Settling, task: Any, found: Found, cost: np.ndarray, t
             if heap[node] >= 0 and below > 1:
                 pending += [2 * node + 1, 2 * node + 2]
             continue
-        part = _solve_below(search, task, found, node)
+        part = _solve_below(search, task, found, node, cost[node])
         if part is not None:
             _clear(heap, node)
             graft(heap, part, node)
             changed = True
     if not changed:
         return found
-    better = search.report(heap, task, None, found.warm, (found.solved, found.skipped))
-    return better if better.cost < found.cost else found
+    return search.report(heap, task, None, found.warm, (found.solved, found.skipped))
 
 
-def _solve_below(search: Settling, task: Any, found: Found, node: int) -> np.ndarray | None:
-    """Heap of the best tree on the samples of a node; None if no test parts them."""
+def _solve_below(
+    search: Settling, task: Any, found: Found, node: int, cost: float
+) -> np.ndarray | None:
+    """Heap of the best tree on the samples of a node; None if it costs no less than `cost`."""
     level = (node + 1).bit_length()
     place = found.leaf_of[search.tests.row_of] + 1
     # The ancestors of place i (from 1) are i // 2, i // 4, …: in binary, what it begins with.
@@ -94,7 +97,10 @@ def _solve_below(search: Settling, task: Any, found: Found, node: int) -> np.nda
     if half.depth == 0:
         return None
     own = replace(task, targets=task.targets[inside], guess=None, progress=None, report=None)
-    return translated(half.run(own), half.tests, search.tests, search.depth - level + 1)
+    best = half.run(own)
+    if best.cost >= cost:
+        return None
+    return translated(best, half.tests, search.tests, search.depth - level + 1)
 
 
 def _clear(heap: np.ndarray, node: int) -> None:

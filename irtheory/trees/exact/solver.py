@@ -30,7 +30,6 @@ from irtheory.checks import check_whole
 from irtheory.trees.checks import check_distributions, check_targets, check_weights
 from irtheory.trees.choices import Cost
 from irtheory.trees.exact.design import BinaryTests, Pruning, binary_tests
-from irtheory.trees.exact.memory import default_memory
 from irtheory.trees.exact.search import Search, Task, Terms
 from irtheory.trees.exact.statistics import ENTROPY, LINEAR, SQUARES, WEIGHTED
 from irtheory.trees.exact.structure import Found, heap_of, leaves_of, tree_of
@@ -189,7 +188,6 @@ class ExactTreeSolver:
         check_limits(None, max_memory)
         self.pruning = pruning or Pruning()
         self.cost: Cost = cost
-        memory = default_memory() if max_memory is None else int(max_memory)
         self._codes = codes = np.asarray(codes)
         weights = np.empty(0)
         self._kept: np.ndarray | None = None
@@ -199,12 +197,12 @@ class ExactTreeSolver:
             if not weights.all():
                 self._kept = np.flatnonzero(weights)
                 codes, weights = codes[self._kept], weights[self._kept]
-        tests = binary_tests(codes, self.pruning.merge_rows, self.pruning.merge_columns, memory)
+        tests = binary_tests(codes, self.pruning.merge_rows, self.pruning.merge_columns, max_memory)
         _check_depth(max_depth, tests)
         squares = SQUARES if len(weights) == 0 else WEIGHTED
         rule = {"linear": LINEAR, "entropy": ENTROPY}.get(cost, squares)
         terms = Terms(
-            rule, float(min_samples_leaf), self.pruning, threads or default_threads(), memory
+            rule, float(min_samples_leaf), self.pruning, threads or default_threads(), max_memory
         )
         self._search = Search(tests, int(max_depth), terms, weights)
 

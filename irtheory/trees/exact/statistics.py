@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from irtheory.trees.exact.packed import count_pairs, packing_pays
 from irtheory.trees.kernels.kernel import kernel
 from irtheory.trees.kernels.lanes import BAD, LANES, add_block, aligned_zeros
 
@@ -112,18 +113,22 @@ def _collect_pairs(indptr, indices, offset, weight, y, rows, blocks, stop, pair_
 
 
 @kernel(fast=True)
-def collect(design, y, q, rows, blocks, pairs, stop, out):
+def collect(design, y, q, rows, shape, pairs, out):
     """Fill `out` with the sums over `rows`; `pairs` False leaves the pair sums at 0.
 
-    Once stop[0] is not 0 the sums are left unfinished: see `irtheory.trees.kernels.workers`.
+    Once shape.stop is set the sums are left unfinished: see `irtheory.trees.kernels.deadline`.
     """
     for array in out:
         array[:] = 0.0
-    _collect_singles(design, y, q, rows, blocks, stop, out)
-    if pairs:
+    _collect_singles(design, y, q, rows, shape.blocks, shape.stop, out)
+    if not pairs:
+        return
+    if len(shape.kinds) and packing_pays(design, rows, shape):
+        count_pairs(design, rows, shape, out.pair_n, out.pair_s)
+    else:
         _collect_pairs(
-            design.indptr, design.indices, design.offset, design.weight, y, rows, blocks,
-            stop, out.pair_n, out.pair_s,
+            design.indptr, design.indices, design.offset, design.weight, y, rows, shape.blocks,
+            shape.stop, out.pair_n, out.pair_s,
         )  # fmt: skip
 
 

@@ -58,3 +58,13 @@ def add_block(typing_context, target, target_block, source, source_block):
         return context.get_dummy_value()
 
     return types.void(target, target_block, source, source_block), generate
+
+
+@intrinsic
+def popcount(typing_context, word):
+    """Number of bits of a uint64 that are 1."""
+
+    def generate(context, builder, signature, args):
+        return builder.ctpop(args[0])
+
+    return types.uint64(types.uint64), generate

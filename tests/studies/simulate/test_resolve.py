@@ -32,7 +32,8 @@ AGREEMENT = {"setting": "agreement", "algorithm": "bcgd", "depth": 2, "samples":
              "attributes": 4, "classes": None, "noise": None, "ridge": 0.1}  # fmt: skip
 OWN_TABLE = {"setting": "logistic", "samples": None, "attributes": None, "classes": None,
              "noise": None, "data": "wine.csv", "label": "kind", "bins": 8, "ridge": 0.5,
-             "max_steps": 100000}  # fmt: skip
+             "max_steps": 100000, "delimiter": None, "decimal": None, "encoding": None,
+             "na": None, "drop": [], "index": None, "text": []}  # fmt: skip
 NTK = {"setting": "ntk", "network": "mlp", "width": 512, "layers": 2, "activation": "relu",
        "parametrisation": "ntk", "max_memory": 4.0, "device": "cpu"}  # fmt: skip
 CNN = {**NTK, "attributes": None, "noise": None, "network": "cnn", "width": 32}
@@ -58,7 +59,8 @@ CNN_STUDY = {**CNN, **STUDY, "network": "cnn"}
 def test_config_names_every_option_with_its_value(asked: dict, expected: dict) -> None:
     found = content(resolve(SimulateSettings(**asked)))
     assert found == {**CONVEX, **expected}
-    assert list(found) == list(CONVEX) == [field.name for field in fields(SimulateSettings)]
+    names = [field.name for field in fields(SimulateSettings) if field.name != "reading"]
+    assert list(found)[: len(names)] == list(CONVEX) == names
 
 
 def test_the_jobs_of_a_run_say_what_they_change() -> None:

@@ -90,10 +90,10 @@ def test_whenever_time_runs_out_the_optimum_lies_between_bound_and_loss(monkeypa
     np.testing.assert_array_equal(fit.tree.predict(codes), fit.predictions)
 
 
-def test_the_bound_without_any_time_is_the_sum_of_row_minima():
+def test_the_bound_without_any_time_is_one_leaf_per_distinct_row():
     codes, costs = problem(4, 100, 6)
     fit = fit_exact_tree(codes, costs, 5, cost="linear", time_limit=0)
-    assert fit.lower_bound == pytest.approx(costs.min(axis=1).sum(), rel=1e-12)
+    assert fit.lower_bound == pytest.approx(cell_cost(codes, costs, True), rel=1e-12)
 
 
 def test_no_search_of_a_half_outlives_its_result(monkeypatch):

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -19,7 +18,6 @@ from irtheory.trees.tree import Tree
 from irvision.data.examples import Attributes
 from irvision.evaluation.accuracy import confusion
 from irvision.evaluation.fidelity import column_words
-from irvision.evaluation.results import wilson_interval
 from irvision.evaluation.scores import evaluate
 from irvision.evaluation.subject import Predictions, Subject
 
@@ -87,12 +85,6 @@ def test_accuracies_are_those_of_scikit_learn() -> None:
     assert [each.name for each in FULL.classes] == list(CLASSES)
     assert [each.images for each in FULL.classes] == np.bincount(TEST.labels).tolist()
     assert (FULL.codes, FULL.bits, FULL.codes_tested, FULL.leaves) == (4, 2, 2, 3)
-
-
-@pytest.mark.parametrize(("hits", "size"), [(0, 7), (7, 7), (30, 100), (1, 1)])
-def test_intervals_are_wilsons(hits: int, size: int) -> None:
-    expected = binomtest(hits, size).proportion_ci(method="wilson")
-    assert wilson_interval(hits, size) == pytest.approx((expected.low, expected.high))
 
 
 def test_fidelity_rows_are_those_of_direct_calls() -> None:

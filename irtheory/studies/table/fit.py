@@ -1,0 +1,250 @@
+"""Grow the tree that was asked for, on the rows to train on."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from irtheory.studies.table.features import is_whole
+from irtheory.studies.table.model import ModelColumn, TableModel
+from irtheory.studies.table.score import MANY_CLASSES
+from irtheory.studies.table.settings import TableSettings
+from irtheory.studies.table.tree_model import TreeModel
+from irtheory.tables.columns import TableColumn
+from irtheory.tables.place import counted
+from irtheory.trees.estimators import CodeTreeClassifier, OptimalTreeClassifier
+from irtheory.trees.estimators.plot import draw
+from irtheory.trees.estimators.written import as_dot
+from irtheory.trees.export import to_key
+from irtheory.trees.short_tree import class_counts, shorten
+from irtheory.trees.tree import Tree
+
+Shares = Callable[[Sequence[TableColumn]], Float[np.ndarray, "m k"]]
+Draw = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """A model and what there is to read of it.
+
+    Attributes:
+        model: what predicts.
+        tree: T.
+        feature_names: of the columns that T tests, or of its codes.
+        key, dot: T as a dichotomous key and for Graphviz.
+        draw: draws T on axes of matplotlib.
+        facts: sentences on how good T is on the rows to train on, and what was proven.
+        numbers: the same as numbers.
+        scored: what is scored, by name: the tree, and with networks also G.
+    """
+
+    model: TableModel
+    tree: Tree
+    feature_names: tuple[str, ...]
+    key: str
+    dot: str
+    draw: Draw
+    facts: tuple[str, ...]
+    numbers: dict[str, Any]
+    scored: dict[str, Shares]
+
+
+def grow(
+    columns: Sequence[TableColumn],
+    labels: Int[np.ndarray, " m"],
+    label: str,
+    classes: tuple[str, ...],
+    settings: TableSettings,
+) -> Grown:
+    """Grow a tree on rows.
+
+    Args:
+        columns: that it may test.
+        labels: class of every row.
+        label: name of their column.
+        classes: names of all classes.
+        settings: resolved.
+    """
+    if settings.method == "ira":
+        return _codes(columns, labels, label, classes, settings)
+    return _tree(columns, labels, label, classes, settings)
+
+
+def _model(
+    model: Any, columns: Sequence[TableColumn], label: str, classes: tuple[str, ...],
+    settings: TableSettings,
+) -> TableModel:  # fmt: skip
+    reading = settings.reading
+    own = tuple(map(ModelColumn.of, columns))
+    return TableModel(settings.method, label, classes, reading.index, reading.na, own, model)
+
+
+def _tree(
+    columns: Sequence[TableColumn],
+    labels: Int[np.ndarray, " m"],
+    label: str,
+    classes: tuple[str, ...],
+    settings: TableSettings,
+) -> Grown:
+    estimator = _estimator(settings)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=MANY_CLASSES)
+        estimator.fit(frame_of(columns), np.array(classes, dtype=object)[labels])
+    own = TreeModel(estimator.encoder_, _over_all(estimator, classes))
+    facts, numbers = _facts(estimator, settings, len(labels))
+    return Grown(
+        _model(own, columns, label, classes, settings),
+        own.tree,
+        _names(own),
+        estimator.to_key(),
+        estimator.to_dot(),
+        estimator.plot,
+        facts,
+        numbers,
+        {f"{settings.method} tree": own.shares},
+    )
+
+
+def _estimator(settings: TableSettings) -> CodeTreeClassifier | OptimalTreeClassifier:
+    common: dict[str, Any] = {
+        "max_depth": settings.depth,
+        "criterion": settings.criterion,
+        "n_bins": settings.bins,
+        "min_samples_leaf": settings.min_samples_leaf,
+        "class_weight": "balanced" if settings.balanced else None,
+    }
+    if settings.method == "greedy":
+        return CodeTreeClassifier(**common)
+    return OptimalTreeClassifier(**common, time_limit=settings.time_limit, threads=settings.threads)
+
+
+def frame_of(columns: Sequence[TableColumn]) -> pd.DataFrame:
+    """The columns as a data frame: whole numbers stay whole, missing cells are None or NaN."""
+    return pd.DataFrame({column.name: _series(column) for column in columns}, copy=False)
+
+
+def _series(column: TableColumn) -> np.ndarray:
+    gone = column.missing
+    if column.values is None:
+        pairs = zip(column.cells, gone, strict=True)
+        return np.array([None if missing else cell for cell, missing in pairs], dtype=object)
+    if not is_whole(column):
+        return column.values
+    if not gone.any():
+        return column.values.astype(np.int64)
+    pairs = zip(column.values, gone, strict=True)
+    return np.array([None if missing else int(v) for v, missing in pairs], dtype=object)
+
+
+def _over_all(estimator: Any, classes: tuple[str, ...]) -> Tree:
+    """The tree with shares of all classes, in the order of `classes`."""
+    place = {name: i for i, name in enumerate(classes)}
+    shares = np.zeros((estimator.tree_.n_nodes, len(classes)))
+    shares[:, [place[str(name)] for name in estimator.classes_]] = estimator.tree_.value
+    return estimator.tree_.with_values(shares, estimator.tree_.count)
+
+
+def _names(model: TreeModel) -> tuple[str, ...]:
+    """Names of the columns that the tree tests: of the table, or of codes."""
+    if model.encoder.plain:
+        return model.encoder.names
+    return tuple(
+        column.branches(0.5)[1] if column.kind == "words" else column.name
+        for column in model.encoder.columns
+    )
+
+
+def _facts(
+    estimator: Any, settings: TableSettings, rows: int
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    depth, leaves = estimator.get_depth(), estimator.get_n_leaves()
+    numbers: dict[str, Any] = {"depth": depth, "leaves": leaves}
+    facts = [
+        f"{settings.method} tree: depth {depth}, {counted(leaves, 'leaf', 'leaves')}, "
+        f"{counted(rows, 'training row')}"
+    ]
+    cut = tuple(estimator.cut_columns_)
+    numbers["cut_columns"] = list(cut)
+    if settings.method == "exact":
+        found = {"loss": float(estimator.loss_), "lower_bound": float(estimator.lower_bound_)}
+        numbers |= {"status": estimator.status_, "criterion": settings.criterion, **found}
+        facts.append(_proven(numbers, settings, bool(cut)))
+    if cut:
+        shown = ", ".join(cut[:6]) + (", …" if len(cut) > 6 else "")
+        facts.append(f"cut at fewer places than there are values (--bins {settings.bins}): {shown}")
+    return tuple(facts), numbers
+
+
+def _proven(numbers: dict[str, Any], settings: TableSettings, cut: bool) -> str:
+    """What the search has proven about the loss on the training rows."""
+    what = {
+        "misclassification": "training rows named wrongly",
+        "gini": "Gini impurity of the training rows",
+        "entropy": "entropy of the training rows",
+    }[str(settings.criterion)]
+    what += ", all classes weighing the same" if settings.balanced else ""
+    loss, bound = numbers["loss"], numbers["lower_bound"]
+    among = f"depth {settings.depth}" + (" with these cuts" if cut else "")
+    if numbers["status"] == "optimal":
+        return f"{what}: {loss:.6g}, proven the least of all trees of {among}"
+    least = f"no tree of {among} has less than {bound:.6g}" if bound > 0 else "nothing is proven"
+    return (
+        f"{what}: {loss:.6g}, perhaps not the least: {least} "
+        f"(stopped after {settings.time_limit:g} s, --time-limit)"
+    )
+
+
+def _codes(
+    columns: Sequence[TableColumn],
+    labels: Int[np.ndarray, " m"],
+    label: str,
+    classes: tuple[str, ...],
+    settings: TableSettings,
+) -> Grown:
+    from irtheory.studies.table.code_model import fit_codes  # loads torch
+
+    own, remarks = fit_codes(columns, labels, len(classes), settings)
+    fitted = own.fitted
+    codes, _ = fitted.apply(own.matrix.apply(columns))
+    counts = class_counts(fitted.tree, codes, labels, len(classes))
+    short = shorten(fitted.tree, counts.sum(axis=1) > 0)
+    names = tuple(f"code {code}" for code in fitted.kept.tolist())
+    texts = _leaf_texts(short.tree, counts[short.nodes], classes)
+    wording = {
+        node: (f"{names[feature]} absent", f"{names[feature]} present")
+        for node, feature in enumerate(short.tree.feature.tolist())
+        if feature >= 0
+    }
+    depth, leaves = short.tree.depth, short.tree.n_leaves
+    used = len(short.tree.used_features)
+    fact = (
+        f"tree on codes: depth {depth}, {counted(leaves, 'leaf', 'leaves')}, tests {used} of "
+        f"{len(names)} codes, {counted(len(labels), 'training row')}"
+    )
+    return Grown(
+        _model(own, columns, label, classes, settings),
+        fitted.tree,
+        names,
+        to_key(short.tree, names, leaf_texts=list(texts.values()), test_names=wording),
+        as_dot(short.tree, wording, texts),
+        lambda ax: draw(short.tree, wording, texts, ax),
+        (fact, *remarks),
+        {"depth": depth, "leaves": leaves, "codes": len(names), "codes_tested": used},
+        {"network": own.shares, "tree on codes": own.tree_shares},
+    )
+
+
+def _leaf_texts(
+    tree: Tree, counts: Int[np.ndarray, "nodes k"], classes: tuple[str, ...]
+) -> dict[int, str]:
+    texts = {}
+    for node in tree.leaves.tolist():
+        named, here = int(tree.value[node].argmax()), counts[node]
+        texts[node] = f"{classes[named]}: {here[named]} of {here.sum()} training samples"
+    return texts

@@ -1,0 +1,41 @@
+"""Where in a table something is wrong: the error that names file, line and column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from irtheory.runs.files import InputError
+
+LONGEST = 40
+
+
+@dataclass(frozen=True)
+class Place:
+    """A table in messages.
+
+    Attributes:
+        name: the file, after the option that named it.
+    """
+
+    name: str
+
+    def error(self, what: str, line: int | None = None, column: str | None = None) -> InputError:
+        """The error: file, line, column, then what was expected and what was found."""
+        at = [] if line is None else [f" line {line}"]
+        at += [] if column is None else [f"{',' if at else ''} column '{shortened(column)}'"]
+        return InputError(f"{self.name}{''.join(at)}: {what}")
+
+
+def shown(cell: str) -> str:
+    """A cell in quotes, long ones shortened."""
+    return f"'{shortened(cell)}'"
+
+
+def shortened(text: str) -> str:
+    """At most `LONGEST` letters of a text."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number of things in words: 1 row, 2 rows; `many` where it does not end in s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

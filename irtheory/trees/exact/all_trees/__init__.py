@@ -1,0 +1,1 @@
+"""Every tree up to a cost: how many there are, and the cheapest ones."""

@@ -1,0 +1,147 @@
+"""Parts of `ira table`: which rows are held out, columns as numbers, what is said of columns."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irtheory.studies.table.features import described
+from irtheory.studies.table.files import _share
+from irtheory.studies.table.fit import frame_of
+from irtheory.studies.table.matrix import FARTHEST, Matrix
+from irtheory.studies.table.rows import split_rows
+from irtheory.studies.table.score import Score, confusion
+from irtheory.tables.columns import Reading, TableColumn
+from irtheory.tables.place import Place
+
+
+def column(cells: list[str], name: str = "x") -> TableColumn:
+    return Reading(Place("t"), range(2, len(cells) + 2), ".", ("NA",)).column(name, cells)
+
+
+classes = st.lists(st.integers(0, 3), min_size=1, max_size=60)
+
+
+@given(classes, st.floats(0, 0.9), st.integers(0, 5))
+def test_every_class_is_held_out_in_its_share(drawn: list[int], share: float, seed: int) -> None:
+    labels = np.array(drawn)
+    found = split_rows(labels, [], share, seed)
+    assert sorted([*found.train, *found.test]) == list(range(len(labels)))
+    for number in set(drawn):
+        rows = drawn.count(number)
+        held = int((labels[found.test] == number).sum())
+        assert held == min(round(share * rows), rows - 1)
+    again = split_rows(labels, [], share, seed)
+    np.testing.assert_array_equal(found.test, again.test)
+
+
+words = st.lists(st.sampled_from(["u", "v", "w", "x", "NA"]), min_size=30, max_size=30)
+
+
+@given(words, words, st.integers(0, 3))
+def test_no_held_out_row_has_a_word_without_a_place(
+    first: list[str], second: list[str], seed: int
+) -> None:
+    labels = np.arange(30) % 3
+    found = split_rows(labels, [column(first), column(second)], 0.5, seed)
+    for cells in (first, second):
+        assert {cells[row] for row in found.test} <= {cells[row] for row in found.train}
+    moved = 15 - len(found.test)
+    assert bool(moved) == any("more to train on" in note for note in found.notes)
+
+
+def test_a_split_depends_on_its_seed() -> None:
+    tests = {tuple(split_rows(np.arange(40) % 2, [], 0.3, seed).test) for seed in range(5)}
+    assert len(tests) == 5
+
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(numbers, min_size=2, max_size=12), st.lists(numbers, min_size=1, max_size=5))
+def test_columns_of_any_size_are_scaled_to_finite_numbers(
+    train: list[float], other: list[float]
+) -> None:
+    usual = [value for value in train if abs(value) >= 2.0**-1022 or value == 0] or [0.0]
+    own = column([repr(value) for value in usual])
+    matrix = Matrix.of([own])
+    inside = matrix.apply([own])
+    assert np.isfinite(inside).all() and np.abs(inside).max() <= 1 + 1e-9
+    # No two numbers change places.
+    assert (np.diff(inside[np.argsort(usual, kind="stable"), 0]) >= 0).all()
+    outside = matrix.apply([TableColumn("x", [], np.zeros(len(other), bool), np.array(other))])
+    assert np.isfinite(outside).all() and np.abs(outside).max() <= FARTHEST
+
+
+def test_words_and_missing_cells_are_columns_of_zero_and_one() -> None:
+    train = [column(["u", "v", "NA", "u"]), column(["1", "3", "NA", "5"])]
+    matrix = Matrix.of(train)
+    np.testing.assert_array_equal(
+        matrix.apply(train),
+        [[1, 0, 0, -1, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 1], [1, 0, 0, 1, 0]],
+    )
+    new = [column(["zz", "u"]), column(["NA", "3"])]
+    np.testing.assert_array_equal(matrix.apply(new), [[0, 0, 1, 0, 1], [1, 0, 0, 0, 0]])
+    again = Matrix.from_list(json.loads(json.dumps(matrix.to_list())))
+    assert again == matrix
+
+
+FLAT = {"name": "x", "words": None, "middle": 0, "spread": 0, "missing": False}
+
+
+@pytest.mark.parametrize("found", [None, {}, [1], [{"name": "x"}], [FLAT]])
+def test_a_matrix_that_is_none_is_refused(found: object) -> None:
+    with pytest.raises(ValueError, match="matrix"):
+        Matrix.from_list(found)
+
+
+@pytest.mark.parametrize(
+    ("cells", "usable", "words"),
+    [
+        (["1", "1", "1"], False, "always 1"),
+        (["1", "01", "1.0"], False, "always 1 (also written 01, 1.0)"),
+        (["u", "u", "u"], False, "always 'u'"),
+        (["NA", "NA"], False, "always missing"),
+        (["1", "NA", "1"], True, "1 missing"),
+        (["0", "1", "1"], True, "0 or 1"),
+        (["0.5", "1", "1"], True, "numbers 0.5 … 1, 2 different"),
+        (["u", "v", "w"], False, "text with 3 different words, such as 'u'"),
+        (["u", "v", "NA"], True, "text, 2 words ('u', 'v'), 1 missing"),
+    ],
+)
+def test_what_is_said_of_a_column(cells: list[str], usable: bool, words: str) -> None:
+    found, note = described(column(cells), most_words=2)
+    assert found == usable and words in note
+
+
+def test_a_frame_keeps_kinds() -> None:
+    frame = frame_of([
+        column(["1", "2", "3"], "whole"), column(["1", "NA", "3"], "gaps"),
+        column(["1.5", "NA", "3"], "half"), column(["u", "NA", "v"], "text"),
+    ])  # fmt: skip
+    assert frame["whole"].dtype == np.int64
+    assert frame["gaps"].tolist()[0] == 1 and frame["gaps"].isna().tolist() == [False, True, False]
+    assert frame["half"].dtype == np.float64 and frame["text"].isna().sum() == 1
+
+
+def test_confusion_counts_pairs() -> None:
+    labels, predicted = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1])
+    np.testing.assert_array_equal(
+        confusion(labels, predicted, 3), [[1, 1, 0], [0, 1, 0], [0, 1, 0]]
+    )
+
+
+def test_a_score_is_a_share_with_its_interval() -> None:
+    score = Score.of("x", np.array([True] * 9 + [False]))
+    assert (score.right, score.rows, score.accuracy) == (9, 10, 0.9)
+    assert 0.5 < score.interval[0] < 0.9 < score.interval[1] < 1
+
+
+@given(st.floats(0, 1))
+def test_shares_are_0_or_1_only_if_they_are(share: float) -> None:
+    written = float(_share(share))
+    assert abs(written - share) < 1e-6 and (written in (0, 1)) == (share in (0, 1))
