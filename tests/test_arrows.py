@@ -25,7 +25,7 @@ FLOORS = {
     "irtheory.propositions": [{"tangent"}, {"objectives"}, {"solvers"}, {"certificates"}],
     "irtheory.studies": [{"simulate", "recovery"}, {"width"}],
     "irtheory.trees": [
-        {"checks", "choices", "kernels", "serialise"},
+        {"checks", "choices", "kernels", "serialise", "writing"},
         {"tree"},
         {"short_tree"},
         {"binning", "exact", "cart", "export", "routing"},

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from irtheory.trees.exact.design import Pruning
     from irtheory.trees.exact.greedy import fit_greedy_tree
     from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver, fit_exact_tree
-    from irtheory.trees.export import merge_same_class, to_dot, to_key, to_text
+    from irtheory.trees.export import gaps_of, merge_same_class, to_dot, to_key, to_text
     from irtheory.trees.refine.fit import refine_tree
     from irtheory.trees.routing import Routing
     from irtheory.trees.short_tree import ShortTree, class_counts, shorten
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CodeTreeRegressor", "ExactFit", "ExactTreeSolver", "OptimalTreeRegressor", "Pruning",
     "Routing", "ShortTree", "Tree", "class_counts", "fit_cart", "fit_exact_tree",
-    "fit_greedy_tree", "kernels_compiled", "merge_same_class", "refine_tree", "shorten", "to_dot",
-    "to_key", "to_text", "warm_up",
+    "fit_greedy_tree", "gaps_of", "kernels_compiled", "merge_same_class", "refine_tree", "shorten",
+    "to_dot", "to_key", "to_text", "warm_up",
 ]  # fmt: skip
 __getattr__ = lazy_names(
     __name__,
@@ -37,7 +37,7 @@ __getattr__ = lazy_names(
         "irtheory.trees.exact.design": ["Pruning"],
         "irtheory.trees.exact.greedy": ["fit_greedy_tree"],
         "irtheory.trees.exact.solver": ["ExactFit", "ExactTreeSolver", "fit_exact_tree"],
-        "irtheory.trees.export": ["merge_same_class", "to_dot", "to_key", "to_text"],
+        "irtheory.trees.export": ["gaps_of", "merge_same_class", "to_dot", "to_key", "to_text"],
         "irtheory.trees.refine.fit": ["refine_tree"],
         "irtheory.trees.routing": ["Routing"],
         "irtheory.trees.short_tree": ["ShortTree", "class_counts", "shorten"],
