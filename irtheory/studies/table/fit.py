@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from irtheory.studies.table.features import is_whole
 from irtheory.studies.table.model import ModelColumn, TableModel
 from irtheory.studies.table.score import MANY_CLASSES
 from irtheory.studies.table.settings import TableSettings
+from irtheory.studies.table.short_cuts import short_cuts
 from irtheory.studies.table.tree_model import TreeModel
 from irtheory.tables.columns import TableColumn
 from irtheory.tables.place import counted
@@ -96,6 +97,7 @@ def _tree(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=MANY_CLASSES)
         estimator.fit(frame_of(columns), np.array(classes, dtype=object)[labels])
+    estimator.encoder_, estimator.tree_ = short_cuts(estimator.encoder_, estimator.tree_, columns)
     own = TreeModel(estimator.encoder_, _over_all(estimator, classes))
     facts, numbers = _facts(estimator, settings, len(labels))
     return Grown(
@@ -147,7 +149,8 @@ def _over_all(estimator: Any, classes: tuple[str, ...]) -> Tree:
     place = {name: i for i, name in enumerate(classes)}
     shares = np.zeros((estimator.tree_.n_nodes, len(classes)))
     shares[:, [place[str(name)] for name in estimator.classes_]] = estimator.tree_.value
-    return estimator.tree_.with_values(shares, estimator.tree_.count)
+    tree = estimator.tree_.with_values(shares, estimator.tree_.count)
+    return replace(tree, class_names=classes)
 
 
 def _names(model: TreeModel) -> tuple[str, ...]:
@@ -229,7 +232,7 @@ def _codes(
     )
     return Grown(
         _model(own, columns, label, classes, settings),
-        fitted.tree,
+        replace(fitted.tree, class_names=classes),
         names,
         to_key(short.tree, names, leaf_texts=list(texts.values()), test_names=wording),
         as_dot(short.tree, wording, texts),
