@@ -119,6 +119,7 @@ def _estimator(settings: TableSettings) -> CodeTreeClassifier | OptimalTreeClass
         "criterion": settings.criterion,
         "n_bins": settings.bins,
         "min_samples_leaf": settings.min_samples_leaf,
+        "max_leaf_nodes": settings.max_leaves,
         "class_weight": "balanced" if settings.balanced else None,
     }
     if settings.method == "greedy":
@@ -193,7 +194,10 @@ def _proven(numbers: dict[str, Any], settings: TableSettings, cut: bool) -> str:
     }[str(settings.criterion)]
     what += ", all classes weighing the same" if settings.balanced else ""
     loss, bound = numbers["loss"], numbers["lower_bound"]
-    among = f"depth {settings.depth}" + (" with these cuts" if cut else "")
+    among = f"depth {settings.depth}"
+    if settings.max_leaves is not None:
+        among += f" and {counted(settings.max_leaves, 'leaf', 'leaves')}"
+    among += " with these cuts" if cut else ""
     if numbers["status"] == "optimal":
         return f"{what}: {loss:.6g}, proven the least of all trees of {among}"
     least = f"no tree of {among} has less than {bound:.6g}" if bound > 0 else "nothing is proven"

@@ -71,6 +71,10 @@ class TableSettings:
     min_samples_leaf: Annotated[
         int, Option("Fewest training rows in a leaf.", TREE, at_least(1))
     ] = 1
+    max_leaves: Annotated[
+        int | None,
+        Option("Largest number of leaves.", TREE, at_least(1), default="as the depth allows"),
+    ] = None
     criterion: Annotated[
         Criterion | None,
         Option(
@@ -128,7 +132,7 @@ class TableSettings:
         check_ranges(self)
         idle = ("codes", "epochs")
         if self.method == "ira":
-            idle = ("bins", "criterion", "time_limit", "balanced")
+            idle = ("bins", "max_leaves", "criterion", "time_limit", "balanced")
         elif self.method == "greedy":
             idle += ("time_limit",)
         for name in idle:
