@@ -30,6 +30,7 @@ from irtheory.runs.console import Pulse, make_console, print_plain, progress_bar
 from irtheory.trees.choices import Criterion
 from irtheory.trees.export import classes_named, to_key
 from irtheory.trees.short_tree import class_counts, shorten
+from irtheory.trees.writing import told_apart
 
 # Untyped: its annotations allow no array-likes, and omit that it returns a pair if y is given.
 _validate: Any = validate_data
@@ -78,7 +79,7 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
     Attributes:
         classes_: class labels, ascending [k].
         tree_: T, a `Tree` over the columns of `transform` whose values are class probabilities
-            in the order of `classes_`.
+            in the order of `classes_`; it holds the names of both.
         classes_named_: the labels that some leaf of T names; `predict_tree` gives no others, which
             a smaller `min_samples_leaf` or a larger `max_depth` may change.
         kept_: which of the d codes are the columns of `transform`, ascending.
@@ -157,7 +158,9 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         self._fitted, self._binary = fitted, settings.bits == 1
         codes, _ = fitted.apply(samples[0])
         self._counts = class_counts(fitted.tree, codes, samples[1], k)
-        self.network_, self.tree_, self.kept_ = fitted.network, fitted.tree, fitted.kept
+        self.network_, self.kept_ = fitted.network, fitted.kept
+        columns, classes = self.get_feature_names_out(), map(str, self.classes_)
+        self.tree_ = replace(fitted.tree, feature_names=columns, class_names=tuple(classes))
         self.classes_named_ = self.classes_[list(classes_named(fitted.tree))]
         if self.verbose and (named := len(self.classes_named_)) < k:
             print_plain(make_console(), f"T can name {named} of {k} classes")
@@ -213,8 +216,9 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         short = shorten(self.tree_, self._counts.sum(axis=1) > 0)
         leaves = short.tree.leaves
         counts, named = self._counts[short.nodes[leaves]], short.tree.value[leaves].argmax(axis=1)
+        classes = told_apart([str(label) for label in self.classes_], "class")
         texts = [
-            f"{self.classes_[label]}: {here[label]} of {here.sum()} training samples"
+            f"{classes[label]}: {here[label]} of {here.sum()} training samples"
             for label, here in zip(named, counts, strict=True)
         ]
         return to_key(short.tree, names, binary=self._binary, leaf_texts=texts)

@@ -27,7 +27,7 @@ FLOORS = {
     "irtheory.propositions": [{"tangent"}, {"objectives"}, {"solvers"}, {"certificates"}],
     "irtheory.studies": [{"simulate", "recovery", "table"}, {"width"}],
     "irtheory.trees": [
-        {"checks", "choices", "kernels", "serialise"},
+        {"checks", "choices", "kernels", "serialise", "writing"},
         {"tree"},
         {"short_tree"},
         {"binning", "exact", "cart", "export", "routing"},

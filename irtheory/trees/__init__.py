@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from irtheory.trees.exact.near_optimal import NearOptimalTrees, near_optimal_trees
     from irtheory.trees.exact.path import OptimalPath, fit_exact_tree_of_size, optimal_tree_path
     from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver, fit_exact_tree
-    from irtheory.trees.export import merge_same_class, to_dot, to_key, to_text
+    from irtheory.trees.export import gaps_of, merge_same_class, to_dot, to_key, to_text
     from irtheory.trees.refine.fit import refine_tree
     from irtheory.trees.routing import Routing
     from irtheory.trees.short_tree import ShortTree, class_counts, shorten
@@ -33,7 +33,7 @@ __all__ = [
     "CodeTreeClassifier", "CodeTreeRegressor", "ExactFit", "ExactTreeSolver", "NearOptimalTrees",
     "OptimalPath", "OptimalTreeClassifier", "OptimalTreeRegressor", "Pruning", "Routing",
     "ShortTree", "Tree", "class_counts", "fit_cart", "fit_exact_tree", "fit_exact_tree_of_size",
-    "fit_greedy_tree", "kernels_compiled", "merge_same_class", "near_optimal_trees",
+    "fit_greedy_tree", "gaps_of", "kernels_compiled", "merge_same_class", "near_optimal_trees",
     "optimal_tree_path", "refine_tree", "shorten", "to_dot", "to_key", "to_text", "warm_up",
 ]  # fmt: skip
 __getattr__ = lazy_names(
@@ -56,7 +56,7 @@ __getattr__ = lazy_names(
             "optimal_tree_path",
         ],
         "irtheory.trees.exact.solver": ["ExactFit", "ExactTreeSolver", "fit_exact_tree"],
-        "irtheory.trees.export": ["merge_same_class", "to_dot", "to_key", "to_text"],
+        "irtheory.trees.export": ["gaps_of", "merge_same_class", "to_dot", "to_key", "to_text"],
         "irtheory.trees.refine.fit": ["refine_tree"],
         "irtheory.trees.routing": ["Routing"],
         "irtheory.trees.short_tree": ["ShortTree", "class_counts", "shorten"],

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from irtheory.trees.serialise import check_names
 from irtheory.trees.short_tree import shorten
 from irtheory.trees.tree import Tree
+from irtheory.trees.writing import NOISE, exact, one_line, rounded, shortest_between, told_apart
 
+# The largest value that goes left and the smallest that goes right, by inner node.
+Gaps = Mapping[int, tuple[float, float]]
 _DOT_ESCAPES = {"\\": "\\\\", '"': '\\"', "&": "&amp;", "\r\n": "\\n", "\n": "\\n", "\r": "\\n"}
 
 
@@ -19,25 +22,30 @@ def to_dot(
     feature_names: Iterable[str] | None = None,
     output_names: Iterable[str] | None = None,
     precision: int = 3,
+    gaps: Gaps | None = None,
 ) -> str:
     """The tree as a Graphviz digraph: a test in every inner node, the prediction in every leaf.
 
-    Numbers keep ``precision`` significant digits and all their integer digits; names [n_features]
-    and [k] may hold quotes, backslashes and line ends. Raises ValueError for a wrong number of
-    names or a precision below 1.
+    A drawn cut parts the same values as the threshold: it is the threshold itself or, with
+    ``gaps`` (see ``gaps_of``), the middle of the gap, rounded as far as it may be. Predictions and
+    counts keep ``precision`` significant digits and all their integer digits. Names [n_features]
+    and [k], by default those of the tree, may hold quotes, backslashes and line ends; those that
+    would print alike are followed by their number.
+
+    Raises ValueError for a wrong number of names, a gap that does not hold its threshold, or a
+    precision below 1.
     """
     if precision < 1:
         raise ValueError(f"precision: expected an integer >= 1, found {precision}")
-    features = _feature_names(tree, feature_names)
+    features, cuts = _feature_names(tree, feature_names, lines=True), _cuts(tree, gaps)
     lines = ["digraph tree {", "  node [shape=box];"]
-    predictions = _predictions(tree, output_names, precision)
+    predictions = _predictions(tree, output_names, precision, lines=True)
     for node in range(tree.n_nodes):
         if tree.feature[node] < 0:
             head = predictions[node]
         else:
-            cut = _rounded(tree.threshold[node], precision)
-            head = f"{features[tree.feature[node]]} ≤ {cut}"
-        label = _dot_quoted(f"{head}\nn = {_rounded(tree.count[node], precision)}")
+            head = f"{features[tree.feature[node]]} ≤ {cuts[node]}"
+        label = _dot_quoted(f"{head}\nn = {rounded(tree.count[node], precision)}")
         lines.append(f"  {node} [label={label}];")
     for node in np.flatnonzero(tree.feature >= 0):
         lines.append(f'  {node} -> {tree.left[node]} [label="yes"];')
@@ -49,12 +57,13 @@ def to_text(
     tree: Tree,
     feature_names: Iterable[str] | None = None,
     output_names: Iterable[str] | None = None,
+    gaps: Gaps | None = None,
 ) -> str:
-    """The tree as indented text: a line for each branch and leaf, with exact thresholds.
+    """The tree as indented text: a line for each branch and leaf.
 
-    Raises ValueError for a wrong number of names ([n_features] and [k]).
+    Cuts, names and errors are those of ``to_dot``.
     """
-    branches = _branches(tree, _feature_names(tree, feature_names), binary=False)
+    branches = _branches(tree, _feature_names(tree, feature_names), (), _cuts(tree, gaps))
     leaves = _leaf_labels(tree, _predictions(tree, output_names))
     lines: list[str] = []
     pending = [(0, 0, "")]
@@ -76,38 +85,42 @@ def to_key(
     feature_names: Iterable[str] | None = None,
     output_names: Iterable[str] | None = None,
     leaf_names: Iterable[str] | None = None,
-    binary: bool = True,
+    binary: bool | Iterable[bool] = False,
     leaf_texts: Iterable[str] | None = None,
     test_names: Mapping[int, tuple[str, str]] | None = None,
+    gaps: Gaps | None = None,
 ) -> str:
     """The tree as a dichotomous key: a couplet of lines for every inner node.
 
     Line ``a`` is the greater branch, line ``b`` the other; each ends in ``→`` and the number of
     the next couplet, or the leaf. Couplets are numbered from 1 in the order in which a reader
-    meets them who always follows ``a``. Thresholds are exact, so that following the key gives the
-    tree's own prediction.
+    meets them who always follows ``a``. Cuts are those of ``to_dot``, so that following the key
+    gives the tree's own prediction.
 
     Args:
         tree: the tree to print.
-        feature_names: n_features names; ``x0``, ``x1``, ... without.
-        output_names: k names; ``class 0``, ``class 1``, ... without.
+        feature_names: n_features names; those of the tree, or ``x0``, ``x1``, ... without.
+        output_names: k names; those of the tree, or ``class 0``, ``class 1``, ... without.
         leaf_names: one name a leaf, in the order of ``tree.leaves``, in place of predictions.
         leaf_texts: the same in place of prediction and count.
         test_names: the wording of (left, right) for some inner nodes, in place of the feature.
-        binary: codes are {0, 1}: a feature that is only ever cut at 0.5 is present or absent.
+        binary: which of the n_features columns hold only 0 and 1, or whether all do; these are
+            present or absent. What a column holds cannot be told from its cuts.
+        gaps: as for ``to_dot``.
 
     Raises:
-        ValueError: a wrong number of names.
+        ValueError: a wrong number of names or flags, or what ``to_dot`` refuses.
     """
     features = _feature_names(tree, feature_names)
-    branches = _branches(tree, features, binary) | dict(test_names or {})
+    present = _binary_columns(tree, binary)
+    branches = _branches(tree, features, present, _cuts(tree, gaps)) | dict(test_names or {})
     predictions = _predictions(tree, output_names)
     if leaf_names is not None:
         names = check_names("leaf_names", leaf_names, tree.n_leaves)
         predictions = dict(zip(tree.leaves.tolist(), names, strict=True))
     goal = _leaf_labels(tree, predictions)
     if leaf_texts is not None:
-        texts = map(_one_line, check_names("leaf_texts", leaf_texts, tree.n_leaves))
+        texts = map(one_line, check_names("leaf_texts", leaf_texts, tree.n_leaves))
         goal = dict(zip(tree.leaves.tolist(), texts, strict=True))
     if tree.n_nodes == 1:
         return f"→ {goal[0]}"
@@ -121,57 +134,104 @@ def to_key(
     return "\n".join(lines)
 
 
-def _feature_names(tree: Tree, names: Iterable[str] | None) -> list[str]:
-    if names is None:
+def gaps_of(tree: Tree, x: npt.ArrayLike) -> dict[int, tuple[float, float]]:
+    """Between which values of x [m, n_features] each threshold lies, by inner node.
+
+    That is the largest value of the column that goes left and the smallest that goes right, among
+    all rows. A node that sends all of them one way has no gap. Raises ValueError as ``apply``.
+    """
+    tree.apply(x)  # checks x
+    columns = np.asarray(x, np.float64).T
+    gaps: dict[int, tuple[float, float]] = {}
+    for node in np.flatnonzero(tree.feature >= 0).tolist():
+        column = columns[tree.feature[node]]
+        left = column <= tree.threshold[node]
+        if left.any() and not left.all():
+            gaps[node] = float(column[left].max()), float(column[~left].min())
+    return gaps
+
+
+def _cuts(tree: Tree, gaps: Gaps | None) -> dict[int, str]:
+    """The cut of every inner node as text; it parts the same values as the threshold."""
+    cuts: dict[int, str] = {}
+    for node in np.flatnonzero(tree.feature >= 0).tolist():
+        threshold = float(tree.threshold[node])
+        gap = None if gaps is None else gaps.get(node)
+        if gap is not None and not gap[0] <= threshold < gap[1]:
+            raise ValueError(f"gaps: expected one around {threshold} at node {node}, found {gap}")
+        cuts[node] = exact(threshold) if gap is None else shortest_between(*gap)
+    return cuts
+
+
+def _binary_columns(tree: Tree, binary: bool | Iterable[bool]) -> set[int]:
+    """The tested columns that hold only 0 and 1."""
+    flags = [binary] * tree.n_features if isinstance(binary, bool | np.bool_) else list(binary)
+    if len(flags) != tree.n_features or not all(isinstance(f, bool | np.bool_) for f in flags):
+        raise ValueError(
+            f"binary: expected a bool or {tree.n_features} of them, found {binary!r:.60}"
+        )
+    # Whatever was said of it, a column that is cut elsewhere is printed with its cuts.
+    other_cuts = set(tree.feature[tree.threshold != 0.5].tolist())
+    return {column for column in tree.used_features if flags[column]} - other_cuts
+
+
+def _feature_names(tree: Tree, names: Iterable[str] | None, lines: bool = False) -> list[str]:
+    given = tree.feature_names if names is None else names
+    if given is None:
         return [f"x{column}" for column in range(tree.n_features)]
-    return check_names("feature_names", names, tree.n_features)
+    return told_apart(check_names("feature_names", given, tree.n_features), "column", lines)
 
 
 def _predictions(
-    tree: Tree, output_names: Iterable[str] | None, precision: int = 3
+    tree: Tree, output_names: Iterable[str] | None, precision: int = 3, lines: bool = False
 ) -> dict[int, str]:
     """Text of each leaf: the likeliest output and its share, or the rounded values."""
+    given = tree.class_names if output_names is None else output_names
     names = None
-    if output_names is not None:
-        names = check_names("output_names", output_names, tree.n_outputs)
+    if given is not None:
+        names = told_apart(check_names("output_names", given, tree.n_outputs), "class", lines)
     write = _likeliest if _is_distribution(tree) else _values
     return {node: write(tree.value[node], names, precision) for node in tree.leaves.tolist()}
 
 
 def _is_distribution(tree: Tree) -> bool:
-    total = tree.value.sum(axis=1)
-    return tree.n_outputs > 1 and bool((tree.value >= 0).all() and np.allclose(total, 1.0))
+    # Outputs of a network are shares in single precision.
+    total = tree.value[tree.leaves].sum(axis=1)
+    return tree.n_outputs > 1 and bool(
+        (tree.value >= 0).all() and np.allclose(total, 1.0, rtol=0, atol=1e-6)
+    )
 
 
 def _likeliest(value: np.ndarray, names: list[str] | None, precision: int) -> str:
     best = int(np.argmax(value))
     name = f"class {best}" if names is None else names[best]
-    return name if value[best] == 1 else f"{name}, share {_rounded(value[best], precision)}"
+    alone = abs(value[best] - 1) <= NOISE
+    return name if alone else f"{name}, share {rounded(value[best], precision)}"
 
 
 def _values(value: np.ndarray, names: list[str] | None, precision: int) -> str:
-    rounded = [_rounded(number, precision) for number in value]
+    shown = [rounded(number, precision) for number in value]
     if names is not None:
-        return ", ".join(f"{n} = {v}" for n, v in zip(names, rounded, strict=True))
-    return rounded[0] if len(rounded) == 1 else f"[{', '.join(rounded)}]"
+        return ", ".join(f"{n} = {v}" for n, v in zip(names, shown, strict=True))
+    return shown[0] if len(shown) == 1 else f"[{', '.join(shown)}]"
 
 
 def _leaf_labels(tree: Tree, predictions: dict[int, str]) -> dict[int, str]:
     return {
-        node: f"{_one_line(prediction)} (n = {_rounded(tree.count[node])})"
+        node: f"{one_line(prediction)} (n = {rounded(tree.count[node])})"
         for node, prediction in predictions.items()
     }
 
 
-def _branches(tree: Tree, names: list[str], binary: bool) -> dict[int, tuple[str, str]]:
+def _branches(
+    tree: Tree, names: list[str], present: Collection[int], cuts: Mapping[int, str]
+) -> dict[int, tuple[str, str]]:
     """The wording of (left, right) at every inner node."""
-    other_cuts = set(tree.feature[tree.threshold != 0.5].tolist())
     words: dict[int, tuple[str, str]] = {}
     for node in np.flatnonzero(tree.feature >= 0).tolist():
-        feature, cut = int(tree.feature[node]), _exact(tree.threshold[node])
-        name = _one_line(names[feature])
-        words[node] = (f"{name} ≤ {cut}", f"{name} > {cut}")
-        if binary and feature not in other_cuts:
+        feature, name = int(tree.feature[node]), names[tree.feature[node]]
+        words[node] = (f"{name} ≤ {cuts[node]}", f"{name} > {cuts[node]}")
+        if feature in present:
             words[node] = (f"{name} absent", f"{name} present")
     return words
 
@@ -185,21 +245,6 @@ def _greater_branch_first(tree: Tree) -> list[int]:
             order.append(node)
             pending += [int(tree.left[node]), int(tree.right[node])]
     return order
-
-
-def _one_line(name: str) -> str:
-    return " ".join(name.split())
-
-
-def _exact(number: float) -> str:
-    """The shortest decimal that reads back as the same number; no ``.0``, no minus zero."""
-    return repr(float(number) + 0.0).removesuffix(".0")
-
-
-def _rounded(number: float, precision: int = 3) -> str:
-    """``precision`` significant digits, more where the integer part is longer."""
-    whole = 1 + math.floor(math.log10(abs(number))) if number else 1
-    return _exact(float(f"{number:.{min(max(precision, whole), 17)}g}"))
 
 
 def _dot_quoted(text: str) -> str:

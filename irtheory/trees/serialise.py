@@ -21,14 +21,21 @@ _NESTING = {
     "count": 1,
     "n_features": 0,
 }
+# The names that may stand beside them.
+NAMES = ("feature_names", "class_names")
 
 
-def to_json(fields: Mapping[str, Any], feature_names: Iterable[str] | None = None) -> str:
+def to_json(
+    fields: Mapping[str, Any],
+    feature_names: Iterable[str] | None = None,
+    class_names: Iterable[str] | None = None,
+) -> str:
     """JSON text that keeps every number of a tree exactly.
 
     Args:
         fields: the fields of a Tree by name, arrays or numbers.
         feature_names: n_features names, which go beside them.
+        class_names: k names of the outputs, in their order.
     """
     document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
     for field in _NESTING:
@@ -36,11 +43,16 @@ def to_json(fields: Mapping[str, Any], feature_names: Iterable[str] | None = Non
     if feature_names is not None:
         names = check_names("feature_names", feature_names, fields["n_features"])
         document["feature_names"] = names
+    if class_names is not None:
+        outputs = np.asarray(fields["value"]).shape[1]
+        document["class_names"] = check_names("class_names", class_names, outputs)
     return json.dumps(document, allow_nan=False)
 
 
 def parse_json(text: str) -> dict[str, Any]:
     """The fields of a Tree, as nested lists of numbers, read from the text of ``to_json``.
+
+    With the names that stand there; files of earlier versions may have none.
 
     Raises ValueError, naming the key, for text that is not JSON, another
     format or version, missing or unknown keys, wrong types and a wrong number of feature names.
@@ -54,13 +66,17 @@ def parse_json(text: str) -> dict[str, Any]:
     required = {"format", "version", *_NESTING}
     if missing := required - document.keys():
         raise ValueError(f"text: expected every field, found no {', '.join(sorted(missing))}")
-    if unknown := document.keys() - required - {"feature_names"}:
+    if unknown := document.keys() - required - set(NAMES):
         raise ValueError(f"text: expected no other keys, found {reprlib.repr(sorted(unknown))}")
     for key, nesting in _NESTING.items():
         _check_nested_numbers(key, document[key], nesting)
-    if "feature_names" in document:
-        check_names("feature_names", document["feature_names"], document["n_features"])
-    return {field: document[field] for field in _NESTING}
+    expected = (document["n_features"], max(map(len, document["value"]), default=0))
+    names = {
+        key: tuple(check_names(key, document[key], number))
+        for key, number in zip(NAMES, expected, strict=True)
+        if key in document
+    }
+    return {field: document[field] for field in _NESTING} | names
 
 
 def check_names(argument: str, names: Iterable[str], expected: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ def shorten(tree: Tree, reached: npt.ArrayLike | None = None) -> ShortTree:
     if seen.shape != (tree.n_nodes,):
         raise ValueError(f"reached: expected {tree.n_nodes} entries, found shape {seen.shape}")
     short, nodes = _shortened(tree, 0, seen)
+    short = replace(short, feature_names=tree.feature_names, class_names=tree.class_names)
     return ShortTree(short, np.array(nodes, np.int64))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from irtheory.trees.serialise import parse_json, to_json
+from irtheory.trees.serialise import NAMES, check_names, parse_json, to_json
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -34,9 +34,12 @@ class Tree:
         value: prediction of every node, inner ones too, float64 [nodes, k].
         count: training samples (or their weight) at every node, float64 [nodes].
         n_features: width of the inputs.
+        feature_names: names of the inputs, if known; names do not count in comparisons.
+        class_names: names of the k outputs, in the order of `value`, if known.
 
     Raises:
-        ValueError: the arrays are not one finite tree in preorder; names the field and the node.
+        ValueError: a wrong number of names, or the arrays are not one finite tree in preorder;
+            names the field and the node.
     """
 
     feature: Ints
@@ -46,6 +49,8 @@ class Tree:
     value: Floats
     count: Floats
     n_features: int
+    feature_names: tuple[str, ...] | None = None
+    class_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Copy and freeze the arrays, then check that they are one tree in preorder."""
@@ -58,6 +63,9 @@ class Tree:
         _check_numbers(self)
         _check_links(self)
         _check_preorder(self)
+        for name, expected in zip(NAMES, (self.n_features, self.n_outputs), strict=True):
+            if (names := getattr(self, name)) is not None:
+                object.__setattr__(self, name, tuple(check_names(name, names, expected)))
 
     @classmethod
     def leaf(cls, value: npt.ArrayLike, count: float, n_features: int) -> Tree:
@@ -153,24 +161,34 @@ class Tree:
             visited[np.arange(len(checked)), node] = True
         return visited
 
-    def to_json(self, feature_names: Iterable[str] | None = None) -> str:
-        """JSON text from which ``from_json`` rebuilds every number, bit for bit.
+    def to_json(
+        self, feature_names: Iterable[str] | None = None, class_names: Iterable[str] | None = None
+    ) -> str:
+        """JSON text from which ``from_json`` rebuilds every number, bit for bit, and the names.
 
-        ``feature_names``, n_features strings, are stored beside the tree for its readers.
+        Names are those of the tree unless others are given: n_features and k strings.
         """
-        return to_json(vars(self), feature_names)
+        features = self.feature_names if feature_names is None else feature_names
+        return to_json(
+            vars(self), features, self.class_names if class_names is None else class_names
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Tree:
-        """Rebuild a tree from ``to_json``; raises ValueError that says what is malformed."""
+        """Rebuild a tree from ``to_json``, with its names if they stand there.
+
+        Raises ValueError that says what is malformed.
+        """
         return cls(**parse_json(text))
 
     def __eq__(self, other: object) -> bool:
-        """Equal contents, compared as numbers."""
+        """Equal contents, compared as numbers; names do not count."""
         if not isinstance(other, Tree):
             return NotImplemented
         return all(
-            np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
+            np.array_equal(getattr(self, f.name), getattr(other, f.name))
+            for f in fields(self)
+            if f.name not in NAMES
         )
 
     def __reduce__(self) -> tuple[type[Tree], tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from irtheory.runs.figures import BLUE, GREY
 from irtheory.trees.short_tree import ShortTree
 from irtheory.trees.tree import Tree
+from irtheory.trees.writing import told_apart
 from irvision.data.examples import Part
 from irvision.figures.page import page, shortened
 
@@ -94,7 +95,7 @@ def tree_figure(
         title: first line of the title; further lines say what was merged or cut.
         remarks: further lines below these.
     """
-    tree = short.tree
+    tree, classes = short.tree, told_apart(classes, "class")
     labels_of = {
         node: names[int(short.nodes[node])] for node in np.flatnonzero(tree.feature >= 0).tolist()
     }

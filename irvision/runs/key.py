@@ -9,6 +9,7 @@ import numpy as np
 
 from irtheory.trees.export import to_key
 from irtheory.trees.short_tree import ShortTree
+from irtheory.trees.writing import told_apart
 from irvision.data.examples import Part
 from irvision.runs.leaf_counts import Counts
 
@@ -35,7 +36,7 @@ def key_text(
         attributes: by node of T, the attribute that names its test, and whether passing the test
             means that it is present.
     """
-    tree, named = short.tree, attributes or {}
+    tree, named, classes = short.tree, attributes or {}, told_apart(classes, "class")
     words: dict[int, tuple[str, str]] = {}
     for node in np.flatnonzero(tree.feature >= 0).tolist():
         at = kept[tree.feature[node]], float(tree.threshold[node]), binary

@@ -190,7 +190,7 @@ def save_trained(
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in _state(network)}
     write_bytes(run / WEIGHTS, save(tensors))
-    write_text(run / TREE, tree.to_json())
+    write_text(run / TREE, tree.to_json([f"code {code}" for code in result.kept], classes))
     write_leaf_counts(run, tree, classes, counts)
     key = key_text(readers_tree(tree, counts), counts, classes, result.kept, binary)
     write_text(run / KEY, key + "\n")

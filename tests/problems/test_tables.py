@@ -151,7 +151,9 @@ def test_a_key_speaks_in_the_units_of_the_table(tmp_path: Path) -> None:
     for feature in range(4):
         zero = Tree.leaf([0.0], 1, 4)
         tree = tree_in_units(Tree.grow(feature, 0.5, zero, zero, [0.0], 2), problem.columns)
-        tests[problem.feature_names[feature]] = to_key(tree, problem.feature_names).split(" → ")[0]
+        binary = [column.kind in ("binary", "word") for column in problem.columns]
+        key = to_key(tree, problem.feature_names, binary=binary)
+        tests[problem.feature_names[feature]] = key.split(" → ")[0]
     assert tests == {
         "height [cm]": "1a. height [cm] > 10.375",
         "legs": "1a. legs > 0",

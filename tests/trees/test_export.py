@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import copy
 import html
 import json
 import re
+import unicodedata
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from irtheory.trees.export import to_dot, to_key, to_text
+from irtheory.trees.export import gaps_of, to_dot, to_key, to_text
+from irtheory.trees.short_tree import shorten
 from irtheory.trees.tree import Tree
+from irtheory.trees.writing import rounded, shortest_between, told_apart
 
 LEAF = Tree.leaf([-1.0, 0.25], 1, 3)
 # Column 1 at the root, column 0 at its left child; leaves 2, 3 and 4.
@@ -109,13 +116,13 @@ def test_the_key_has_a_couplet_for_every_inner_node_in_order_of_appearance(seed)
 
 
 def test_a_known_key():
-    assert to_key(animals(), **NAMES).splitlines() == [
+    assert to_key(animals(), **NAMES, binary=[True, False]).splitlines() == [
         "1a. feathers present → bird (n = 20)",
         "1b. feathers absent → 2",
         "2a. legs > 3 → beetle (n = 12)",
         "2b. legs ≤ 3 → fish, share 0.75 (n = 8)",
     ]
-    lines = to_key(animals(), **NAMES, binary=False).splitlines()
+    lines = to_key(animals(), **NAMES).splitlines()
     assert lines[0] == "1a. feathers > 0.5 → bird (n = 20)"
     assert to_key(animals()).splitlines()[3] == "2b. x1 ≤ 3 → class 1, share 0.75 (n = 8)"
 
@@ -123,7 +130,15 @@ def test_a_known_key():
 def test_a_feature_cut_elsewhere_too_is_not_called_present():
     leaf = Tree.leaf([1.0], 1, 1)
     tree = Tree.grow(0, 0.5, leaf, Tree.grow(0, 1.5, leaf, leaf, [1.0], 2), [1.0], 3)
-    assert to_key(tree).splitlines()[0] == "1a. x0 > 0.5 → 2"
+    assert to_key(tree, binary=True).splitlines()[0] == "1a. x0 > 0.5 → 2"
+
+
+def test_a_cut_at_one_half_says_nothing_about_a_column():
+    assert "present" not in to_key(animals(), **NAMES) + to_text(animals(), **NAMES)
+    assert "present" not in to_key(animals(), **NAMES, binary=[False, True])
+    for flags in ([True], [1, 0], "yes"):
+        with pytest.raises(ValueError, match="binary: expected a bool or 2 of them, found"):
+            to_key(animals(), binary=flags)
 
 
 def test_a_single_leaf_is_one_line():
@@ -212,8 +227,8 @@ def test_dot_has_every_node_and_edge(seed):
 def test_any_name_survives_dot(name):
     dot = to_dot(animals(), [name, "legs"], [name, "fish", "beetle"])
     labels, edges = dot_parts(dot)
-    assert labels[0] == f"{name} ≤ 0.5\nn = 40"
-    assert labels[4] == f"{name}\nn = 20"
+    assert labels[0] == f"{name or 'column 0'} ≤ 0.5\nn = 40"
+    assert labels[4] == f"{name or 'class 0'}\nn = 20"
     assert len(edges) == 4
 
 
@@ -249,7 +264,8 @@ def test_json_states_its_format_and_names():
     document = json.loads(FIVE_NODES.to_json(["a", 'b"\n', "ç"]))
     assert (document["format"], document["version"]) == ("ira-tree", 1)
     assert document["feature_names"] == ["a", 'b"\n', "ç"]
-    assert Tree.from_json(json.dumps(document)) == FIVE_NODES
+    again = Tree.from_json(json.dumps(document))
+    assert again == FIVE_NODES and again.feature_names == ("a", 'b"\n', "ç")
     with pytest.raises(ValueError, match="feature_names: expected 3 names, found 2"):
         FIVE_NODES.to_json(["a", "b"])
 
@@ -281,6 +297,9 @@ def test_json_states_its_format_and_names():
         ({"feature_names": ["a", "b", 3]}, "feature_names: expected strings.*, found 3"),
         ({"feature_names": "abc"}, "feature_names: expected 3 names, found 'abc'"),
         ({"feature_names": None}, "feature_names: expected .*, found None"),
+        ({"class_names": ["a"]}, "class_names: expected 2 names, found 1"),
+        ({"class_names": ["a", 2]}, "class_names: expected strings.*, found 2"),
+        ({"class_names": "ab"}, "class_names: expected 2 names, found 'ab'"),
     ],
 )
 def test_malformed_json_is_refused(change, message):
@@ -301,3 +320,111 @@ def test_a_missing_key_is_named(key):
 def test_text_that_is_no_tree_is_refused(text):
     with pytest.raises(ValueError, match=r"text: expected .*, found"):
         Tree.from_json(text)
+
+
+def test_names_of_inputs_and_classes_stand_in_the_json():
+    classes, columns = ("bird", "fish", "beetle"), ("feathers", "legs")
+    text = animals().to_json(columns, classes)
+    again = Tree.from_json(text)
+    assert (again.feature_names, again.class_names) == (columns, classes)
+    assert again.to_json() == text and again == animals()
+    assert to_key(again) == to_key(animals(), columns, classes)
+    assert to_key(again, ["a", "b"]).startswith("1a. a > 0.5 → bird")
+    assert shorten(again).tree.class_names == classes
+    assert copy.copy(again).class_names == classes
+    # Files of earlier versions have no names, or no classes.
+    assert Tree.from_json(animals().to_json()).feature_names is None
+    with pytest.raises(ValueError, match="class_names: expected 3 names, found 2"):
+        replace(again, class_names=("a", "b"))
+    with pytest.raises(ValueError, match="feature_names: expected 2 names, found 'ab'"):
+        replace(again, feature_names="ab")
+
+
+ALIKE = [
+    ["x y", "x  y"], ["a=b=c", "a=b=c"], ["", " "], ["a\tb", "a b"], ["é", "e\u0301"],
+    ["x", "x\u200b"], ["x", "x (column 0)"], ["x", "x", "x (column 0)"], ["", "column 0"],
+    ["\u200b", "b"], ["a\u202eb", "ab"], ["a\x00", "a"], ["\x1b[31mred", "red"], ["a\nb", "a b"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", ALIKE)
+@pytest.mark.parametrize("lines", [True, False])
+def test_names_that_print_alike_are_told_apart(names, lines):
+    shown = told_apart(names, "column", lines)
+    looks = {unicodedata.normalize("NFKC", " ".join(name.split())) for name in shown}
+    assert len({look.replace("\u200b", "") for look in looks}) == len(names)
+    for name in shown:
+        assert name.strip("\u200b ") and not re.search(r"[\x00-\x09\x0b-\x1f\u202e]", name)
+        assert lines or "\n" not in name
+    assert told_apart(["x y", "z"], "column") == ["x y", "z"]
+
+
+@pytest.mark.parametrize("export", [to_dot, to_text, to_key])
+def test_no_two_columns_or_classes_share_a_name_in_print(export):
+    text = export(animals(), ["x y", "x  y"], ["cat", "cat ", "dog"])
+    for name in ("x y (column 0)", "x y (column 1)", "cat (class 0)", "cat (class 1)", "dog"):
+        assert name in text
+
+
+CUTS = [2005.5, 0.1 + 0.2, 1e-300, 1e22, 123456789.5, -0.05, 999.9996, np.nextafter(1.0, 2)]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("with_gap", [True, False])
+def test_a_printed_cut_parts_the_same_values(cut, with_gap):
+    leaf = Tree.leaf([1.0], 1, 1)
+    tree = Tree.grow(0, cut, leaf, leaf, [1.0], 2)
+    x = np.array([[np.nextafter(cut, -np.inf)], [cut], [np.nextafter(cut, np.inf)], [cut + 1]])
+    gaps = gaps_of(tree, x) if with_gap else None
+    drawn = dot_parts(to_dot(tree, gaps=gaps))[0][0].split("\n")[0].split(" ≤ ")[1]
+    for text in (drawn, *re.findall(r"[≤>] (\S+)", to_text(tree, gaps=gaps) + to_key(tree))):
+        np.testing.assert_array_equal(x <= float(text), x <= cut)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=9), st.integers(0, 7))
+def test_a_cut_in_a_gap_is_short_and_parts_the_same_rows(values, place):
+    column = np.unique(values)
+    if len(column) < 2:
+        return
+    low, high = column[place % (len(column) - 1) :][:2]
+    middle = low / 2 + high / 2
+    leaf = Tree.leaf([1.0], 1, 1)
+    tree = Tree.grow(0, middle if low <= middle < high else low, leaf, leaf, [1.0], 2)
+    gaps = gaps_of(tree, column[:, None])
+    assert gaps == {0: (low, high)}
+    text = to_text(tree, gaps=gaps).splitlines()[0].removeprefix("x0 ≤ ")
+    np.testing.assert_array_equal(column <= float(text), column <= tree.threshold[0])
+    assert len(text) <= len(repr(float(tree.threshold[0])))
+    with pytest.raises(ValueError, match="gaps: expected one around"):
+        to_text(tree, gaps={0: (high, high + 1)})
+
+
+def test_a_cut_in_a_gap_is_the_middle_rounded_as_far_as_it_may_be():
+    assert shortest_between(3.4, 3.5000000001) == "3.5"
+    assert shortest_between(3, 4) == "3.5"
+    assert shortest_between(1999.3, 2005.7) == "2000"
+    assert shortest_between(-0.2, 0.1) == "-0.05"
+    assert shortest_between(1, np.nextafter(1, 2)) == "1"
+    with pytest.raises(ValueError, match="gap: expected"):
+        shortest_between(2, 2)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0.9996, "0.9996"), (1.0, "1"), (1 - 1e-15, "1"), (0.99999, "0.99999"), (0.0004, "0.0004"),
+        (2 / 3, "0.667"), (9.996, "9.996"), (999.96, "1000"), (-0.9999, "-0.9999"), (0.0, "0"),
+        (1.0004, "1.0004"), (12345.6, "12346"), (1e-12, "1e-12"), (99.95, "99.95"),
+    ],
+)  # fmt: skip
+def test_rounding_makes_no_whole_number_of_another(number, shown):
+    assert rounded(number) == shown
+
+
+def test_a_share_of_almost_1_is_not_written_as_1():
+    leaf = Tree.leaf([0.9996, 0.0004], 2500, 1)
+    assert to_key(leaf) == "→ class 0, share 0.9996 (n = 2500)"
+    assert to_key(Tree.leaf([0.9996], 5, 1)) == "→ 0.9996 (n = 5)"
+    assert to_key(Tree.leaf([1 - 1e-16, 1e-16], 5, 1)) == "→ class 0 (n = 5)"
+    # Values that happen to be near a sum of 1 are no shares.
+    assert to_key(Tree.leaf([0.5, 0.501], 5, 1)) == "→ [0.5, 0.501] (n = 5)"

@@ -13,6 +13,7 @@ from irtheory.runs.files import json_text, write_json, write_text
 from irtheory.studies.simulate.resolve import ResolvedSettings, content
 from irtheory.studies.simulate.result import Result
 from irtheory.trees.export import to_key
+from irtheory.trees.writing import rounded, told_apart
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,24 @@ def tree_key(result: Result) -> str:
 
     A leaf names its largest output and the value.
     """
-    values = result.tree.value[result.tree.leaves]
+    problem, values = result.problem, result.tree.value[result.tree.leaves]
     if values.shape[1] == 1:
-        names = [f"T = {v:.3g}" for v in values[:, 0]]
+        names = [f"T = {rounded(v)}" for v in values[:, 0]]
     else:
+        classes = told_apart(problem.class_names, "class")
         best = values.argmax(axis=1)
-        names = [
-            f"{result.problem.class_names[c]} ({v[c]:.2f})"
-            for c, v in zip(best, values, strict=True)
-        ]
-    tree = tree_in_units(result.tree, result.problem.columns)
-    return to_key(tree, result.problem.feature_names, leaf_names=names)
+        names = [f"{classes[c]} ({rounded(v[c])})" for c, v in zip(best, values, strict=True)]
+    tree = tree_in_units(result.tree, problem.columns)
+    # Without a table of the user, codes are 0 and 1.
+    binary = [column.kind in ("binary", "word") for column in problem.columns] or True
+    return to_key(tree, problem.feature_names, leaf_names=names, binary=binary)
+
+
+def tree_json(result: Result) -> str:
+    """The last tree on codes, with the names of the columns and, where T has them, the classes."""
+    tree, problem = result.tree, result.problem
+    named = tree.n_outputs == len(problem.class_names)
+    return tree.to_json(problem.feature_names, problem.class_names if named else None)
 
 
 def write_results(folder: Path, result: Result) -> list[Path]:
@@ -79,7 +87,7 @@ def write_results(folder: Path, result: Result) -> list[Path]:
     """
     text = [
         (folder / "certificate.json", result.certificate.to_json() + "\n"),
-        (folder / "tree.json", result.tree.to_json(result.problem.feature_names) + "\n"),
+        (folder / "tree.json", tree_json(result) + "\n"),
         (folder / "key.txt", tree_key(result) + "\n"),
     ]
     if result.problem.columns:
