@@ -13,6 +13,8 @@ import numpy as np
 import irtheory.trees
 from irtheory.trees.binning import bin_columns
 from irtheory.trees.cart.fit import fit_cart
+from irtheory.trees.exact.near_optimal import near_optimal_trees
+from irtheory.trees.exact.path import fit_exact_tree_of_size, optimal_tree_path
 from irtheory.trees.exact.solver import ExactTreeSolver, fit_exact_tree
 from irtheory.trees.kernels.kernel import KERNELS, is_cached, kernel_sources
 from irtheory.trees.refine.fit import refine_tree
@@ -60,7 +62,12 @@ def _warm_up_exact() -> None:
         solver = ExactTreeSolver(codes, depth, threads=1)
         for power in (1, 2):  # the second solve is warm
             solver.solve(np.arange(32.0)[:, None] ** power * np.ones(k))
-    fit_exact_tree(codes, np.eye(32)[:, :2], 2, cost="linear", threads=1)
+    targets = np.c_[codes[:, 0] * 1e6, codes[:, 1]]
+    fit_exact_tree(codes, targets, 2, threads=1)  # a tie that sums of the whole do not settle
+    fit_exact_tree(codes, np.arange(32.0), 3, threads=1, time_limit=0)
+    near_optimal_trees(codes, targets, 2, 0.1)
+    optimal_tree_path(codes, targets, 3, threads=1)
+    fit_exact_tree_of_size(codes, np.arange(32.0), 3, 3, threads=1)
 
 
 def _warm_up_cart() -> None:

@@ -84,8 +84,10 @@ class TreeOfClasses(ClassifierMixin, TableTree):
         self._keep(tree, training, alpha)
         one_hot = 1.0 - training.targets if training.loss == "linear" else training.targets
         leaf = self.tree_.apply_checked(training.read)
-        sums = sums_at_nodes(self.tree_, leaf, one_hot * training.weights[:, None])
-        self._counts = np.rint(sums_at_nodes(self.tree_, leaf, one_hot)).astype(np.int64)
+        sums = counts = sums_at_nodes(self.tree_, leaf, one_hot)
+        if training.weight is not None:
+            sums = sums_at_nodes(self.tree_, leaf, one_hot * training.weight[:, None])
+        self._counts = np.rint(counts).astype(np.int64)
         total = sums.sum(axis=1, keepdims=True)
         share = np.where(total > 0, sums / np.where(total > 0, total, 1.0), 1 / sums.shape[1])
         self.tree_ = self.tree_.with_values(share, self._counts.sum(axis=1))

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from irtheory.trees.exact.design import BinaryTests
 from irtheory.trees.exact.structure import Found, graft, translated
+from irtheory.trees.exact.terms import Task, Terms
 
 # Costs closer than this share of them are ties: children are as exact as that.
 TIE = 1e-12
@@ -28,19 +29,19 @@ class Searching(Protocol):
     """The part of `irtheory.trees.exact.search.Search` that branching uses."""
 
     tests: BinaryTests
-    terms: Any
+    terms: Terms
     depth: int
 
     def child(self, inside: np.ndarray, levels: int = 1) -> Searching:
         """The same search some levels lower on the samples `inside`."""
         ...
 
-    def run(self, task: Any) -> Found:
+    def run(self, task: Task) -> Found:
         """The best tree for a task."""
         ...
 
     def report(
-        self, heap: np.ndarray, task: Any, lower: float | None, warm: bool, counts: tuple[int, int]
+        self, heap: np.ndarray, task: Task, lower: float | None, warm: bool, counts: tuple[int, int]
     ) -> Found:
         """The tree of a heap, and its losses."""
         ...
@@ -51,7 +52,7 @@ class Branching:
     """State of one search over root tests."""
 
     search: Searching
-    task: Any
+    task: Task
     upper: float  # cost of the best tree known
     halves: dict[bytes, Found] = field(default_factory=dict)
     solved: int = 0
@@ -66,17 +67,14 @@ class Branching:
         """
         key = np.packbits(inside).tobytes()
         if key not in self.halves:
-            part = replace(
-                self.task, targets=self.task.targets[inside], guess=None, progress=None, report=None
-            )
-            found = self.search.child(inside).run(part)
+            found = self.search.child(inside).run(self.task.of(inside))
             self.solved += found.solved
             self.late |= not found.proven
             self.halves[key] = found
         return self.halves[key]
 
 
-def branch(search: Searching, task: Any, known: Found, roots: Iterable[int]) -> Found:
+def branch(search: Searching, task: Task, known: Found, roots: Iterable[int]) -> Found:
     """The best tree whose root is one of `roots`, or the `known` one if none is better.
 
     When time runs out, roots that were not finished count with the bounds of their halves,

@@ -101,9 +101,13 @@ def all_tests(
 
 
 def _keys(bits: Bool[np.ndarray, "a b"]) -> np.ndarray:
-    """One opaque value for each row, equal for equal rows, as sorting rows is slow."""
-    packed = np.ascontiguousarray(np.packbits(bits, axis=1))
-    return packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+    """One value for each row, equal for equal rows, as sorting rows is slow."""
+    packed = np.packbits(bits, axis=1)
+    if packed.shape[1] > 8:
+        return packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+    whole = np.zeros((len(bits), 8), np.uint8)
+    whole[:, : packed.shape[1]] = packed
+    return whole.view(np.uint64).ravel()
 
 
 def _distinct_splits(bits: Bool[np.ndarray, "m p"]) -> Int[np.ndarray, " kept"]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from irtheory.trees.exact import lattice, select
-from irtheory.trees.exact.bounds import interval_scatter, scatter_of_halves
 from irtheory.trees.exact.deep import TIE, branch
-from irtheory.trees.exact.design import BinaryTests, Design, Pruning, restricted
+from irtheory.trees.exact.design import BinaryTests, Design, restricted
 from irtheory.trees.exact.memory import plan_search
 from irtheory.trees.exact.nodes import (
     Shape,
@@ -22,87 +21,29 @@ from irtheory.trees.exact.nodes import (
     route,
     write_small,
 )
-from irtheory.trees.exact.packed import MOST_KINDS, find_kinds
 from irtheory.trees.exact.select import Question
 from irtheory.trees.exact.settle import settle
-from irtheory.trees.exact.statistics import (
-    ENTROPY,
-    LINEAR,
-    SQUARES,
-    WEIGHTED,
-    Statistics,
-    collect,
-    new_statistics,
-)
+from irtheory.trees.exact.statistics import Statistics, collect, new_statistics
 from irtheory.trees.exact.structure import Found
-from irtheory.trees.exact.targets import (
-    leaf_losses,
-    spread_of,
-    sum_class_rows,
-    sum_regret_rows,
-    sum_squares_rows,
-)
+from irtheory.trees.exact.sums import Sums
+from irtheory.trees.exact.targets import leaf_losses
+from irtheory.trees.exact.terms import Task, Terms
 from irtheory.trees.kernels.deadline import Deadline
-from irtheory.trees.kernels.lanes import LANES, aligned_zeros, blocks_of, width_of
+from irtheory.trees.kernels.lanes import LANES, aligned_zeros
 from irtheory.trees.kernels.workers import Progress, run_each
 
 # Additions below which starting threads costs more than it saves.
 _SMALL = 5_000_000
+# Additions above which no tree is written from a search that was cut short.
+_LATE_WORK = 200_000_000
 _NO_LIMIT = 2**62
-_NO_KINDS = np.zeros((0, 0), np.int64), np.zeros(0)
-# Differences of costs that rounding may cause, relative to the sums that costs are made of. Sums
-# of g rows are off by about √g · 1e-16 of their size, so this leaves a factor of about 1000 / √g.
-ROUNDING = 1e-13
-# Work that is done for a better bound once time is up: rows times tests.
-_LATE_WORK = 20_000_000
-# What is called with the cost of a better tree, and a lower bound.
-Report = Callable[[float, float], None]
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a search and those of its halves have in common.
-
-    Attributes:
-        rule: SQUARES, LINEAR, ENTROPY or WEIGHTED, see `statistics`.
-        least: fewest samples of a leaf.
-        pruning: rules that make the search smaller.
-        threads: threads of a cold search.
-        memory: bytes that it may allocate; None is a share of what is free.
-    """
-
-    rule: int
-    least: float
-    pruning: Pruning
-    threads: int
-    memory: int | None
-
-
-@dataclass(frozen=True)
-class Task:
-    """One solve: what `Search.run` is asked for.
-
-    Attributes:
-        targets: m × k.
-        alpha: penalty of a leaf, in units of the loss.
-        deadline: when to stop.
-        guess: heap of a tree that may be a good one.
-        progress, report: called with the share of the search that is done; with a better tree.
-    """
-
-    targets: Float[np.ndarray, "m k"]
-    alpha: float
-    deadline: Deadline
-    guess: Int[np.ndarray, " inner"] | None = None
-    progress: Progress | None = None
-    report: Report | None = None
 
 
 class Search:
     """Search over trees of depth ≤ `depth`, or as deep as the tests can go if that is less.
 
-    Inside, targets are scaled to a size of about 1, and costs with them: `unit` is the cost of
-    the kernels for a loss of 1. A cost counts the penalties of all leaves but one.
+    Costs inside are those of the scaled targets, see `Sums`. A cost counts the penalties of all
+    leaves but one.
     """
 
     def __init__(
@@ -113,10 +54,7 @@ class Search:
         self.depth = min(depth, tests.deepest)
         self.version = 0
         self.heap = np.full(2**self.depth - 1, -1, np.int64)
-        self.width = 0  # of the targets last seen; 0 before the first solve
-        # Weights count relative to each other: the largest is brought to 1/2 … 1.
-        self.heaviest = 1.0 if len(weights) == 0 else 0.5 ** np.frexp(weights.max())[1]
-        self._relative = weights * self.heaviest
+        self.sums = Sums(tests, terms.rule, weights)
 
     def run(self, task: Task) -> Found:
         """Solve for these targets, warm if the last targets had the same width and size."""
@@ -127,7 +65,7 @@ class Search:
     def _run(self, task: Task) -> Found:
         fresh = self._prepare(task)
         self.version += 1
-        ask = Question(self.y, self.q, self.slack, self.version, _NO_LIMIT)
+        ask = self._question()
         if self.plan.way == "branch":
             return self._branched(ask, task)
         if self.plan.way == "direct":
@@ -140,7 +78,13 @@ class Search:
         warm = not fresh and self.terms.pruning.reuse and self.complete
         if warm:
             select.shift(
-                self.design, ask, self.old_y, self.old_q, self.shape, self.lattice, self.change
+                self.design,
+                ask,
+                self.sums.old_y,
+                self.sums.old_q,
+                self.shape,
+                self.lattice,
+                self.change,
             )
             upper, heap = self._cheapest(ask, [self.heap, task.guess])
         else:
@@ -169,90 +113,34 @@ class Search:
         return int(cold / (single + 2 * len(on)) / 2)
 
     def _prepare(self, task: Task) -> bool:
-        """Put the target sums of the merged rows into y and q; whether nothing before counts.
-
-        The sums before stay in old_y and old_q. Sets what every tree pays, the cost of a loss of
-        1, and the least difference of costs that is not rounding.
-        """
-        targets, rule = task.targets, self.terms.rule
-        k = targets.shape[1]
-        width = _width(rule, k)
-        fresh = self.width != width
-        if fresh:
-            self._allocate(rule, width)
-        if fresh or self.values.shape[1] != k:
+        """Take the targets of a task; whether nothing that was proven before counts."""
+        sums, k = self.sums, task.targets.shape[1]
+        width = sums.width
+        fresh = not sums.load(task.targets, self.depth > 1)
+        if sums.width != width:
+            self._allocate(sums.width)
+        if self.values.shape[1] != k:
             self.values = np.zeros((len(self.losses), k))
-        if rule != ENTROPY:
-            size = float(spread_of(targets, rule == LINEAR)) * self.scale
-            if fresh or (size > 0 and not 2.0**-30 < size < 2.0**30):
-                fresh, spread = True, size / self.scale
-                # Squares of less than this would be below the smallest float64.
-                self.scale = 0.5 ** np.frexp(spread)[1] if spread > 1e-200 else 1.0
-        self.shape = self.shape._replace(table=self._table(targets))
-        self.old_y, self.y, self.old_q, self.q = self.y, self.old_y, self.q, self.old_q
-        self.within = self._sum_rows(targets, rule)
-        unit = {LINEAR: self.scale, ENTROPY: 1.0}.get(rule, self.scale**2)
-        self.unit = unit * self.heaviest
-        self.slack = ROUNDING * self._size_of_sums(rule)
         # No split gains as much as the second term, and a larger penalty would drown the costs.
-        alpha = min(task.alpha * self.unit, 2 * self._size_of_sums(rule))
-        kinds, values = self._kinds(targets) if self.depth > 1 else _NO_KINDS
+        alpha = min(task.alpha * sums.unit, 2 * sums.size)
         self.shape = self.shape._replace(
-            alpha=alpha, stop=task.deadline.stop, kinds=kinds, values=values
-        )
+            table=sums.table, alpha=alpha, stop=task.deadline.stop, kinds=sums.kinds,
+            values=sums.values,
+        )  # fmt: skip
         return fresh
 
-    def _kinds(self, targets) -> tuple[np.ndarray, np.ndarray]:
-        """Samples of each kind of target in the merged rows, and the target rows of the kinds."""
-        kind = np.empty(len(targets), np.int64)
-        n = int(find_kinds(targets, kind)) if len(self.weights) == 0 else 0
-        if not 0 < n <= MOST_KINDS:
-            return _NO_KINDS
-        row_of, g = self.tests.row_of, self.tests.n_rows
-        kinds = np.bincount(row_of * n + kind, minlength=g * n).reshape(g, n)
-        # The row of a kind is what remains of a sum of rows of one kind, divided by their number.
-        values = np.zeros((n, self.width))
-        sums, total = self.y.reshape(g, self.width), kinds.sum(axis=1)
-        for v in range(n):
-            pure = np.flatnonzero((kinds[:, v] > 0) & (kinds[:, v] == total))
-            if not len(pure):
-                return _NO_KINDS
-            values[v] = sums[pure[0]] / total[pure[0]]
-        return kinds, values.ravel()
+    def _question(self) -> Question:
+        return Question(self.sums.y, self.sums.q, self.sums.slack, self.version, _NO_LIMIT)
 
-    def _sum_rows(self, targets, rule: int) -> float:
-        """Fill y and q; the cost within merged rows."""
-        row_of, weights = self.tests.row_of, self._relative
-        if rule == LINEAR:
-            args = (targets, weights, row_of, self.width, self.scale, self.y, self.q)
-            return float(sum_regret_rows(*args))
-        if rule == ENTROPY:
-            args = (targets, weights, row_of, self.width, self.shape.table, self.y, self.q)
-            return float(sum_class_rows(*args))
-        count = self.design.weight
-        args = (targets, weights, row_of, count, self.width, self.scale, self.y, self.q)
-        return float(sum_squares_rows(*args))
-
-    def _size_of_sums(self, rule: int) -> float:
-        """Size of the sums that costs are differences of."""
-        if rule == LINEAR:
-            return float(np.abs(self.y).sum())
-        if rule == ENTROPY:
-            total = float(self.y.sum())
-            return abs(total * np.log(max(total, 2.0)))
-        return float(self.q.sum())
-
-    def _allocate(self, rule: int, width: int) -> None:
-        p, g, self.width, self.scale = self.tests.n_tests, self.tests.n_rows, width, 1.0
-        least = self.terms.least
+    def _allocate(self, width: int) -> None:
+        p, g = self.tests.n_tests, self.tests.n_rows
+        rule, least, empty = self.terms.rule, self.terms.least, np.zeros(0)
         self.plan = plan_search(p, self.depth, width, self.terms.threads, self.terms.memory)
         blocks = np.uintp(0 if width == 1 else width // LANES)
+        stop, kinds = np.zeros(1, np.int64), np.zeros((0, 0), np.int64)
         self.shape = Shape(
-            p, width, blocks, rule, np.zeros(1), 0.0, least, self.depth, np.zeros(1, np.int64),
-            *_NO_KINDS,
-        )  # fmt: skip
-        self.y, self.old_y = aligned_zeros(g * width), aligned_zeros(g * width)
-        self.q, self.old_q = np.zeros(g), np.zeros(g)
+            p, width, blocks, rule, empty, 0.0, least, self.depth, stop, kinds, empty
+        )
         # Clearing pair sums takes longer than filling single ones: depth 1 has its own room.
         self.singles = new_statistics(p, width, pairs=False)
         pairs = self.plan.reach == 2 and self.depth > 1
@@ -262,20 +150,10 @@ class Search:
         self.change = np.zeros(p + 1)
         self.leaf_of = np.zeros(g, np.int64)
         nodes = 2 ** (self.depth + 1) - 1
-        self.sums, self.counts = aligned_zeros(nodes * width), np.zeros(nodes)
-        self.losses = np.zeros(nodes)
+        self.leaf_sums, self.counts = aligned_zeros(nodes * width), np.zeros(nodes)
+        self.losses, self.values = np.zeros(nodes), np.zeros((nodes, 0))
         self.lattice = lattice.new_lattice(p if self.plan.way == "lattice" else 0)
         self.complete = False
-
-    def _table(self, targets) -> Float[np.ndarray, " size"]:
-        """What the leaf rule looks up: x log x for whole numbers, or the least weight."""
-        if self.terms.rule == WEIGHTED:
-            return np.array([self._relative.min()])
-        if self.terms.rule == ENTROPY and len(self.weights) == 0:
-            x = np.arange(len(targets) + 1.0)
-            if np.isin(targets, (0.0, 1.0)).all():
-                return x * np.log(np.maximum(x, 1.0))
-        return np.zeros(1)
 
     def everything(self) -> np.ndarray:
         """All merged rows."""
@@ -285,7 +163,7 @@ class Search:
         """Cost of a heap refitted to the targets; leaves `leaf_of` routed."""
         route(self.design, heap, self.leaf_of)
         return cost_of_partition(
-            self.design, ask.y, ask.q, self.leaf_of, self.shape, self.sums, self.counts
+            self.design, ask.y, ask.q, self.leaf_of, self.shape, self.leaf_sums, self.counts
         )
 
     def _cheapest(self, ask: Question, heaps) -> tuple[float, np.ndarray]:
@@ -417,7 +295,7 @@ class Search:
         """Cost of the best tree of solved pairs; no tree if writing it would take long."""
         cost = select.known_sides(self.shape, self.lattice, self.leaves, ask.version, self.sides)
         on = float(len(self.design.indices)) / max(self.tests.n_rows, 1)
-        long = self.depth == 4 and on * len(self.design.indices) > 10 * _LATE_WORK
+        long = self.depth == 4 and on * len(self.design.indices) > _LATE_WORK
         return np.inf if long else cost
 
     def _direct(self, ask: Question, task: Task) -> Found:
@@ -447,7 +325,7 @@ class Search:
     def candidates(self, task: Task) -> Sequence[int]:
         """Root tests whose best tree costs as much as the best tree, as far as sums can tell."""
         p = self.tests.n_tests
-        ask = Question(self.y, self.q, self.slack, self.version, _NO_LIMIT)
+        ask = self._question()
         if self.plan.way == "lattice":
             costs = self.sides[::2] + self.sides[1::2] + self.shape.alpha
             best = min(float(costs.min()), float(self.leaves[2 * p]))
@@ -457,7 +335,7 @@ class Search:
             args = (self.design, ask.y, ask.q, rows, self.depth, self.shape, stats, self.best)
             root_costs(*args, costs)
             best = float(costs.min())
-        return np.flatnonzero(costs[:p] <= best + 2 * self.slack).tolist()
+        return np.flatnonzero(costs[:p] <= best + 2 * self.sums.slack).tolist()
 
     def report(
         self, heap, task: Task, lower: float | None, warm: bool, counts: tuple[int, int]
@@ -474,14 +352,15 @@ class Search:
             self.values, self.losses,
         ))  # fmt: skip
         cost = float(self.losses.sum()) + task.alpha * int((heap >= 0).sum())
-        within = max(self.within - self.slack, 0.0) / self.unit
+        sums = self.sums
+        within = max(sums.within - sums.slack, 0.0) / sums.unit
         proven = lower is None
         if lower is None:
             bound = cost - (self.tie if self.depth else 0.0)  # a leaf's cost is computed as it is
         else:
-            bound = (lower - self.slack) / self.unit + within
             if self.shape.stop[0]:
-                bound = max(bound, self._late_bound() / self.unit + within)
+                lower = max(lower, sums.value_bound(self.depth))
+            bound = (lower - sums.slack) / sums.unit + within
         bound = float(min(max(bound, within, 0.0), cost))
         if task.report is not None:
             task.report(cost + constant, bound + constant)
@@ -493,31 +372,7 @@ class Search:
     @property
     def tie(self) -> float:
         """Loss that ties and rounding may cost in all: a slack for each node of a tree."""
-        return 2.0**self.depth * self.slack / self.unit
-
-    def _late_bound(self) -> float:
-        """What values alone say about the cost, in costs of the kernels; see `bounds`."""
-        g, p, width = self.tests.n_rows, self.tests.n_tests, self.width
-        if self.terms.rule not in (SQUARES, WEIGHTED) or g == 0:
-            return 0.0
-        rows = self.y.reshape(g, width)
-        weighted = self.terms.rule == WEIGHTED
-        weight = np.ascontiguousarray(rows[:, -1]) if weighted else self.design.weight
-        outputs = [c for c in range(width - weighted) if rows[:, c].any()]
-        total, halves = 0.0, np.zeros(p)
-        both = self.depth > 0 and g * (p + 1) * len(outputs) <= _LATE_WORK
-        for c in outputs:
-            value = rows[:, c] / weight
-            order = np.argsort(value, kind="stable")
-            value, own = value[order], weight[order]
-            total += float(interval_scatter(value, own, 2**self.depth))
-            for f in range(p) if both else ():
-                on = np.ascontiguousarray(self.design.bits[order, f])
-                halves[f] += scatter_of_halves(value, own, on, 2 ** (self.depth - 1))
-        if both:
-            leaf = float(self.q.sum())  # a single leaf: all that lies between merged rows
-            total = max(total, min(float(halves.min()), leaf)) if p else leaf
-        return max(total * (1 - 1e-9) - self.slack, 0.0)
+        return 2.0**self.depth * self.sums.slack / self.sums.unit
 
     def child(self, inside: np.ndarray, levels: int = 1) -> Search:
         """The same search some levels lower on the samples `inside`."""
@@ -525,15 +380,6 @@ class Search:
         tests = restricted(self.tests, inside, pruning.merge_rows, pruning.merge_columns)
         weights = self.weights[inside] if len(self.weights) else self.weights
         return Search(tests, self.depth - levels, self.terms, weights)
-
-
-def _width(rule: int, k: int) -> int:
-    """Doubles in a target row: see `statistics` for what the rules put there."""
-    if rule == SQUARES:
-        return width_of(k)
-    if rule == LINEAR:
-        return width_of(max(k - 1, 1))
-    return LANES * max(blocks_of(k + (rule == WEIGHTED)), 1)
 
 
 def _stacked(stats: Statistics, p: int) -> Statistics:

@@ -10,13 +10,15 @@ scaled for itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from irtheory.trees.exact.deep import TIE, Searching, branch
 from irtheory.trees.exact.structure import Found, graft, translated
+from irtheory.trees.exact.terms import Task
 
 # A loss is settled if ties and rounding cost at most this share of it.
 SETTLED = 1e-9
@@ -30,12 +32,12 @@ class Settling(Searching, Protocol):
         """Loss that ties and rounding may cost in all."""
         ...
 
-    def candidates(self, task: Any) -> Any:
+    def candidates(self, task: Task) -> Sequence[int]:
         """Root tests that cost as little as the best, as far as sums can tell."""
         ...
 
 
-def settle(search: Settling, task: Any, found: Found) -> Found:
+def settle(search: Settling, task: Task, found: Found) -> Found:
     """The tree with every tie settled that its own samples can settle."""
     tie = search.tie
     cost = _subtree_costs(found, task.alpha)
@@ -63,7 +65,9 @@ def _subtree_costs(found: Found, alpha: float) -> np.ndarray:
     return cost
 
 
-def _settle_below(search: Settling, task: Any, found: Found, cost: np.ndarray, tie: float) -> Found:
+def _settle_below(
+    search: Settling, task: Task, found: Found, cost: np.ndarray, tie: float
+) -> Found:
     """Search again the nodes below the root whose own loss is not settled."""
     heap, changed = found.heap.copy(), False
     pending = [1, 2] if search.depth > 1 and heap[0] >= 0 else []
@@ -85,7 +89,7 @@ def _settle_below(search: Settling, task: Any, found: Found, cost: np.ndarray, t
 
 
 def _solve_below(
-    search: Settling, task: Any, found: Found, node: int, cost: float
+    search: Settling, task: Task, found: Found, node: int, cost: float
 ) -> np.ndarray | None:
     """Heap of the best tree on the samples of a node; None if it costs no less than `cost`."""
     level = (node + 1).bit_length()
@@ -96,8 +100,7 @@ def _solve_below(
     half = search.child(inside, level - 1)
     if half.depth == 0:
         return None
-    own = replace(task, targets=task.targets[inside], guess=None, progress=None, report=None)
-    best = half.run(own)
+    best = half.run(task.of(inside))
     if best.cost >= cost:
         return None
     return translated(best, half.tests, search.tests, search.depth - level + 1)

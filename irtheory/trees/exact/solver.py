@@ -30,10 +30,11 @@ from irtheory.checks import check_whole
 from irtheory.trees.checks import check_distributions, check_targets, check_weights
 from irtheory.trees.choices import Cost
 from irtheory.trees.exact.design import BinaryTests, Pruning, binary_tests
-from irtheory.trees.exact.search import Search, Task, Terms
+from irtheory.trees.exact.search import Search
 from irtheory.trees.exact.statistics import ENTROPY, LINEAR, SQUARES, WEIGHTED
 from irtheory.trees.exact.structure import Found, heap_of, leaves_of, tree_of
 from irtheory.trees.exact.targets import spread_of
+from irtheory.trees.exact.terms import Task, Terms
 from irtheory.trees.kernels.deadline import Deadline
 from irtheory.trees.kernels.workers import default_threads
 from irtheory.trees.tree import Tree

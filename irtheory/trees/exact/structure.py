@@ -42,8 +42,8 @@ def tree_of(
             return place
         test = heap[node]
         own = [tests.feature[test], tests.threshold[test], -1, -1]
-        mean = np.average(predictions[samples], axis=0, weights=weights[samples])
-        nodes.append([*own, mean, weights[samples].sum()])
+        total = weights[samples].sum()
+        nodes.append([*own, weights[samples] @ predictions[samples] / total, total])
         below = depth[samples] - (node + 1).bit_length() - 1
         on = (place_of[samples] >> below) == 2 * node + 3
         halves = [(2 * node + 1, samples[~on]), (2 * node + 2, samples[on])]

@@ -323,3 +323,14 @@ def test_as_many_bins_as_codes_leave_room_for_missing_values():
     y = np.append(np.arange(400) // 200, 2)
     model = CodeTreeClassifier(n_bins=256).fit(x, y)
     assert model.score(x, y) == 1
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_cuts_that_were_left_out_cost_no_more_errors_than_is_said(missing):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(60, 2))
+    y = (x[:, 0] > 0.3) ^ (rng.random(60) < 0.1)
+    x[rng.random(x.shape) < missing] = np.nan
+    coarse, fine = (OptimalTreeClassifier(max_depth=2, n_bins=n).fit(x, y) for n in (4, 60))
+    assert fine.most_moved_ == 0 and coarse.most_moved_ > 0
+    assert fine.loss_ < coarse.loss_ <= fine.loss_ + coarse.most_moved_

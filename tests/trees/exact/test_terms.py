@@ -191,7 +191,7 @@ def test_counting_bits_and_adding_rows_agree(kinds, depth, monkeypatch):
     codes = rng.integers(0, 2, (300, 10))[rng.integers(0, 300, 400)]
     y = rng.normal(size=(kinds, 2))[rng.integers(0, kinds, 400)]
     counted = fit_exact_tree(codes, y, depth)
-    monkeypatch.setattr("irtheory.trees.exact.search.MOST_KINDS", 0)
+    monkeypatch.setattr("irtheory.trees.exact.sums.MOST_KINDS", 0)
     added = fit_exact_tree(codes, y, depth)
     assert counted.structure == added.structure
     assert counted.loss == pytest.approx(added.loss, rel=1e-12)
