@@ -73,7 +73,7 @@ class TableSettings:
     ] = 1
     max_leaves: Annotated[
         int | None,
-        Option("Largest number of leaves.", TREE, at_least(1), default="as the depth allows"),
+        Option("Largest number of leaves.", TREE, at_least(2), default="as the depth allows"),
     ] = None
     criterion: Annotated[
         Criterion | None,
@@ -97,6 +97,15 @@ class TableSettings:
             TREE,
             Interval(0, low_open=True),
             default="60",
+        ),
+    ] = None
+    max_memory: Annotated[
+        float | None,
+        Option(
+            "Memory in GiB that the search for an exact tree may take.",
+            TREE,
+            Interval(0, low_open=True),
+            default="a share of what is free",
         ),
     ] = None
     codes: Annotated[
@@ -132,9 +141,9 @@ class TableSettings:
         check_ranges(self)
         idle = ("codes", "epochs")
         if self.method == "ira":
-            idle = ("bins", "max_leaves", "criterion", "time_limit", "balanced")
+            idle = ("bins", "max_leaves", "criterion", "time_limit", "max_memory", "balanced")
         elif self.method == "greedy":
-            idle += ("time_limit",)
+            idle += ("time_limit", "max_memory")
         for name in idle:
             if getattr(self, name) not in (None, False):
                 raise InputError(
