@@ -102,7 +102,7 @@ def all_tests(
 
 def _keys(bits: Bool[np.ndarray, "a b"]) -> np.ndarray:
     """One value for each row, equal for equal rows, as sorting rows is slow."""
-    packed = np.ascontiguousarray(np.packbits(bits, axis=1))
+    packed = np.ascontiguousarray(np.packbits(bits, axis=1))  # in columns where bits are
     if packed.shape[1] > 8:
         return packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     whole = np.zeros((len(bits), 8), np.uint8)

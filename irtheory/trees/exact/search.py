@@ -252,7 +252,7 @@ class Search:
 
     def _workspace(self) -> tuple:
         p, rooms = self.tests.n_tests, 2 if self.depth == 3 else 5
-        return (*(new_statistics(p, self.sums.width) for _ in range(rooms)), np.zeros((2, p)))
+        return (*(new_statistics(p, self.shape.width) for _ in range(rooms)), np.zeros((2, p)))
 
     def _each(self, p: int, solve, deadline: Deadline, progress: Progress | None) -> bool:
         """Run solve(i, workspace) for every test; False if the deadline passed."""
