@@ -40,7 +40,7 @@ class TableSettings:
     ]
     label: Annotated[
         str | None,
-        Option("Column that holds the class.", TREE, metavar="COLUMN", default="none: needed"),
+        Option("Column that holds the class; needed.", TREE, metavar="COLUMN"),
     ] = None
     method: Annotated[
         Method,
