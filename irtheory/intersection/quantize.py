@@ -87,9 +87,12 @@ class UniformQuantizer(nn.Module):
         """Codes 0 … 2^r − 1 as floats, differentiable by the straight-through rule.
 
         Raises:
-            ValueError: an empty tensor.
+            ValueError: no tensor of real numbers, or an empty one.
             FloatingPointError: features, or a running range that was loaded, that are not finite.
         """
+        if not isinstance(x, Tensor) or x.dtype == torch.bool or x.is_complex():
+            found = x.dtype if isinstance(x, Tensor) else type(x).__name__
+            raise ValueError(f"x: expected a tensor of real numbers, found {found}")
         if not x.numel():
             raise ValueError(f"x: expected at least one number, found shape {tuple(x.shape)}")
         low, high = self._limits(x)
@@ -185,6 +188,7 @@ def binarize(codes: Num[np.ndarray, "m d"] | Tensor, bits: int) -> np.ndarray | 
         ValueError: codes that are not an m × d array of whole numbers 0 … 2^r − 1.
     """
     levels = 2 ** check_bits(bits)
+    codes = _as_codes(codes)
     check_codes(codes, levels)
     if isinstance(codes, Tensor):
         equal = (codes[:, :, None] == torch.arange(levels, device=codes.device)).flatten(1)
@@ -204,6 +208,19 @@ def column_name(column: int, bits: int, dim: int) -> str:
         raise ValueError(f"column: expected 0 … {2 * levels * dim - 1}, found {column}")
     code, level = divmod(column % (levels * dim), levels)
     return f"code {code} {'=' if column < levels * dim else '≠'} {level}"
+
+
+def _as_codes(codes: Num[np.ndarray, "m d"] | Tensor) -> np.ndarray | Tensor:
+    """Codes as an array of real numbers, or the tensor itself; lists too."""
+    if isinstance(codes, Tensor):
+        return codes
+    try:
+        found = np.asarray(codes)
+    except ValueError as error:
+        raise ValueError(f"codes: expected equal rows, found no array ({error})") from error
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"codes: expected whole numbers, found dtype {found.dtype}")
+    return found
 
 
 def check_codes(codes: Num[np.ndarray, "m d"] | Tensor, levels: int) -> None:

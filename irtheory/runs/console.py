@@ -64,6 +64,12 @@ def number_columns(*names: str) -> list[Column]:
     return [Column(name, justify="right") for name in names]
 
 
+def look_at(written: Sequence[Path], otherwise: Path) -> str:
+    """What to do next: look at the pictures among the files, or at another file without any."""
+    pictures = [path for path in written if path.suffix == ".png"]
+    return f"look at {' and '.join(map(str, pictures[:2] or [otherwise]))}"
+
+
 def print_written(console: Console, folder: Path, written: Sequence[Path], following: str) -> None:
     """Print the last two lines: the files written, and what to look at or run next."""
     names = ", ".join(sorted({path.name for path in written}))

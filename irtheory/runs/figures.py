@@ -10,7 +10,7 @@ import io
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 import matplotlib
 
-from irtheory.runs.files import write_bytes
+from irtheory.runs.files import InputError, write_bytes
 
 matplotlib.use("Agg")
 from matplotlib import font_manager
@@ -52,6 +52,39 @@ DPI = 150
 # What matplotlib says of a letter that no font has, and how many such letters are named.
 MISSING = re.compile(r"Glyph (\d+) .* missing from")
 MOST_LETTERS = 20
+
+
+def draw(path: Path, make: Callable[[], Figure], say: Callable[[str], None]) -> list[Path]:
+    """Make a figure and save it as path.svg and path.png; if it cannot be drawn, say why.
+
+    What a figure shows has been written before: results of a degenerate run may have no figure,
+    and are results nevertheless. Pictures of an earlier figure of that name are then removed.
+
+    Args:
+        path: of the figure, without suffix.
+        make: draws it.
+        say: called with one line if it cannot be drawn.
+
+    Returns:
+        The files; none if the figure was left out.
+
+    Raises:
+        OSError: the files cannot be written.
+        InputError: `make` reads a file that is damaged.
+    """
+    before = plt.get_fignums()
+    try:
+        return save(make(), path)
+    except (OSError, MemoryError, InputError):
+        raise
+    except Exception as error:
+        for number in set(plt.get_fignums()) - set(before):
+            plt.close(number)
+        for old in (path.with_suffix(".svg"), path.with_suffix(".png")):
+            old.unlink(missing_ok=True)
+        why = " ".join(str(error).split()) or type(error).__name__
+        say(f"no figure {path.name}: {why}")
+        return []
 
 
 def save(figure: Figure, path: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from irtheory.tables.numbers import (
     numbers_of,
     other,
 )
-from irtheory.tables.place import Place, counted, shown
+from irtheory.tables.place import Place, counted, in_list, shown
 
 # A column is numbers with a fault, not words, if this share of its filled cells are numbers.
 MOSTLY = 0.5
@@ -142,7 +142,7 @@ class Reading:
         if not self.fixed:
             why += (
                 f"; {na_hint([*(self.na or ()), *wrong[:5]])} takes such cells as missing, "
-                f"--text '{name}' the column as words"
+                f"--text {in_list([name])} the column as words"
             )
         return self._error(why, name, cells, wrong[0])
 

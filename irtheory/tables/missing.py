@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from irtheory.tables.place import in_list
+
 # Words that other programs write for a missing cell, in small letters.
 MISSING = frozenset({
     "", "na", "n/a", "n.a.", "#n/a", "#na", "<na>", "nan", "-nan", "+nan", "1.#ind", "1.#qnan",
@@ -28,6 +30,4 @@ def is_missing(cell: str, na: Sequence[str]) -> bool:
 
 def na_hint(found: Iterable[str]) -> str:
     """The option that takes these cells as missing."""
-    words = sorted({cell for cell in found if cell})
-    quoted = [f'"{word}"' if "," in word else word for word in words]
-    return f"--na '{','.join(quoted)}'"
+    return f"--na {in_list(sorted({cell for cell in found if cell}))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from irtheory.runs.files import InputError
@@ -34,6 +35,17 @@ def shown(cell: str) -> str:
 def shortened(text: str) -> str:
     """At most `LONGEST` letters of a text."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def in_shell(text: str) -> str:
+    """A text in quotes of the shell, as it can be typed behind an option."""
+    return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def in_list(names: Iterable[str]) -> str:
+    """Names as an option takes them that has several, with commas; for the shell."""
+    quoted = ['"' + n.replace('"', '""') + '"' if "," in n or '"' in n else n for n in names]
+    return in_shell(",".join(quoted))
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

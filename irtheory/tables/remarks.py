@@ -11,7 +11,7 @@ import numpy as np
 from irtheory.tables.columns import TableColumn
 from irtheory.tables.missing import is_doubtful
 from irtheory.tables.numbers import LEADING_ZERO, Mark, is_number
-from irtheory.tables.place import shown
+from irtheory.tables.place import in_list, in_shell, shown
 
 EXAMPLES = 3
 # Below this many rows, a column may count them by chance.
@@ -56,7 +56,7 @@ def numbers_note(column: TableColumn) -> list[str]:
         return []
     return [
         f"{column.name}: {zeros[0]} and the like are numbers here, without the zeros in front; "
-        f"--text '{column.name}' takes them as words"
+        f"--text {in_list([column.name])} takes them as words"
     ]
 
 
@@ -75,7 +75,8 @@ def id_note(column: TableColumn) -> str | None:
             return None
         what = f"counts the rows from {values[0]:.0f} to {values[-1]:.0f}"
     name = column.name
-    return f"{name}: {what}, so it says which row, not what is in it; consider --index '{name}'"
+    why = "so it says which row, not what is in it"
+    return f"{name}: {what}, {why}; consider --index {in_shell(name)}"
 
 
 def header_note(names: Sequence[str], mark: Mark) -> str | None:
@@ -102,5 +103,5 @@ def leak_note(column: TableColumn, labels: Sequence[str]) -> str | None:
         return None
     return (
         f"{column.name}: gives the label away, each of its {len(pairs)} values stands for one "
-        f"class and each class for one value; consider --drop '{column.name}'"
+        f"class and each class for one value; consider --drop {in_list([column.name])}"
     )

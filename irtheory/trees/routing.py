@@ -78,6 +78,9 @@ class Routing:
 
     def _path(self, codes: Tensor) -> Tensor:
         """Nodes after 0, 1, …, depth tests: [m, depth + 1]."""
+        if not isinstance(codes, Tensor) or codes.ndim != 2:
+            found = tuple(codes.shape) if isinstance(codes, Tensor) else type(codes).__name__
+            raise ValueError(f"codes: expected a tensor m × d, found {found}")
         node = torch.zeros(len(codes), 1, dtype=torch.int64, device=codes.device)
         path = [node]
         for _ in range(self.depth):

@@ -54,10 +54,27 @@ def class_counts(
         codes: m × n_features.
         labels: classes 0 … k − 1 of the m samples.
         classes: k.
+
+    Raises:
+        ValueError: labels that are not one class for every sample, or codes that T does not take.
     """
     visited = tree.decision_path(codes).astype(np.int64)
-    one_hot = np.asarray(labels)[:, None] == np.arange(classes)
+    one_hot = _labels(labels, len(visited), classes)[:, None] == np.arange(classes)
     return visited.T @ one_hot.astype(np.int64)
+
+
+def _labels(labels: npt.ArrayLike, m: int, classes: int) -> np.ndarray:
+    try:
+        found = np.asarray(labels)
+    except ValueError as error:
+        raise ValueError(f"labels: expected {m} classes, found no array ({error})") from error
+    if found.dtype.kind not in "biuf" or found.shape != (m,):
+        raise ValueError(
+            f"labels: expected {m} classes, found shape {found.shape} of {found.dtype}"
+        )
+    for row in np.flatnonzero(~np.isin(found, np.arange(classes)))[:1]:
+        raise ValueError(f"labels: expected 0 … {classes - 1}, found {found[row]} in row {row}")
+    return found
 
 
 def _shortened(tree: Tree, node: int, seen: npt.NDArray[np.bool_]) -> tuple[Tree, list[int]]:

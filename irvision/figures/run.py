@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from irtheory.runs.figures import save
+from irtheory.runs.figures import draw
 from irtheory.runs.files import InputError
 from irtheory.runs.folder import command_of
 from irtheory.trees.short_tree import ShortTree
@@ -35,38 +35,58 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_run(run: Path, other: Path | None = None) -> list[Path]:
+def plot_run(
+    run: Path, other: Path | None = None, say: Callable[[str], None] = print
+) -> list[Path]:
     """Draw what the files of a run allow: training, tree and attributes.
 
     The figure of training needs metrics.jsonl, that of the tree tree.json (it takes names of
     classes and tests from classes.json, result.json and evaluation.json if they exist), and that
-    of attributes attributes.csv. With a second run, only the attributes of both are compared.
+    of attributes attributes.csv. With a second run, only the attributes of both are compared. Of
+    several figures, one that cannot be drawn is left out, and `say` is told why.
 
     Returns:
         The files, SVG and PNG in the folder of `run`.
 
     Raises:
-        InputError: a file is missing or damaged; says which command makes it.
+        InputError: a file is missing or damaged (says which command makes it), or no figure can
+            be drawn.
     """
     for folder in (run, other) if other is not None else (run,):
         _check_command(folder)
     if other is not None:
         return _plot_comparison(run, other)
-    written: list[Path] = []
+    drawings: dict[str, Callable[[], Figure]] = {}
     if (run / METRICS).is_file():
-        rows = _with_fidelity(read_metrics(run), run)
-        figure = dynamics_figure(rows, f"training of {_name(run)}", _restored_epoch(run))
-        written += save(figure, run / "training")
+        rows, epoch = _with_fidelity(read_metrics(run), run), _restored_epoch(run)
+        drawings["training"] = lambda: dynamics_figure(rows, f"training of {_name(run)}", epoch)
     if (run / TREE).is_file():
-        written += save(_drawn_tree(run), run / "tree")
+        drawings["tree"] = lambda: _drawn_tree(run)
     if (run / ATTRIBUTES).is_file():
-        figure = attributes_figure(read_attributes(run), f"attributes of {_name(run)}")
-        written += save(figure, run / "attributes")
-    if not written:
+        attributes = read_attributes(run)
+        drawings["attributes"] = lambda: attributes_figure(
+            attributes, f"attributes of {_name(run)}"
+        )
+    if not drawings:
         raise InputError(
             f"{run}: expected {METRICS} or {TREE}, which `ira train` writes, or {ATTRIBUTES}, "
             f"which `ira evaluate {run}` writes; found none"
         )
+    return _drawn(run, drawings, say)
+
+
+def _drawn(
+    run: Path, drawings: Mapping[str, Callable[[], Figure]], say: Callable[[str], None]
+) -> list[Path]:
+    """Files of the figures that can be drawn; InputError if none can."""
+    notes: list[str] = []
+    written = [
+        path for name, make in drawings.items() for path in draw(run / name, make, notes.append)
+    ]
+    if not written:
+        raise InputError(f"{run}: {'; '.join(notes)}")
+    for note in notes:
+        say(note)
     return written
 
 
@@ -84,8 +104,9 @@ def _plot_comparison(run: Path, other: Path) -> list[Path]:
     names = _name(run), _name(other)
     if names[0] == names[1]:
         names = str(run), str(other)
-    figure = comparison_figure(read_attributes(run), read_attributes(other), names)
-    return save(figure, run / f"attributes-against-{_name(other)}.svg")
+    tables = read_attributes(run), read_attributes(other)
+    name = f"attributes-against-{_name(other)}.svg"
+    return _drawn(run, {name: lambda: comparison_figure(*tables, names)}, print)
 
 
 def _check_same_samples(run: Path, other: Path) -> None:

@@ -265,3 +265,20 @@ def test_bad_arrays_are_named() -> None:
         method_named("no")
     with pytest.raises(ValueError, match="activation: expected 'relu' or 'sigmoid'"):
         representation(3, (), 2, "tanh")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "labels", [None, np.full(20, None), np.full(20, "a"), [[0], [1, 2]] * 10, {}, np.full(20, 0.5)]
+)
+def test_labels_that_are_no_classes_are_named(labels) -> None:
+    x, _ = problem(20)
+    with pytest.raises(ValueError, match="y: expected"):
+        fit_arrays(x, labels, 4, METHODS["paper"], SMALL)
+
+
+def test_labels_and_inputs_may_be_tensors() -> None:
+    x, y = problem(60)
+    settings, method = replace(SMALL, epochs=1), METHODS["paper"]
+    by_tensor = fit_arrays(torch.tensor(x), torch.tensor(y > 1), 2, method, settings)
+    by_array = fit_arrays(x, (y > 1).astype(int), 2, method, settings)
+    assert by_tensor.tree == by_array.tree

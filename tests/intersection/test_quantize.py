@@ -241,3 +241,24 @@ def test_on_an_accelerator_the_next_batch_tells() -> None:
         with pytest.raises(FloatingPointError, match="features"):
             quantizer(torch.rand(8, 3))
         quantizer(torch.rand(8, 3))
+
+
+@pytest.mark.parametrize(
+    "codes", [None, [["a"]], np.full((2, 2), None), [[0], [1, 0]], np.array([[1j]]), 3]
+)
+def test_what_is_no_array_of_codes_is_named(codes) -> None:
+    with pytest.raises(ValueError, match="codes: expected"):
+        binarize(codes, 1)
+
+
+def test_codes_may_be_lists_and_booleans() -> None:
+    expected = binarize(np.array([[0, 1], [1, 1]]), 1)
+    np.testing.assert_array_equal(binarize([[0, 1], [1, 1]], 1), expected)
+    booleans = torch.tensor([[False, True], [True, True]])
+    np.testing.assert_array_equal(binarize(booleans, 1).numpy(), expected)
+
+
+@pytest.mark.parametrize("x", [None, np.ones((2, 2)), torch.ones(2, 2) > 0, torch.ones(2) * 1j])
+def test_features_that_are_no_real_tensor_are_named(x) -> None:
+    with pytest.raises(ValueError, match="x: expected a tensor of real numbers, found"):
+        UniformQuantizer(1)(x)

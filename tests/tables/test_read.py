@@ -286,6 +286,17 @@ def test_columns_that_say_which_row_or_which_class(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["a,b", "it's", 'say ""x""'])
+def test_hints_can_be_typed_as_they_are(tmp_path: Path, name: str) -> None:
+    import shlex
+
+    rows = "".join(f"{i % 2},{i % 3},{'pq'[i % 2]}\n" for i in range(12))
+    content = f'"{name}",x,y\n{rows}'
+    (note,) = [note for note in read(tmp_path, content).remarks if "--drop" in note]
+    _, text = shlex.split(note[note.index("--drop") :])
+    assert read(tmp_path, content, drop=read_drop(text)).remarks == ()
+
+
 def test_drop_and_index(tmp_path: Path) -> None:
     content = "name,x,bad,y\nu,1,?,p\nv,2,?,q\n"
     found = read(tmp_path, content, drop=("bad",), index="name")

@@ -107,3 +107,10 @@ def test_large_trees_of_scikit_learn_route_as_they_predict(depth: int, k: int) -
     routing = Routing.of(tree, dtype=torch.float64).to("cpu")
     out = routing.forward(torch.tensor(codes, dtype=torch.float64))
     np.testing.assert_array_equal(out.numpy(), tree.predict(codes))
+
+
+@pytest.mark.parametrize("codes", [None, np.zeros((2, 1)), torch.zeros(2), [[0.0]]])
+def test_codes_that_are_no_tensor_are_named(codes) -> None:
+    routing = Routing.of(Tree.leaf([1.0], 1, 1), torch.device("cpu"))
+    with pytest.raises(ValueError, match="codes: expected a tensor m × d, found"):
+        routing.predict(codes)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irtheory.trees import class_counts, fit_cart, shorten
+from irtheory.trees import Tree, class_counts, fit_cart, shorten
 
 
 @given(seed=st.integers(0, 10**6), depth=st.integers(0, 5))
@@ -38,3 +38,18 @@ def test_another_number_of_nodes_is_refused():
     tree = fit_cart(np.eye(2, dtype=int), np.eye(2), 1)
     with pytest.raises(ValueError, match="reached: expected 3 entries"):
         shorten(tree, [True])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [None, 3, {}, ["a", "b", "c"], [0, None, 1], [0, 1], [[0], [1], [0]], [0, -1, 1], [0, 2, 1],
+     [0.5, 0, 1], [0, np.nan, 1], [[0], [1, 2], [0]]],
+)  # fmt: skip
+def test_labels_that_are_no_classes_are_named(labels) -> None:
+    with pytest.raises(ValueError, match="labels: expected"):
+        class_counts(Tree.leaf([0.5, 0.5], 3, 1), [[0], [1], [0]], labels, 2)
+
+
+def test_labels_may_be_booleans() -> None:
+    counted = class_counts(Tree.leaf([0.5, 0.5], 3, 1), [[0], [1], [0]], [True, False, True], 2)
+    assert counted.tolist() == [[1, 2]]

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from irtheory.runs.console import (
     Pulse,
+    look_at,
     make_console,
     print_plain,
     print_table,
@@ -187,9 +188,11 @@ def _report(
     console.print()
     for verdict in verdicts(found):
         print_plain(console, sentence(verdict))
-    written = [folder / CELLS, *write_results(folder, settings, found)]
-    drawn = [path for path in written if path.suffix == ".png"]
-    print_written(console, folder, written, f"look at {(drawn or written)[0]}")
+    written = [
+        folder / CELLS,
+        *write_results(folder, settings, found, lambda note: print_plain(console, f"· {note}")),
+    ]
+    print_written(console, folder, written, look_at(written, folder / RESULTS))
     return 1 if failed else 0
 
 

@@ -196,6 +196,9 @@ def dynamics_figure(found: Found) -> Figure:
                     _dynamics_curves(line, place.method, measured)
             line[0].set_ylabel(regime, fontweight="bold")
             for axes in line[:2]:
+                # In one epoch there is no loss of T yet, and a log scale has nothing to show.
+                if not any((curve.get_ydata() > 0).any() for curve in axes.get_lines()):
+                    continue
                 axes.set_yscale("log")
                 axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
                 axes.yaxis.set_major_formatter("{x:g}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from irtheory.runs.figures import save
+from irtheory.runs.figures import draw
 from irtheory.runs.files import write_json, write_text
 from irtheory.studies.recovery import figures, sweep_figures
 from irtheory.studies.recovery.cell import AttributeRecovery, Measured, Moment
@@ -24,20 +24,27 @@ from irtheory.studies.recovery.table import (
     verdicts,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 FIGURES = ("recovery", "observability", "dynamics", "phase", "sweep")
 NUMBERS = [f.name for f in fields(Measured) if f.name not in ("attributes", "moments")]
 STATISTICS = ("mean", "sd", "low", "high", "n")
 
 RESULTS = "results.json"
+Say = Callable[[str], None]
 
 
-def write_results(folder: Path, settings: RecoverySettings, found: Found) -> list[Path]:
+def write_results(
+    folder: Path, settings: RecoverySettings, found: Found, say: Say = print
+) -> list[Path]:
     """Write all tables and figures of the cells; figures of an earlier study are removed.
 
     Args:
         folder: of the run.
         settings: of the study.
         found: every place that has a result, in the order of the study.
+        say: told why a figure cannot be drawn.
     """
     rows = summarise(found)
     names = [sweep.name for sweep in settings.sweeps]
@@ -50,7 +57,7 @@ def write_results(folder: Path, settings: RecoverySettings, found: Found) -> lis
     for name, table in tables.items():
         write_text(folder / name, table)
     write_json(folder / RESULTS, results(rows, verdicts(found)))
-    drawn = write_figures(folder, settings, found, rows)
+    drawn = write_figures(folder, settings, found, rows, say)
     for name in FIGURES:
         for old in (folder / f"{name}.svg", folder / f"{name}.png"):
             if old not in drawn:
@@ -70,19 +77,22 @@ def results(rows: Sequence[Row], judged: Sequence[Verdict]) -> dict[str, Any]:
 
 
 def write_figures(
-    folder: Path, settings: RecoverySettings, found: Found, rows: Sequence[Row]
+    folder: Path, settings: RecoverySettings, found: Found, rows: Sequence[Row], say: Say
 ) -> list[Path]:
     """recovery, observability and dynamics; or, with sweeps, phase or sweep."""
-    if len(settings.sweeps) == 2:
-        return save(sweep_figures.phase_figure(rows, settings.sweeps), folder / "phase")
-    if len(settings.sweeps) == 1:
-        return save(sweep_figures.sweep_figure(rows, settings.sweeps[0]), folder / "sweep")
-    written = save(figures.recovery_figure(rows, found), folder / "recovery")
-    if seen := by_observability(found):
-        written += save(figures.observability_figure(seen), folder / "observability")
-    if any(measured.moments for _, measured in found):
-        written += save(figures.dynamics_figure(found), folder / "dynamics")
-    return written
+    sweeps, seen = settings.sweeps, by_observability(found)
+    drawings: dict[str, Callable[[], Figure]] = {}
+    if len(sweeps) == 2:
+        drawings["phase"] = lambda: sweep_figures.phase_figure(rows, sweeps)
+    elif len(sweeps) == 1:
+        drawings["sweep"] = lambda: sweep_figures.sweep_figure(rows, sweeps[0])
+    else:
+        drawings["recovery"] = lambda: figures.recovery_figure(rows, found)
+        if seen:
+            drawings["observability"] = lambda: figures.observability_figure(seen)
+        if any(measured.moments for _, measured in found):
+            drawings["dynamics"] = lambda: figures.dynamics_figure(found)
+    return [path for name, make in drawings.items() for path in draw(folder / name, make, say)]
 
 
 def _table(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:

@@ -14,6 +14,7 @@ from irtheory.propositions.certificates.reference import MissingDependency, cvxp
 from irtheory.propositions.solvers.trajectory import COLUMNS, Step
 from irtheory.runs.console import (
     Pulse,
+    look_at,
     make_console,
     print_plain,
     print_table,
@@ -114,9 +115,13 @@ def _single(settings: ResolvedSettings, prepared: Prepared, folder: Path, consol
     console.print()
     print_certificate(console, result.certificate)
     tables = ["trajectory.csv", "escape.csv"][: 2 if escape else 1]
-    written = [*(folder / name for name in tables), *write_results(folder, result)]
+    notes: list[str] = []
+    results = write_results(folder, result, notes.append)
+    written = [*(folder / name for name in tables), *results]
     print_verdict(console, result.certificate)
-    print_written(console, folder, written, f"look at {folder}/gaps.png and {folder}/values.png")
+    for note in notes:
+        print_plain(console, f"· {note}")
+    print_written(console, folder, written, look_at(written, folder / "certificate.json"))
     return 0 if result.certificate.holds else 1
 
 
@@ -160,14 +165,15 @@ def _ensemble(settings: ResolvedSettings, seeds: int, folder: Path, console: Con
         return INTERRUPTED
     rows = [[str(outcome.settings.seed), *_seed_cells(outcome)] for outcome in outcomes]
     print_table(console, SEED_COLUMNS, rows)
-    written = [*write_ensemble(folder, outcomes), folder / "trajectories"]
+    notes: list[str] = []
+    written = [*write_ensemble(folder, outcomes, notes.append), folder / "trajectories"]
     holds = sum(isinstance(o, Result) and o.certificate.holds for o in outcomes)
     print_plain(console, f"certificates that hold: {holds} of {seeds}")
     for outcome in outcomes:
         _print_trouble(console, outcome)
-    drawn = any(isinstance(outcome, Result) for outcome in outcomes)
-    following = f"look at {folder}/{'bands.png' if drawn else 'seeds.json'}"
-    print_written(console, folder, written, following)
+    for note in notes:
+        print_plain(console, f"· {note}")
+    print_written(console, folder, written, look_at(written, folder / "seeds.json"))
     return 0 if holds == seeds else 1
 
 

@@ -152,13 +152,18 @@ def bands_figure(trajectories: Sequence[Trajectory], tolerance: float, title: st
 
 
 def escape_figure(surface: Surface, title: str = "") -> Figure:
-    """The path from beside a saddle over the level lines of Q."""
+    """The path from beside a saddle over the level lines of Q.
+
+    Raises ValueError if there is no way down, as of a run that ended beside the saddle.
+    """
     with plt.rc_context({**STYLE, "axes.grid": False}):
         figure, axes = _figure(6.0, 4.6)
         low, centre = (
             surface.values.min(),
             surface.values[tuple(np.array(surface.values.shape) // 2)],
         )
+        if not low < centre:
+            raise ValueError("Q is nowhere below the saddle on the plane of the path")
         # Q grows as a fourth power: the levels end as far above the saddle as the minimum is below.
         levels = np.linspace(low, centre + (centre - low), 19)
         filled = axes.contourf(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from irtheory.problems.tables import tree_in_units
 from irtheory.runs.files import json_text, write_json, write_text
@@ -14,6 +14,11 @@ from irtheory.studies.simulate.resolve import ResolvedSettings, content
 from irtheory.studies.simulate.result import Result
 from irtheory.trees.export import to_key
 from irtheory.trees.writing import rounded, told_apart
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -36,23 +41,24 @@ def title_of(result: Result) -> str:
     return ", ".join([*parts, f"μβ = {s.step_size:g}", f"depth {s.depth}"])
 
 
-def write_figures(folder: Path, result: Result) -> list[Path]:
-    """values, gaps and (Proposition 2 with a saddle) escape, as SVG and PNG."""
-    from irtheory.runs.figures import save  # loads matplotlib
+def write_figures(folder: Path, result: Result, say: Say) -> list[Path]:
+    """values, gaps and (Proposition 2 with a saddle) escape, as SVG and PNG.
+
+    Those that cannot be drawn are left out, and `say` is told why.
+    """
+    from irtheory.runs.figures import draw  # loads matplotlib
     from irtheory.studies.simulate import figures
 
     s, title = result.settings, title_of(result)
-    written = save(
-        figures.values_figure(result.trajectory, result.certificate.checkpoints, title),
-        folder / "values",
-    )
-    bound = s.order == "gauss-seidel"
-    gaps = figures.gaps_figure(result.trajectory, result.beta, s.tolerance, bound, title)
-    written += save(gaps, folder / "gaps")
-    if result.surface is not None:
-        figure = figures.escape_figure(result.surface, f"start beside a strict saddle: {title}")
-        written += save(figure, folder / "escape")
-    return written
+    run, bound = result.trajectory, s.order == "gauss-seidel"
+    drawings: dict[str, Callable[[], Figure]] = {
+        "values": lambda: figures.values_figure(run, result.certificate.checkpoints, title),
+        "gaps": lambda: figures.gaps_figure(run, result.beta, s.tolerance, bound, title),
+    }
+    if (surface := result.surface) is not None:
+        above = f"start beside a strict saddle: {title}"
+        drawings["escape"] = lambda: figures.escape_figure(surface, above)
+    return [path for name, make in drawings.items() for path in draw(folder / name, make, say)]
 
 
 def tree_key(result: Result) -> str:
@@ -80,8 +86,10 @@ def tree_json(result: Result) -> str:
     return tree.to_json(problem.feature_names, problem.class_names if named else None)
 
 
-def write_results(folder: Path, result: Result) -> list[Path]:
+def write_results(folder: Path, result: Result, say: Say = print) -> list[Path]:
     """Write certificate.json, tree.json, key.txt and the figures; returns what was written.
+
+    `say` is told why a figure cannot be drawn.
 
     tree.json tests codes; with a table of the user, columns.json says what the codes mean.
     """
@@ -95,25 +103,28 @@ def write_results(folder: Path, result: Result) -> list[Path]:
         text.append((folder / "columns.json", json_text(columns) + "\n"))
     for path, words in text:
         write_text(path, words)
-    return [path for path, _ in text] + write_figures(folder, result)
+    return [path for path, _ in text] + write_figures(folder, result, say)
 
 
-def write_ensemble(folder: Path, outcomes: Sequence[Result | FailedSeed]) -> list[Path]:
+def write_ensemble(
+    folder: Path, outcomes: Sequence[Result | FailedSeed], say: Say = print
+) -> list[Path]:
     """Write seeds.json (settings and certificate, or error, of every seed) and the quantile figure.
 
-    There is no figure if every seed failed.
+    There is no figure if every seed failed, or where `say` is told why.
     """
     write_json(folder / "seeds.json", [_entry(outcome) for outcome in outcomes])
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     if not results:
         return [folder / "seeds.json"]
-    from irtheory.runs.figures import save  # loads matplotlib
+    from irtheory.runs.figures import draw  # loads matplotlib
     from irtheory.studies.simulate import figures
 
     title = f"{len(results)} problems, {title_of(results[0])}"
     runs = [result.trajectory for result in results]
-    figure = figures.bands_figure(runs, results[0].settings.tolerance, title)
-    return [folder / "seeds.json", *save(figure, folder / "bands")]
+    tolerance = results[0].settings.tolerance
+    drawn = draw(folder / "bands", lambda: figures.bands_figure(runs, tolerance, title), say)
+    return [folder / "seeds.json", *drawn]
 
 
 def _entry(outcome: Result | FailedSeed) -> dict[str, Any]:

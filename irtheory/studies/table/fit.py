@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from irtheory.runs.files import InputError
 from irtheory.studies.table.features import is_whole
 from irtheory.studies.table.model import ModelColumn, TableModel
 from irtheory.studies.table.score import MANY_CLASSES
 from irtheory.studies.table.settings import TableSettings
+from irtheory.studies.table.short_cuts import short_cuts
 from irtheory.studies.table.tree_model import TreeModel
 from irtheory.tables.columns import TableColumn
 from irtheory.tables.place import counted
@@ -26,6 +29,8 @@ from irtheory.trees.short_tree import class_counts, shorten
 from irtheory.trees.tree import Tree
 
 Shares = Callable[[Sequence[TableColumn]], Float[np.ndarray, "m k"]]
+# Columns that a sentence names, at most.
+MOST_NAMED = 6
 Draw = Callable[[Any], Any]
 
 
@@ -95,7 +100,12 @@ def _tree(
     estimator = _estimator(settings)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=MANY_CLASSES)
-        estimator.fit(frame_of(columns), np.array(classes, dtype=object)[labels])
+        try:
+            estimator.fit(frame_of(columns), np.array(classes, dtype=object)[labels])
+        except ValueError as error:
+            # The argument of the search is an option here.
+            raise InputError(str(error).replace("max_memory", "--max-memory")) from error
+    estimator.encoder_, estimator.tree_ = short_cuts(estimator.encoder_, estimator.tree_, columns)
     own = TreeModel(estimator.encoder_, _over_all(estimator, classes))
     facts, numbers = _facts(estimator, settings, len(labels))
     return Grown(
@@ -117,11 +127,17 @@ def _estimator(settings: TableSettings) -> CodeTreeClassifier | OptimalTreeClass
         "criterion": settings.criterion,
         "n_bins": settings.bins,
         "min_samples_leaf": settings.min_samples_leaf,
+        "max_leaf_nodes": settings.max_leaves,
         "class_weight": "balanced" if settings.balanced else None,
     }
     if settings.method == "greedy":
         return CodeTreeClassifier(**common)
-    return OptimalTreeClassifier(**common, time_limit=settings.time_limit, threads=settings.threads)
+    return OptimalTreeClassifier(
+        **common,
+        time_limit=settings.time_limit,
+        threads=settings.threads,
+        max_memory=None if settings.max_memory is None else int(settings.max_memory * 2**30),
+    )
 
 
 def frame_of(columns: Sequence[TableColumn]) -> pd.DataFrame:
@@ -147,7 +163,8 @@ def _over_all(estimator: Any, classes: tuple[str, ...]) -> Tree:
     place = {name: i for i, name in enumerate(classes)}
     shares = np.zeros((estimator.tree_.n_nodes, len(classes)))
     shares[:, [place[str(name)] for name in estimator.classes_]] = estimator.tree_.value
-    return estimator.tree_.with_values(shares, estimator.tree_.count)
+    tree = estimator.tree_.with_values(shares, estimator.tree_.count)
+    return replace(tree, class_names=classes)
 
 
 def _names(model: TreeModel) -> tuple[str, ...]:
@@ -176,9 +193,23 @@ def _facts(
         numbers |= {"status": estimator.status_, "criterion": settings.criterion, **found}
         facts.append(_proven(numbers, settings, bool(cut)))
     if cut:
-        shown = ", ".join(cut[:6]) + (", …" if len(cut) > 6 else "")
-        facts.append(f"cut at fewer places than there are values (--bins {settings.bins}): {shown}")
+        facts.append(_left_out(estimator, settings, cut))
     return tuple(facts), numbers
+
+
+def _left_out(estimator: Any, settings: TableSettings, cut: Sequence[str]) -> str:
+    """The columns that were cut at fewer places than they could, and how much that may matter."""
+    shown = ", ".join(cut[:MOST_NAMED]) + (", …" if len(cut) > MOST_NAMED else "")
+    fact = f"cut at fewer places than there are values (--bins {settings.bins}): {shown}"
+    moved = getattr(estimator, "most_moved_", None)
+    plain = settings.criterion == "misclassification" and settings.min_samples_leaf == 1
+    if moved is None or not plain:
+        return fact
+    least = max(0, math.ceil(float(estimator.lower_bound_) - moved - 1e-6))
+    if least == 0:
+        return f"{fact}; how much better a tree with all cuts may be is not known"
+    rows = counted(least, "training row")
+    return f"{fact}; a tree of this depth with all cuts names {rows} or more wrongly"
 
 
 def _proven(numbers: dict[str, Any], settings: TableSettings, cut: bool) -> str:
@@ -190,7 +221,10 @@ def _proven(numbers: dict[str, Any], settings: TableSettings, cut: bool) -> str:
     }[str(settings.criterion)]
     what += ", all classes weighing the same" if settings.balanced else ""
     loss, bound = numbers["loss"], numbers["lower_bound"]
-    among = f"depth {settings.depth}" + (" with these cuts" if cut else "")
+    among = f"depth {settings.depth}"
+    if settings.max_leaves is not None:
+        among += f" and {counted(settings.max_leaves, 'leaf', 'leaves')}"
+    among += " with these cuts" if cut else ""
     if numbers["status"] == "optimal":
         return f"{what}: {loss:.6g}, proven the least of all trees of {among}"
     least = f"no tree of {among} has less than {bound:.6g}" if bound > 0 else "nothing is proven"
@@ -229,7 +263,7 @@ def _codes(
     )
     return Grown(
         _model(own, columns, label, classes, settings),
-        fitted.tree,
+        replace(fitted.tree, class_names=classes),
         names,
         to_key(short.tree, names, leaf_texts=list(texts.values()), test_names=wording),
         as_dot(short.tree, wording, texts),

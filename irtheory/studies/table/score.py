@@ -71,6 +71,7 @@ def usual_tree(
     matrix = Matrix.of(train)
     tree = DecisionTreeClassifier(
         max_depth=depth,
+        max_leaf_nodes=settings.max_leaves,
         min_samples_leaf=settings.min_samples_leaf,
         class_weight="balanced" if settings.balanced else None,
         random_state=settings.seed % 2**32,

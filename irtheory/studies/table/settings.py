@@ -40,7 +40,7 @@ class TableSettings:
     ]
     label: Annotated[
         str | None,
-        Option("Column that holds the class.", TREE, metavar="COLUMN", default="none: needed"),
+        Option("Column that holds the class; needed.", TREE, metavar="COLUMN"),
     ] = None
     method: Annotated[
         Method,
@@ -71,6 +71,10 @@ class TableSettings:
     min_samples_leaf: Annotated[
         int, Option("Fewest training rows in a leaf.", TREE, at_least(1))
     ] = 1
+    max_leaves: Annotated[
+        int | None,
+        Option("Largest number of leaves.", TREE, at_least(2), default="as the depth allows"),
+    ] = None
     criterion: Annotated[
         Criterion | None,
         Option(
@@ -93,6 +97,15 @@ class TableSettings:
             TREE,
             Interval(0, low_open=True),
             default="60",
+        ),
+    ] = None
+    max_memory: Annotated[
+        float | None,
+        Option(
+            "Memory in GiB that the search for an exact tree may take.",
+            TREE,
+            Interval(0, low_open=True),
+            default="a share of what is free",
         ),
     ] = None
     codes: Annotated[
@@ -128,9 +141,9 @@ class TableSettings:
         check_ranges(self)
         idle = ("codes", "epochs")
         if self.method == "ira":
-            idle = ("bins", "criterion", "time_limit", "balanced")
+            idle = ("bins", "max_leaves", "criterion", "time_limit", "max_memory", "balanced")
         elif self.method == "greedy":
-            idle += ("time_limit",)
+            idle += ("time_limit", "max_memory")
         for name in idle:
             if getattr(self, name) not in (None, False):
                 raise InputError(

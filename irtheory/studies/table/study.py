@@ -126,9 +126,12 @@ def _beside(
 ) -> list[Score]:
     """Scikit-learn's tree of the same depth, and the most frequent class of training."""
     depth = settings.depth or default_depth(len(classes))
+    leaves = "" if settings.max_leaves is None else f", {settings.max_leaves} leaves"
     own, others = usual_tree(train, labels, test, depth, settings)
     frequent = int(np.bincount(labels).argmax())
     return [
-        Score.of(f"scikit-learn's tree of depth {depth}", others == test_labels, own == labels),
+        Score.of(
+            f"scikit-learn's tree of depth {depth}{leaves}", others == test_labels, own == labels
+        ),
         Score.of(f"always {classes[frequent]}", test_labels == frequent, labels == frequent),
     ]

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from irtheory.runs.console import (
     Pulse,
+    look_at,
     make_console,
     print_plain,
     print_table,
@@ -150,9 +151,9 @@ def _run(settings: ResolvedSettings, seeds: int, folder: Path, console: Console)
         print_plain(console, f"no study of what is left, {folder}/widths.csv: {error}")
         return 1
     _report(console, study)
-    written = [*write_study(folder, settings, study), folder / CURVES]
-    following = f"look at {folder}/widths.png and {folder}/equilibrium.png"
-    print_written(console, folder, written, following)
+    drawn = write_study(folder, settings, study, lambda note: print_plain(console, f"· {note}"))
+    written = [*drawn, folder / CURVES]
+    print_written(console, folder, written, look_at(written, folder / "widths.csv"))
     return 0 if study.holds and not failed else 1
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-from irtheory.runs.figures import save
+from irtheory.runs.figures import draw
 from irtheory.runs.files import TableWriter, write_json
 from irtheory.studies.simulate.resolve import ResolvedSettings
 from irtheory.studies.width import figures
@@ -51,13 +51,21 @@ def title_of(settings: ResolvedSettings) -> str:
     )
 
 
-def write_study(folder: Path, settings: ResolvedSettings, study: WidthStudy) -> list[Path]:
-    """Write widths.csv, widths.json and both figures; the curves are already written."""
+def write_study(
+    folder: Path,
+    settings: ResolvedSettings,
+    study: WidthStudy,
+    say: Callable[[str], None] = print,
+) -> list[Path]:
+    """Write widths.csv, widths.json and both figures; the curves are already written.
+
+    `say` is told why a figure cannot be drawn.
+    """
     write_json(folder / "widths.json", study.content())
     title = title_of(settings)
     return [
         write_runs(folder, study.runs),
         folder / "widths.json",
-        *save(figures.widths_figure(study, title), folder / "widths"),
-        *save(figures.equilibrium_figure(study, title), folder / "equilibrium"),
+        *draw(folder / "widths", lambda: figures.widths_figure(study, title), say),
+        *draw(folder / "equilibrium", lambda: figures.equilibrium_figure(study, title), say),
     ]

@@ -177,7 +177,22 @@ def careful_split(data: split.Data, codes: CodeColumns, step: split.Step, rows: 
     ranges = [rows[i:j] for i, j in zip(step.start, step.stop, strict=True)]
     place = np.repeat(np.arange(len(ranges)), step.stop - step.start)
     nodes = describe_nodes(own, np.concatenate(ranges).astype(np.int64), place)
-    spare = np.empty_like(rows)
     for i, (j, v) in enumerate(zip(*best_splits(own, nodes), strict=True)):
         if j >= 0:
-            split.divide(data, rows, i, int(j), int(v), spare, step)
+            _divide(data, own.rank[j], v, rows, i, step)
+            step.column[i], step.level[i] = j, v
+
+
+def _divide(
+    data: split.Data, rank: np.ndarray, level: int, rows: np.ndarray, i: int, step: split.Step
+) -> None:
+    """Part the rows of node i by ranks up to `level`; describe its children."""
+    start, stop = int(step.start[i]), int(step.stop[i])
+    mine = rows[start:stop]
+    goes_left = rank[mine] <= level
+    middle = start + int(goes_left.sum())
+    rows[start:stop] = np.concatenate([mine[goes_left], mine[~goes_left]])
+    step.middle[i] = middle
+    for child, part in ((2 * i, rows[start:middle]), (2 * i + 1, rows[middle:stop])):
+        described = split.describe(data, part, step.value[child])
+        step.loss[child], step.mixed[child], step.tie_below[child] = described

@@ -8,6 +8,8 @@ from jaxtyping import Bool
 from irtheory.trees.cart.careful import Nodes, Weighted, best_splits, describe_nodes
 from irtheory.trees.cart.levels import Growth
 
+_OF_NODES = ("size", "weight", "mean", "loss", "tie", "mixed")
+
 
 def grow_weighted(data: Weighted, max_depth: int) -> Growth:
     """Grow a tree level by level, every split the best of its node."""
@@ -32,8 +34,8 @@ def selected(nodes: Nodes, kept: Bool[np.ndarray, " n"]) -> Nodes:
     """Some of the nodes."""
     rows = kept[nodes.place]
     place = (np.cumsum(kept) - 1)[nodes.place[rows]]
-    of_nodes = (nodes.size, nodes.weight, nodes.mean, nodes.loss, nodes.tie, nodes.mixed)
-    return Nodes(nodes.rows[rows], place, *(a[kept] for a in of_nodes), nodes.centred[rows])
+    own = {name: getattr(nodes, name)[kept] for name in _OF_NODES}
+    return Nodes(rows=nodes.rows[rows], place=place, centred=nodes.centred[rows], **own)
 
 
 def _divided(

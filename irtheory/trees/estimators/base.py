@@ -16,7 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 from irtheory.trees.checks import check_weights
 from irtheory.trees.estimators.coding import Coded, code_table
 from irtheory.trees.estimators.encoder import Encoder
-from irtheory.trees.estimators.losses import Loss, importances, losses_of
+from irtheory.trees.estimators.losses import (
+    Loss,
+    gains_of,
+    importances,
+    losses_of,
+    sums_at_nodes,
+)
 from irtheory.trees.estimators.plot import draw
 from irtheory.trees.estimators.pruning import weakest_links, without
 from irtheory.trees.estimators.table import Table, read_table
@@ -63,7 +69,8 @@ class TableTree(BaseEstimator):
     tree_: Tree
     encoder_: Encoder
     n_features_in_: int
-    _losses: np.ndarray
+    _loss: Loss
+    _weights: np.ndarray
 
     def __sklearn_tags__(self) -> Any:
         """Missing values and words are taken."""
@@ -88,12 +95,16 @@ class TableTree(BaseEstimator):
 
     def _keep(self, tree: Tree, training: Training, alpha: float = 0.0) -> Self:
         """Keep a tree in what `Encoder.transform` gives, pruned at the price `alpha`."""
-        losses = _losses_of(tree, training)
         if alpha > 0:
-            links = weakest_links(tree, losses)
-            tree, nodes = without(tree, links.falls <= alpha * training.price)
-            losses = losses[nodes]
-        self.tree_, self._losses, self.n_outputs_ = tree, losses, tree.n_outputs
+            links = weakest_links(tree, node_losses(tree, training))
+            tree = without(tree, links.falls <= alpha * training.price)
+        self._loss, self._weights = training.loss, tree.count
+        if training.weight is not None:
+            leaf = tree.apply_checked(training.read)
+            both = np.stack([training.weight, np.ones(len(leaf))], axis=1)
+            self._weights, counts = sums_at_nodes(tree, leaf, both).T
+            tree = tree.with_values(tree.value, counts)
+        self.tree_, self.n_outputs_ = tree, tree.n_outputs
         return self
 
     def apply(self, X: npt.ArrayLike) -> Int[np.ndarray, " m"]:
@@ -122,7 +133,12 @@ class TableTree(BaseEstimator):
         """Each column's share in what the tree takes off the loss of a single leaf."""
         check_is_fitted(self)
         source = np.array([column.source for column in self.encoder_.columns])
-        return importances(self.tree_, self._losses, source, self.n_features_in_)
+        gain = self._gains()
+        return importances(self.tree_, gain, source, self.n_features_in_)
+
+    def _gains(self) -> Float[np.ndarray, " nodes"]:
+        """What the split of each inner node takes off the loss."""
+        return gains_of(self._loss, self.tree_, self._weights)
 
     def to_text(self) -> str:
         """The tree as indented text: a line for each branch and leaf."""
@@ -154,14 +170,15 @@ class TableTree(BaseEstimator):
         raise NotImplementedError
 
 
-def _losses_of(tree: Tree, training: Training) -> Float[np.ndarray, " nodes"]:
+def node_losses(tree: Tree, training: Training) -> Float[np.ndarray, " nodes"]:
+    """What each node of a tree would lose as a leaf."""
     leaf = tree.apply_checked(training.read)
     return losses_of(training.loss, tree, leaf, training.targets, training.weights)
 
 
 def pruning_path(tree: Tree, training: Training) -> Bunch:
     """`ccp_alphas` and `impurities` of the best subtrees of a tree, in scikit-learn's units."""
-    links = weakest_links(tree, _losses_of(tree, training))
+    links = weakest_links(tree, node_losses(tree, training))
     return Bunch(
         ccp_alphas=links.prices / training.price,
         impurities=links.losses / training.price,

@@ -13,11 +13,11 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from irtheory.trees.estimators.base import TableTree, Training, kept_rows
 from irtheory.trees.estimators.class_weight import ClassWeight, by_class
-from irtheory.trees.estimators.encoder import said
 from irtheory.trees.estimators.losses import Loss, sums_at_nodes
 from irtheory.trees.estimators.table import read_table
 from irtheory.trees.estimators.values import _NO_TARGET
 from irtheory.trees.tree import Tree
+from irtheory.trees.writing import told_apart
 
 _MISSING_TYPES = ("NAType", "NaTType", "NoneType")
 
@@ -84,8 +84,10 @@ class TreeOfClasses(ClassifierMixin, TableTree):
         self._keep(tree, training, alpha)
         one_hot = 1.0 - training.targets if training.loss == "linear" else training.targets
         leaf = self.tree_.apply_checked(training.read)
-        sums = sums_at_nodes(self.tree_, leaf, one_hot * training.weights[:, None])
-        self._counts = np.rint(sums_at_nodes(self.tree_, leaf, one_hot)).astype(np.int64)
+        sums = counts = sums_at_nodes(self.tree_, leaf, one_hot)
+        if training.weight is not None:
+            sums = sums_at_nodes(self.tree_, leaf, one_hot * training.weight[:, None])
+        self._counts = np.rint(counts).astype(np.int64)
         total = sums.sum(axis=1, keepdims=True)
         share = np.where(total > 0, sums / np.where(total > 0, total, 1.0), 1 / sums.shape[1])
         self.tree_ = self.tree_.with_values(share, self._counts.sum(axis=1))
@@ -116,9 +118,8 @@ class TreeOfClasses(ClassifierMixin, TableTree):
         return self.classes_[self.tree_.value.argmax(axis=1)[leaf]]
 
     def _leaf_texts(self) -> dict[int, str]:
-        texts = {}
+        texts, names = {}, told_apart([str(label) for label in self.classes_], "class")
         for node in self.tree_.leaves.tolist():
             named, here = int(self.tree_.value[node].argmax()), self._counts[node]
-            name = said(str(self.classes_[named]), quoted=False)
-            texts[node] = f"{name}: {here[named]} of {here.sum()} training samples"
+            texts[node] = f"{names[named]}: {here[named]} of {here.sum()} training samples"
         return texts

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from irtheory.trees.binning import Binned, bin_columns
+from irtheory.trees.binning import Binned, Reduced, bin_columns
 from irtheory.trees.estimators.encoder import CodedColumn, Encoder
 from irtheory.trees.estimators.table import Column, Table
 from irtheory.trees.tree import Tree
@@ -28,13 +28,22 @@ class Coded:
         encoder: how further tables become codes.
         codes: [m, c].
         binned: the cuts, where the encoder is plain; else None.
-        cut: names of the columns that were cut to fewer values than they have.
+        reduced: the columns of X that were cut to fewer values than they have.
     """
 
     encoder: Encoder
     codes: Int[np.ndarray, "m c"]
     binned: Binned | None
-    cut: tuple[str, ...]
+    reduced: tuple[Reduced, ...]
+
+    @property
+    def cut(self) -> tuple[str, ...]:
+        """Names of the columns that were cut to fewer values than they have."""
+        return tuple(self.encoder.names[each.column] for each in self.reduced)
+
+    def most_moved(self, depth: int) -> int:
+        """See `Binned.most_moved`: as missing values keep their side, it holds for them too."""
+        return Binned(self.codes, None, self.reduced).most_moved(depth)
 
     def on_the_way_in(self, tree: Tree) -> Tree:
         """The tree on these codes as it reads what `Encoder.transform` gives."""
@@ -63,20 +72,20 @@ def code_table(
     if table.matrix is not None:
         return _code_matrix(table, table.matrix, n_bins, weight, threads)
     coded: list[CodedColumn] = []
-    cut: list[str] = []
+    reduced: list[Reduced] = []
     for source, column in enumerate(table.columns):
         missing = bool(column.missing().any())
         if column.kind == "words":
             coded += _word_columns(source, column, missing)
             continue
         bins = n_bins if most_codes is None else min(n_bins, most_codes - missing)
-        own, reduced = _number_columns(source, column, missing, bins, weight)
+        own, cut = _number_columns(source, column, missing, bins, weight)
         coded += own
-        cut += [column.name] if reduced else []
+        reduced += [replace(each, column=source) for each in cut]
     encoder = Encoder(table.names, tuple(coded), plain=False)
     codes = encoder.transform(table)
     small = codes.astype(np.uint8) if codes.max() < 256 else codes
-    return Coded(encoder, small, None, tuple(cut))
+    return Coded(encoder, small, None, tuple(reduced))
 
 
 def _code_matrix(
@@ -89,8 +98,8 @@ def _code_matrix(
     own = enumerate(zip(table.names, table.kinds, strict=True))
     columns = tuple(CodedColumn(j, name, kind) for j, (name, kind) in own)
     binned = _binned(x, n_bins, weight, threads)
-    cut = tuple(table.names[j] for j in _cut_to_fewer(x, binned))
-    return Coded(Encoder(table.names, columns, plain=True), binned.codes, binned, cut)
+    encoder = Encoder(table.names, columns, plain=True)
+    return Coded(encoder, binned.codes, binned, binned.reduced)
 
 
 def _binned(
@@ -117,26 +126,10 @@ def _copies(weight: Float[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
     return np.clip(np.rint(share), 1, _COPIES * 4).astype(np.int64)
 
 
-def _cut_to_fewer(x: Num[np.ndarray, "m n"], binned: Binned) -> list[int]:
-    """The columns in which two different values have one code."""
-    if binned.cuts is None:
-        return []
-    found = []
-    for j, cuts in enumerate(binned.cuts):
-        for rows in (slice(256), slice(None)):  # most show it in a few rows
-            own, codes = x[rows, j], binned.codes[rows, j]
-            one = np.zeros(len(cuts) + 1, x.dtype)
-            one[codes] = own
-            if (one[codes] != own).any():
-                found.append(j)
-                break
-    return found
-
-
 def _number_columns(
     source: int, column: Column, missing: bool, n_bins: int, weight: Float[np.ndarray, " m"] | None
-) -> tuple[list[CodedColumn], bool]:
-    """Codes of numbers, or of categories with an order; and whether values were put together."""
+) -> tuple[list[CodedColumn], tuple[Reduced, ...]]:
+    """Codes of numbers, or of categories with an order; and whether some cuts were left out."""
     known = ~column.missing()
     values = column.values[known]
     if column.kind == "ordered":
@@ -153,15 +146,15 @@ def _number_columns(
 
 def _cuts_of(
     values: Float[np.ndarray, "m 1"], n_bins: int, weight: Float[np.ndarray, " m"] | None
-) -> tuple[tuple[float, ...], bool]:
-    """The cuts of one column, and whether two different values have one code."""
+) -> tuple[tuple[float, ...], tuple[Reduced, ...]]:
+    """The cuts of one column, and whether some were left out."""
     if not len(values):
-        return (), False
+        return (), ()
     binned = _binned(values, max(n_bins, 2), weight, 1)
     if binned.cuts is None:  # whole numbers that are codes as they stand
         different = np.unique(values)
-        return tuple(((different[:-1] + different[1:]) / 2).tolist()), False
-    return tuple(binned.cuts[0].tolist()), bool(_cut_to_fewer(values, binned))
+        return tuple(((different[:-1] + different[1:]) / 2).tolist()), ()
+    return tuple(binned.cuts[0].tolist()), binned.reduced
 
 
 def _word_columns(source: int, column: Column, missing: bool) -> list[CodedColumn]:

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 
 from irtheory.trees.estimators.table import Column, Kind, Table
 from irtheory.trees.tree import Tree
+from irtheory.trees.writing import exact, told_apart
 
 FORMAT = "ira-encoder"
 VERSION = 1
@@ -91,12 +92,14 @@ class CodedColumn:
                 f"X: column {self.name!r}: expected words as in training, found {found}"
             )
         if column.kind not in ("words", "ordered"):
-            words = [None] * len(column.values)
+            words: list[Any] = [None] * len(column.values)
         else:
             words = column.values.tolist()
         ordered = self.kind == "ordered"
         known = dict.fromkeys(self.others, 0) | dict.fromkeys(self.words, 1)
-        places = {word: place for place, word in enumerate(self.words)} if ordered else known
+        places: dict[Any, int] = known
+        if ordered:
+            places = {word: place for place, word in enumerate(self.words)}
         for row, word in enumerate(words):
             if word is not None and word not in places and self.missing == "none":
                 raise ValueError(
@@ -108,9 +111,9 @@ class CodedColumn:
         without = int(self.missing == "high")
         return np.array([places.get(word, without) for word in words], np.int64)
 
-    def branches(self, threshold: float) -> tuple[str, str]:
-        """The wording of "code ≤ threshold" and of its opposite."""
-        name = said(self.name, quoted=False)
+    def branches(self, threshold: float, name: str | None = None) -> tuple[str, str]:
+        """The wording of "code ≤ threshold" and of its opposite; `name` in place of its own."""
+        name = said(self.name, quoted=False) if name is None else name
         if self.kind == "words":
             return self._branches_of_words(name)
         cut = int(np.floor(threshold)) - (self.missing == "low")
@@ -126,7 +129,7 @@ class CodedColumn:
 
     def _branches_at(self, name: str, cut: int) -> tuple[str, str]:
         if self.kind == "ordered":
-            word = said(self.words[int(np.floor(self.cuts[cut]))])
+            word = _printed(self.words)[self.words[int(np.floor(self.cuts[cut]))]]
             return f"{name} ≤ {word}", f"{name} > {word}"
         if self.kind == "binary":
             return f"{name} absent", f"{name} present"
@@ -134,7 +137,8 @@ class CodedColumn:
         return f"{name} ≤ {value}", f"{name} > {value}"
 
     def _branches_of_words(self, name: str) -> tuple[str, str]:
-        below, above = ([said(w) for w in words] for words in (self.others, self.words))
+        shown = _printed(sorted({*self.words, *self.others}))
+        below, above = ([shown[w] for w in words] for words in (self.others, self.words))
         if self.missing != "none":
             (below if self.missing == "low" else above).append("missing")
         if not self.words and self.missing == "high":
@@ -164,9 +168,10 @@ def said(word: str, quoted: bool = True) -> str:
     return word
 
 
-def exact(number: float) -> str:
-    """The shortest decimal that reads back as the same number; no ``.0``, no minus zero."""
-    return repr(float(number) + 0.0).removesuffix(".0")
+def _printed(words: Sequence[str]) -> dict[str, str]:
+    """How each of the words of a column is printed, so that no two look alike."""
+    shown = told_apart([said(word) for word in words], "word")
+    return dict(zip(words, shown, strict=True))
 
 
 @dataclass(frozen=True)
@@ -199,10 +204,7 @@ class Encoder:
         """
         if self.plain and table.matrix is not None:
             return table.matrix
-        own = table.columns or tuple(
-            Column(name, kind, values)
-            for name, kind, values in zip(table.names, table.kinds, table.matrix.T, strict=True)
-        )
+        own = table.each()
         if self.plain:
             return np.column_stack([self._number(column, j, used) for j, column in enumerate(own)])
         codes = np.zeros((len(table), len(self.columns)), np.int64)
@@ -219,13 +221,13 @@ class Encoder:
 
     def wording(self, tree: Tree) -> dict[int, tuple[str, str]]:
         """The wording of (left, right) at every inner node of a tree on these columns."""
-        words = {}
+        words, names = {}, told_apart([said(name, False) for name in self.names], "column")
         for node in np.flatnonzero(tree.feature >= 0).tolist():
             column, threshold = self.columns[tree.feature[node]], float(tree.threshold[node])
             if self.plain:
                 column = CodedColumn(column.source, column.name, column.kind, (threshold,))
                 threshold = 0.5
-            words[node] = column.branches(threshold)
+            words[node] = column.branches(threshold, names[column.source])
         return words
 
     def to_dict(self) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def _grown(model: Any, training: Training, criterion: Criterion) -> Tree:
 
 def _path(model: TableTree, X: Any, y: Any, sample_weight: Any) -> Bunch:
     """The pruning path of the tree that a copy of the model grows."""
-    copy: Any = clone(model).set_params(ccp_alpha=0.0)
+    copy: Any = clone(model)
+    copy.set_params(ccp_alpha=0.0)
     training = copy._trained(X, y, sample_weight)
     return pruning_path(copy.tree_, training)
 

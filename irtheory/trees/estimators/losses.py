@@ -66,9 +66,39 @@ def _squares(tree, leaf, targets, weight) -> Float[np.ndarray, " nodes"]:
     return own
 
 
+def gains_of(
+    loss: Loss, tree: Tree, weight: Float[np.ndarray, " nodes"]
+) -> Float[np.ndarray, " nodes"]:
+    """What the split of each inner node takes off the loss, from its children's values.
+
+    For "linear" the values are shares of classes, and the costs those of errors. `weight` is
+    the total weight of the samples at each node.
+    """
+    inner = np.flatnonzero(tree.feature >= 0)
+    low, high = tree.left[inner], tree.right[inner]
+    gain = np.zeros(tree.n_nodes)
+    if loss == "squared_error":
+        apart = ((tree.value[low] - tree.value[high]) ** 2).sum(axis=1)
+        gain[inner] = weight[low] * weight[high] / weight[inner] * apart
+        return gain
+    if loss == "linear":
+        own = weight * (1 - tree.value.max(axis=1))
+    else:
+        own = -weight * xlogy(tree.value, np.where(tree.value > 0, tree.value, 1)).sum(axis=1)
+    gain[inner] = own[inner] - own[low] - own[high]
+    return gain
+
+
+def children_of(tree: Tree, losses: Float[np.ndarray, " nodes"]) -> Float[np.ndarray, " nodes"]:
+    """What the children of each inner node lose together; leaves lose what they lose."""
+    inner, below = tree.feature >= 0, losses.copy()
+    below[inner] = losses[tree.left[inner]] + losses[tree.right[inner]]
+    return below
+
+
 def importances(
     tree: Tree,
-    losses: Float[np.ndarray, " nodes"],
+    gain: Float[np.ndarray, " nodes"],
     source: Int[np.ndarray, " columns"],
     n_features: int,
 ) -> Float[np.ndarray, " n"]:
@@ -76,11 +106,10 @@ def importances(
 
     Args:
         tree: the tree.
-        losses: of its nodes.
+        gain: of its nodes.
         source: the column of X behind each column that the tree tests.
         n_features: columns of X.
     """
     inner = np.flatnonzero(tree.feature >= 0)
-    gain = losses[inner] - losses[tree.left[inner]] - losses[tree.right[inner]]
-    taken = np.bincount(source[tree.feature[inner]], np.maximum(gain, 0.0), n_features)
+    taken = np.bincount(source[tree.feature[inner]], np.maximum(gain[inner], 0.0), n_features)
     return taken / taken.sum() if taken.sum() > 0 else taken

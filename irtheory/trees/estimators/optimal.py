@@ -6,14 +6,15 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Float
 from sklearn.utils import Bunch
 
 from irtheory.checks import check_whole
 from irtheory.trees.choices import Cost
-from irtheory.trees.estimators.base import Training
+from irtheory.trees.estimators.base import Training, node_losses
 from irtheory.trees.estimators.class_weight import ClassWeight
 from irtheory.trees.estimators.classes import TreeOfClasses
-from irtheory.trees.estimators.losses import Loss
+from irtheory.trees.estimators.losses import Loss, children_of
 from irtheory.trees.estimators.settings import check_alpha, check_choice, check_share
 from irtheory.trees.estimators.values import TreeOfValues
 from irtheory.trees.exact.solver import ExactFit, check_limits, check_settings, fit_exact_tree
@@ -65,6 +66,8 @@ def _searched(model: Any, training: Training) -> ExactFit:
         fit = fit_exact_tree(codes, targets, model.max_depth, leaf_penalty=penalty, **settings)
     model.loss_, model.objective_ = fit.loss, fit.objective
     model.lower_bound_, model.status_ = fit.lower_bound, fit.status
+    moved = training.coded.most_moved(int(model.max_depth)) if weight is None else None
+    model.most_moved_ = moved
     return fit
 
 
@@ -150,6 +153,9 @@ class OptimalTreeRegressor(TreeOfValues):
         encoder_: how the columns of X become those that the tree tests.
         cut_columns_: names of the columns that were cut to fewer values than they have: the
             tree is optimal among trees with these cuts, not among all.
+        most_moved_: how many samples at most may be at another leaf in the best tree of all,
+            with any cuts (see `irtheory.trees.binning.Binned.most_moved`); 0 where no cut was
+            left out, None where samples have weights.
         feature_importances_: each column's share in what the tree takes off the loss.
         n_features_in_: columns of X.
         feature_names_in_: their names, where X is a data frame.
@@ -192,7 +198,15 @@ class OptimalTreeRegressor(TreeOfValues):
         """
         training = self._read_training(X, y, sample_weight)
         fit = _searched(self, training)
-        return self._keep(training.coded.on_the_way_in(fit.tree), training)
+        self._keep(training.coded.on_the_way_in(fit.tree), training)
+        self._costs = None
+        if self.cost == "linear":  # values do not tell what other columns would have cost
+            losses = node_losses(self.tree_, training)
+            self._costs = losses - children_of(self.tree_, losses)
+        return self
+
+    def _gains(self) -> Float[np.ndarray, " nodes"]:
+        return super()._gains() if self._costs is None else self._costs
 
     def _read_training(self, X: Any, y: Any, sample_weight: Any) -> Training:
         _check(self, self.cost)
@@ -261,6 +275,9 @@ class OptimalTreeClassifier(TreeOfClasses):
         encoder_: how the columns of X become those that the tree tests.
         cut_columns_: names of the columns that were cut to fewer values than they have: the
             tree is optimal among trees with these cuts, not among all.
+        most_moved_: how many samples at most may be at another leaf in the best tree of all,
+            with any cuts (see `irtheory.trees.binning.Binned.most_moved`); 0 where no cut was
+            left out, None where samples have weights.
         feature_importances_: each column's share in what the tree takes off the loss.
         n_features_in_: columns of X.
         feature_names_in_: their names, where X is a data frame.

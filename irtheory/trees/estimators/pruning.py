@@ -73,8 +73,8 @@ def _last_below(tree: Tree) -> list[int]:
     return last
 
 
-def without(tree: Tree, collapsed: Bool[np.ndarray, " nodes"]) -> tuple[Tree, np.ndarray]:
-    """The tree whose collapsed nodes are leaves, and for each of its nodes that of `tree`."""
+def without(tree: Tree, collapsed: Bool[np.ndarray, " nodes"]) -> Tree:
+    """The tree whose collapsed nodes are leaves."""
     kept, pending = [], [0]
     while pending:
         kept.append(node := pending.pop())
@@ -86,7 +86,6 @@ def without(tree: Tree, collapsed: Bool[np.ndarray, " nodes"]) -> tuple[Tree, np
     left, right = (np.where(inner, place[side[nodes]], -1) for side in (tree.left, tree.right))
     feature = np.where(inner, tree.feature[nodes], -1)
     threshold = np.where(inner, tree.threshold[nodes], 0.0)
-    pruned = Tree(
+    return Tree(
         feature, threshold, left, right, tree.value[nodes], tree.count[nodes], tree.n_features
     )
-    return pruned, nodes

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 # Its annotations know neither array-likes nor that it returns a pair where y is given.
 _validate: Any = validate_data
+_check_array: Any = check_array
 # Types that are taken as they are; other numbers become the first of them.
 _TYPES = (
     *(np.float64, np.float32, np.bool_),
@@ -74,6 +75,13 @@ class Table:
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.columns[0].values if self.matrix is None else self.matrix)
+
+    def each(self) -> tuple[Column, ...]:
+        """The columns one by one."""
+        if self.matrix is None:
+            return self.columns
+        own = zip(self.names, self.kinds, self.matrix.T, strict=True)
+        return tuple(Column(name, kind, values) for name, kind, values in own)
 
     def rows(self, kept: Bool[np.ndarray, " m"]) -> Table:
         """The samples that are kept."""
@@ -217,7 +225,7 @@ def _check_finite(name: str, values: np.ndarray) -> None:
 def _numbers_in_text(x: np.ndarray) -> Num[np.ndarray, "m n"]:
     """An array of strings, as lists of words and numbers become one, if all are numbers."""
     try:
-        return check_array(x.astype(str), dtype=np.float64, ensure_all_finite=False)
+        return _check_array(x.astype(str), dtype=np.float64, ensure_all_finite=False)
     except ValueError:
         raise ValueError(
             "X: expected numbers, found an array of strings; words are taken in data frames and "
@@ -243,7 +251,7 @@ def _kinds(x: Num[np.ndarray, "m n"]) -> tuple[Kind, ...]:
 
 def _from_columns(names: tuple[str, ...], columns: list[Column]) -> Table:
     """The columns, as one matrix where all are numbers and none is missing."""
-    kinds = tuple(column.kind for column in columns)
+    kinds: tuple[Kind, ...] = tuple(column.kind for column in columns)
     numbers = all(kind in ("number", "binary") for kind in kinds)
     if numbers and not any(column.missing().any() for column in columns):
         x = np.column_stack([column.values for column in columns])

@@ -13,6 +13,7 @@ from irtheory.trees.estimators.base import TableTree, Training, kept_rows
 from irtheory.trees.estimators.losses import Loss
 from irtheory.trees.estimators.table import read_table
 from irtheory.trees.estimators.written import count_of
+from irtheory.trees.writing import rounded
 
 _NO_TARGET = "requires y to be passed, but the target y is None"
 
@@ -74,7 +75,7 @@ class TreeOfValues(MultiOutputMixin, RegressorMixin, TableTree):
 
 def _written(value: np.ndarray) -> str:
     """Numbers in four digits; "≈" says where more would follow."""
-    texts = [f"{number:.4g}" for number in value.tolist()]
-    rounded = any(float(text) != number for text, number in zip(texts, value, strict=True))
+    texts = [rounded(number, 4) for number in value.tolist()]
+    more = any(float(text) != number for text, number in zip(texts, value, strict=True))
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    return f"≈ {text}" if rounded else text
+    return f"≈ {text}" if more else text

@@ -266,6 +266,24 @@ def test_balanced_classes_and_other_criteria(tmp_path: Path) -> None:
         assert done.exit_code == 0 and "proven the least" in done.stdout, done.output
 
 
+@pytest.mark.parametrize("method", ["exact", "greedy"])
+def test_the_number_of_leaves_is_kept(tmp_path: Path, method: str) -> None:
+    out = tmp_path / "run"
+    done = ira("table", ANIMALS, "--label", "type", "--index", "animal", "--method", method,
+               "--max-leaves", "3", "--test-share", "0", "--out", out)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert json.loads((out / "result.json").read_text())["tree"]["leaves"] == 3
+    assert ("of all trees of depth 3 and 3 leaves" in done.stdout) == (method == "exact")
+
+
+def test_a_search_that_needs_too_much_memory_leaves_no_folder(tmp_path: Path) -> None:
+    rows = [[f"{i * j % 97 / 7}" for j in range(1, 40)] + ["pq"[i % 2]] for i in range(80)]
+    header = ",".join([*(f"x{j}" for j in range(39)), "y"])
+    table, out = write(tmp_path / "t.csv", rows, header), tmp_path / "run"
+    found = refusal("table", table, "--label", "y", "--max-memory", "1e-5", "--out", out, "--json")
+    assert "--max-memory: " in found and not out.exists()
+
+
 def test_a_column_that_counts_the_rows_is_pointed_out_where_it_is_read(tmp_path: Path) -> None:
     rows = [[str(i), str(i * 7 % 5), "pq"[i > 24]] for i in range(50)]
     table = write(tmp_path / "t.csv", rows, "id,x,y")

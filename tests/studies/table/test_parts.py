@@ -15,8 +15,11 @@ from irtheory.studies.table.fit import frame_of
 from irtheory.studies.table.matrix import FARTHEST, Matrix
 from irtheory.studies.table.rows import split_rows
 from irtheory.studies.table.score import Score, confusion
+from irtheory.studies.table.short_cuts import short_cuts
+from irtheory.studies.table.tree_model import TreeModel
 from irtheory.tables.columns import Reading, TableColumn
 from irtheory.tables.place import Place
+from irtheory.trees.estimators import CodeTreeClassifier
 
 
 def column(cells: list[str], name: str = "x") -> TableColumn:
@@ -126,6 +129,22 @@ def test_a_frame_keeps_kinds() -> None:
     assert frame["whole"].dtype == np.int64
     assert frame["gaps"].tolist()[0] == 1 and frame["gaps"].isna().tolist() == [False, True, False]
     assert frame["half"].dtype == np.float64 and frame["text"].isna().sum() == 1
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_short_cuts_part_the_same_rows(gaps: bool) -> None:
+    rng = np.random.default_rng(0)
+    cells = [[f"{v:.2f}" for v in rng.normal(4, 2, 60)] for _ in range(3)]
+    labels = np.array([float(a) + float(b) > 8 for a, b, _ in zip(*cells, strict=True)])
+    for place in range(0, 60, 7) if gaps else ():
+        cells[0][place] = "NA"
+    columns = [column(own, name) for own, name in zip(cells, "abc", strict=True)]
+    estimator = CodeTreeClassifier(max_depth=4).fit(frame_of(columns), labels)
+    encoder, tree = short_cuts(estimator.encoder_, estimator.tree_, columns)
+    before = TreeModel(estimator.encoder_, estimator.tree_).shares(columns)
+    np.testing.assert_array_equal(TreeModel(encoder, tree).shares(columns), before)
+    cuts = tree.threshold if encoder.plain else [c for e in encoder.columns for c in e.cuts]
+    assert encoder.plain != gaps and all(len(repr(float(cut))) <= 6 for cut in cuts)
 
 
 def test_confusion_counts_pairs() -> None:

@@ -142,7 +142,7 @@ def test_words_that_could_be_misread_are_quoted():
     words = ["missing", "a or b", " x", "plain", "1,5"] * 3
     table = pd.DataFrame({"some  name": words})
     text = CodeTreeClassifier(max_depth=None).fit(table, words).to_text()
-    for quoted in ("'missing'", "'a or b'", "' x'", "'1,5'", "'some  name'"):
+    for quoted in ("'missing'", "'a or b'", "' x'", "'1,5'", "'some name' is"):
         assert quoted in text
     assert "'plain'" not in text
 
@@ -323,3 +323,23 @@ def test_as_many_bins_as_codes_leave_room_for_missing_values():
     y = np.append(np.arange(400) // 200, 2)
     model = CodeTreeClassifier(n_bins=256).fit(x, y)
     assert model.score(x, y) == 1
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_cuts_that_were_left_out_cost_no_more_errors_than_is_said(missing):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(60, 2))
+    y = (x[:, 0] > 0.3) ^ (rng.random(60) < 0.1)
+    x[rng.random(x.shape) < missing] = np.nan
+    coarse, fine = (OptimalTreeClassifier(max_depth=2, n_bins=n).fit(x, y) for n in (4, 60))
+    assert fine.most_moved_ == 0 and coarse.most_moved_ > 0
+    assert fine.loss_ < coarse.loss_ <= fine.loss_ + coarse.most_moved_
+
+
+def test_names_and_words_that_look_alike_are_told_apart():
+    table = pd.DataFrame([["é", 1.0], ["e\u0301", 2.0]] * 5, columns=["a", "a\u200b"])
+    text = CodeTreeClassifier().fit(table, [0, 1] * 5).to_text()
+    assert text.splitlines()[0].startswith("a (column 0) is ")
+    assert "(word 0)" in text and "(word 1)" in text
+    text = CodeTreeClassifier().fit(table, ["x\u200b", "x"] * 5).to_text()
+    assert "(class 0)" in text and "(class 1)" in text
