@@ -123,6 +123,7 @@ class Search:
             self.values = np.zeros((len(self.losses), k))
         # No split gains as much as the second term, and a larger penalty would drown the costs.
         alpha = min(task.alpha * sums.unit, 2 * sums.size)
+        fresh |= alpha != self.shape.alpha  # bounds of earlier solves hold for their penalty
         self.shape = self.shape._replace(
             table=sums.table, alpha=alpha, stop=task.deadline.stop, kinds=sums.kinds,
             values=sums.values,

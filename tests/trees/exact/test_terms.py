@@ -168,6 +168,17 @@ def test_a_sequence_may_change_the_size_of_its_targets():
         assert fit.structure == fit_exact_tree(codes, y * size, 3).structure
 
 
+@pytest.mark.parametrize("depth", [3, 4])
+def test_a_sequence_may_change_its_penalty(depth):
+    rng = np.random.default_rng(depth)
+    codes, y = rng.integers(0, 2, (80, 7)), rng.normal(size=(80, 2))
+    solver = ExactTreeSolver(codes, depth)
+    for penalty in (0.0, 3.0, 0.5, 0.5, 1e9, 1.0, 0.0):
+        fit = solver.solve(y, leaf_penalty=penalty)
+        cold = fit_exact_tree(codes, y, depth, leaf_penalty=penalty)
+        assert fit.structure == cold.structure and fit.lower_bound <= fit.objective
+
+
 @pytest.mark.parametrize("cost", COSTS)
 @pytest.mark.parametrize("depth", [2, 3, 4])
 def test_whole_weights_count_as_repeated_samples(cost, depth):
