@@ -40,8 +40,11 @@ def _fits(needed: float, allowed: int | None) -> bool:
 
 
 def _limit(allowed: int | None) -> int:
-    if allowed is not None:
-        return allowed
+    return default_memory() if allowed is None else allowed
+
+
+def default_memory() -> int:
+    """Bytes that a search may allocate if no limit is given, a share of the free memory."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvail"))
