@@ -246,7 +246,7 @@ def _result(
     return NearOptimalTrees(
         optimum + search.problem.constant,
         bound,
-        max(count, len(listed)),
+        count if complete else max(count, len(listed)),
         complete,
         tuple(item.tree for item in listed[:cap]),
         tuple(item.loss for item in listed[:cap]),
