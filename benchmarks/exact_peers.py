@@ -22,8 +22,9 @@ from irtheory.trees.estimators import OptimalTreeClassifier, OptimalTreeRegresso
 
 Task = Literal["classification", "regression"]
 
-# A fit that took longer is timed once instead of thrice.
+# A fit that took longer is timed once; shorter ones at least thrice, and until the time is spent.
 SLOW = 2.0
+SPENT, FITS = 0.3, (3, 15)
 # Seconds over its time limit after which a child is ended.
 GRACE = 30.0
 
@@ -58,7 +59,7 @@ class Outcome:
     """What one solver did with one problem.
 
     Attributes:
-        seconds: least time of three fits (of one, if slow); the limit if it did not finish.
+        seconds: least time of 3 to 15 fits (of one, if slow); the limit if it did not finish.
         loss: misclassified samples, or Σ‖y − T‖²; None if there is no tree.
         finished: False if the time limit or an error ended the search.
         note: what else there is to say of it.
@@ -210,7 +211,10 @@ def _fit(
     solver: Solver, x: np.ndarray, y: np.ndarray, task: Task, depth: int, limit: float
 ) -> Outcome:
     seconds, model = [], None
-    while len(seconds) < 3 and (not seconds or seconds[0] <= SLOW):
+    while not seconds or (
+        seconds[0] <= SLOW
+        and (len(seconds) < FITS[0] or (sum(seconds) < SPENT and len(seconds) < FITS[1]))
+    ):
         start = time.perf_counter()
         model = solver.fit(x, y, depth, limit)
         seconds.append(time.perf_counter() - start)
