@@ -62,7 +62,7 @@ def drawn(seed: int, cost: str):
     return codes, y, weight, depth, 1 + seed % 2
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6), cost=st.sampled_from(COSTS))
 def test_every_tree_of_the_path_is_best_where_it_says(seed, cost):
     codes, y, weight, depth, least = drawn(seed, cost)
@@ -89,7 +89,7 @@ def test_every_tree_of_the_path_is_best_where_it_says(seed, cost):
         assert path.tree_at((start + end) / 2) == tree
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6), cost=st.sampled_from(COSTS), most=st.integers(2, 11))
 def test_no_tree_of_a_size_is_better(seed, cost, most):
     codes, y, weight, depth, least = drawn(seed, cost)
