@@ -128,6 +128,17 @@ def test_sizes_between_the_corners_of_the_hull_at_depth_4():
         assert fit.loss == pytest.approx(min(v for b, v in best.items() if b <= most), rel=1e-9)
 
 
+@pytest.mark.parametrize("most", [3, 5, 6])
+def test_bounds_of_misclassified_samples_are_proven(most):
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        codes, costs = rng.integers(0, 3, (30, 3)), 1.0 - np.eye(3)[rng.integers(0, 3, 30)]
+        fit = fit_exact_tree_of_size(codes, costs, 3, most, cost="linear", threads=1)
+        best = best_by_size(codes, costs, np.ones(30), 3, "linear", 1)
+        assert fit.loss == min(cost for leaves, cost in best.items() if leaves <= most)
+        assert fit.lower_bound > fit.loss - 1e-6
+
+
 def test_a_tie_in_loss_goes_to_the_smaller_tree():
     codes = (np.arange(8)[:, None] >> np.arange(3)) & 1
     path = optimal_tree_path(codes, codes[:, 1] * 2.0, 3)
