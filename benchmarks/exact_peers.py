@@ -18,12 +18,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from irtheory.trees.estimators import OptimalTreeRegressor
+from irtheory.trees.estimators import OptimalTreeClassifier, OptimalTreeRegressor
 
 Task = Literal["classification", "regression"]
 
-# A fit that took longer is timed once instead of thrice.
+# A fit that took longer is timed once; shorter ones at least thrice, and until the time is spent.
 SLOW = 2.0
+SPENT, FITS = 0.3, (3, 15)
 # Seconds over its time limit after which a child is ended.
 GRACE = 30.0
 
@@ -58,7 +59,7 @@ class Outcome:
     """What one solver did with one problem.
 
     Attributes:
-        seconds: least time of three fits (of one, if slow); the limit if it did not finish.
+        seconds: least time of 3 to 15 fits (of one, if slow); the limit if it did not finish.
         loss: misclassified samples, or Σ‖y − T‖²; None if there is no tree.
         finished: False if the time limit or an error ended the search.
         note: what else there is to say of it.
@@ -74,31 +75,12 @@ class Outcome:
 
 def ours(task: Task, threads: int) -> Solver:
     """The estimator of this project on a given number of threads."""
+    model = OptimalTreeClassifier if task == "classification" else OptimalTreeRegressor
 
     def fit(x: np.ndarray, y: np.ndarray, depth: int, seconds: float) -> Any:
-        if task == "regression":
-            model = OptimalTreeRegressor(depth, time_limit=seconds, threads=threads)
-            return model.fit(x, y)
-        return _Classes(depth, seconds, threads).fit(x, y)
+        return model(max_depth=depth, time_limit=seconds, threads=threads).fit(x, y)
 
     return Solver("ira", True, fit)
-
-
-class _Classes:
-    """Fewest misclassified samples, through the linear cost."""
-
-    def __init__(self, depth: int, seconds: float, threads: int) -> None:
-        self.tree = OptimalTreeRegressor(depth, cost="linear", time_limit=seconds, threads=threads)
-
-    def fit(self, x: np.ndarray, y: np.ndarray) -> _Classes:
-        """Costs are 1 for every class but the sample's own."""
-        self.tree.fit(x, 1.0 - np.eye(2)[y])
-        self.status_ = self.tree.status_
-        return self
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """The class that the leaf chose."""
-        return self.tree.predict(x).argmax(1)
 
 
 def _pystreed(task: Task) -> Solver:
@@ -156,10 +138,17 @@ def _cart(task: Task) -> Solver:
     )
 
 
-def penalised(regularization: float, seconds: float) -> Any:
-    """The estimator of imodels: errors / m + regularization · leaves, at any depth."""
+def penalised(price: float, limit: float) -> Any:
+    """The estimator of imodels: share of errors + price · leaves, at any depth."""
     imodels: Any = import_module("imodels")
-    return imodels.FastSmallTreeClassifier(regularization=regularization, time_limit=seconds)
+    return imodels.FastSmallTreeClassifier(regularization=price, time_limit=limit)
+
+
+def penalised_ours(price: float, depth: int, limit: float, threads: int) -> Any:
+    """This project's estimator for the same objective, up to a depth."""
+    return OptimalTreeClassifier(
+        max_depth=depth, ccp_alpha=price, time_limit=limit, threads=threads
+    )
 
 
 def solvers(task: Task, threads: int = 1) -> list[Solver]:
@@ -222,7 +211,10 @@ def _fit(
     solver: Solver, x: np.ndarray, y: np.ndarray, task: Task, depth: int, limit: float
 ) -> Outcome:
     seconds, model = [], None
-    while len(seconds) < 3 and (not seconds or seconds[0] <= SLOW):
+    while not seconds or (
+        seconds[0] <= SLOW
+        and (len(seconds) < FITS[0] or (sum(seconds) < SPENT and len(seconds) < FITS[1]))
+    ):
         start = time.perf_counter()
         model = solver.fit(x, y, depth, limit)
         seconds.append(time.perf_counter() - start)

@@ -10,7 +10,8 @@ Peers are an extra: pip install -e '.[bench]'; what is not installed is left out
   counts as one that takes the limit.
 * `outputs`: eight outputs against one. `threads`: two threads against one, at depth 4.
 * `fresh`: the first fit in a new process whose kernels are already compiled.
-* `penalised`: imodels' trees, which have a price per leaf and no largest depth.
+* `penalised`: imodels' trees, which have a price per leaf and no largest depth; ours with that
+  price, up to the depth of its tree.
 
 Losses of exact solvers that finished must agree to 1e-9; otherwise the exit code is 1.
 """
@@ -20,13 +21,26 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from exact_peers import Outcome, Problem, Solver, Task, in_child, loss_of, measure, solvers
+from exact_peers import (
+    Outcome,
+    Problem,
+    Solver,
+    Task,
+    in_child,
+    loss_of,
+    measure,
+    penalised,
+    penalised_ours,
+    solvers,
+)
 from exact_report import ROOT, environment, geometric_mean, show, write_json
 from rich.console import Console
 
@@ -38,7 +52,7 @@ TASKS: tuple[Task, ...] = ("classification", "regression")
 DEPTHS = (2, 3, 4, 5)
 PARTS = ("compare", "outputs", "threads", "fresh", "penalised")
 QUICK_COLUMNS, QUICK_LIMIT = 64, 20.0
-PENALTIES = (0.05, 0.01, 0.005)
+PRICES = (0.05, 0.01, 0.005)
 FRESH = """
 import time
 start = time.perf_counter()
@@ -222,35 +236,38 @@ def fresh() -> list[tuple[Any, ...]]:
 
 
 def penalised_trees(options: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
-    """(case, penalty, seconds, loss, leaves, depth) of imodels beside our least loss there."""
-    from exact_peers import penalised
-
+    """(case, price, then seconds, objective, leaves, depth of imodels' tree and of ours)."""
     for problem in problems(options.data):
         if problem.name[0] in "np" or not wanted(problem.name, "classification", 0, options.cases):
             continue
-        for penalty in PENALTIES:
-            shape: list[int] = []
-            x, y = problem.codes, problem.labels
-            model = penalised(penalty, options.limit)
-            peer = in_child(lambda m=model, x=x, y=y: penalised_fit(m, x, y), options.limit)
-            leaves, depth = (int(word) for word in peer.note.split())
-            shape += [leaves, depth]
-            solver = ours_on("classification", options.threads)
-            mine = measure(solver, problem, "classification", max(depth, 1), options.limit)
-            yield (problem.name, penalty, peer.seconds, peer.loss, *shape, mine.seconds, mine.loss)
+        for price in PRICES:
+            theirs = in_child(
+                partial(penalised_fit, penalised(price, options.limit), problem, price),
+                2 * options.limit,
+            )
+            if theirs.loss is None:
+                yield (problem.name, price, theirs.error or theirs.note, *[""] * 7)
+                continue
+            depth = int(theirs.note.split()[1])
+            model = penalised_ours(price, max(depth, 1), options.limit, options.threads)
+            mine = in_child(partial(penalised_fit, model, problem, price), 2 * options.limit)
+            cells = [(seconds_of(o), o.loss, *o.note.split()) for o in (theirs, mine)]
+            yield (problem.name, price, *cells[0], *cells[1])
 
 
-def penalised_fit(model: Any, x: np.ndarray, y: np.ndarray) -> Outcome:
-    """The second fit of a process, so that no kernel is loaded in it; the note has its shape."""
-    import time
-
+def penalised_fit(model: Any, problem: Problem, price: float) -> Outcome:
+    """The second fit of a process, which loads no kernel; the note has leaves and depth."""
+    x, y = problem.codes, problem.labels
     model.fit(x[:50], y[:50])
     start = time.perf_counter()
     model.fit(x, y)
     seconds = time.perf_counter() - start
-    shape = f"{model.n_leaves_} {model.estimator_.get_depth()}"
-    loss = loss_of(model.predict(x), y, "classification")
-    return Outcome(seconds, loss, bool(model.optimal_), shape)
+    peer = hasattr(model, "n_leaves_")
+    leaves = int(model.n_leaves_ if peer else model.get_n_leaves())
+    depth = int(model.estimator_.get_depth() if peer else model.get_depth())
+    errors = loss_of(model.predict(x), y, "classification")
+    proven = bool(model.optimal_) if peer else model.status_ == "optimal"
+    return Outcome(seconds, errors / len(y) + price * leaves, proven, f"{leaves} {depth}")
 
 
 def print_comparison(cases: list[Case], console: Console) -> dict[str, Any]:
@@ -334,8 +351,10 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     if "penalised" in options.parts:
         rows = list(penalised_trees(options))
         results["penalised"] = rows
-        head = ("case", "penalty", "imodels, s", "loss", "leaves", "depth", "ira, s", "loss")
-        show(console, "imodels, and ira at the depth of its tree", head, rows)
+        columns = ("s", "objective", "leaves", "depth")
+        head = ("case", "price of a leaf")
+        head += tuple(f"{name}, {column}" for name in ("imodels", "ira") for column in columns)
+        show(console, "imodels, and ira up to the depth of its tree", head, rows)
     return results
 
 

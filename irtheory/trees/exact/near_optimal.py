@@ -114,7 +114,8 @@ def near_optimal_trees(
     memory = default_memory() if max_memory is None else int(max_memory)
     problem = problem_of(codes, targets, sample_weight, cost, min_samples_leaf, memory)
     check_tables(problem, max_depth, memory)
-    solve = _Solve(problem, int(max_depth), float(leaf_penalty), deadline, threads)
+    depth = min(int(max_depth), len(problem.members), problem.n_rows - 1)
+    solve = _Solve(problem, depth, float(leaf_penalty), deadline, threads)
     fit = solve.without(None)
     optimum = fit.objective
     while fit.status == "optimal":
@@ -144,12 +145,7 @@ def _limits(
     """The bound, and the largest cost in the problem's own terms that is taken as within it."""
     total = optimum + problem.constant
     bound = total + epsilon * abs(total) + absolute
-    zero = 0.0
-    if problem.cost == "squared_error":
-        zero = 1e-28 * float(problem.weight @ (problem.targets**2).sum(axis=1))
-    elif problem.cost == "entropy":
-        zero = 1e-14 * float(problem.weight.sum())
-    return bound, max(bound - problem.constant + TOLERANCE * abs(bound), 0.0) + zero
+    return bound, max(bound - problem.constant + TOLERANCE * abs(bound), 0.0)
 
 
 @dataclass(frozen=True)
@@ -246,7 +242,7 @@ def _result(
     return NearOptimalTrees(
         optimum + search.problem.constant,
         bound,
-        max(count, len(listed)),
+        count if complete else max(count, len(listed)),
         complete,
         tuple(item.tree for item in listed[:cap]),
         tuple(item.loss for item in listed[:cap]),

@@ -123,12 +123,40 @@ def test_structure_that_is_small_beside_another_output_counts():
     assert wider.count == sum(cost <= 16.0 + 1e-6 for cost, _ in everything) > 2
 
 
-def test_equal_and_complementary_columns_are_other_trees():
-    codes, y, _ = drawn(3, "linear", 14, 3, 2)
-    single = near_optimal_trees(codes, y, 2, 0.2, cost="linear", cap=0)
-    doubled = np.column_stack([codes, 1 - codes])
-    near = near_optimal_trees(doubled, y, 2, 0.2, cost="linear", cap=10**5)
-    expected = brute_force(doubled, y, np.ones(14), 2, "linear", 1)
+def test_rounding_beside_a_large_output_does_not_hide_trees():
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, 2, (45, 4))
+    targets = np.c_[codes[:, 0] * 1e7 / 3, codes[:, 1] * 0.1 + 1 / 7]
+    near = near_optimal_trees(codes, targets, 2, 0.1)
+    assert near.count == 2 and near.features_in_every == (0, 1)
+    # Every tree of depth 3 that makes the two tests first or second loses nothing.
+    deeper = near_optimal_trees(codes, targets, 3, 0.1, cap=10**4)
+    everything = brute_force(codes, targets, np.ones(45), 3, "squared_error", 1)
+    assert deeper.count == sum(cost < 1e-8 for cost, _ in everything) > 2
+
+
+def test_a_target_beyond_all_others_does_not_widen_the_bound():
+    near = near_optimal_trees([[0, 1], [1, 0], [1, 1]], [1e139, 1.0, 5.0], 2, 0.1)
+    assert (near.optimum, near.count, near.features_in_every) == (0.0, 2, (0, 1))
+
+
+def test_pure_leaves_of_any_weight_have_no_entropy():
+    rng = np.random.default_rng(4)
+    codes, weight = rng.integers(0, 2, (50, 4)), rng.random(50) + 0.1
+    targets = np.eye(3)[codes[:, 0] + codes[:, 0] * codes[:, 1]]
+    near = near_optimal_trees(codes, targets, 3, 0.0, cost="entropy", sample_weight=weight)
+    everything = brute_force(codes, targets, weight, 3, "entropy", 1)
+    assert near.optimum == 0.0
+    assert near.count == sum(cost < 1e-9 for cost, _ in everything) > 2
+
+
+@pytest.mark.parametrize(("depth", "columns"), [(2, 3), (3, 2)])
+def test_equal_and_complementary_columns_are_other_trees(depth, columns):
+    codes, y, _ = drawn(3, "linear", 9, columns, 2 if depth == 2 else 3)
+    single = near_optimal_trees(codes, y, depth, 0.2, cost="linear", cap=0)
+    doubled = np.column_stack([codes, codes.max() - codes])
+    near = near_optimal_trees(doubled, y, depth, 0.2, cost="linear", cap=10**5)
+    expected = brute_force(doubled, y, np.ones(9), depth, "linear", 1)
     optimum = expected[0][0]
     expected = [t for c, t in expected if c <= optimum + 0.2 * abs(optimum) + 1e-9]
     assert single.count < near.count == len(expected)
@@ -136,6 +164,7 @@ def test_equal_and_complementary_columns_are_other_trees():
     assert single.trees == () and single.features_in_some is not None
 
 
+@pytest.mark.slow
 def test_a_count_beyond_64_bits_is_exact():
     n, depth = 7, 5
     codes = (np.arange(2**n)[:, None] >> np.arange(n)) & 1

@@ -164,11 +164,14 @@ class Costs:
         penalty = np.where(mass > 0, self.leaf_penalty, 0.0)
         if self.problem.cost != "squared_error":
             return penalty + _own(self.problem.cost, mass, list(sums.T))
-        # About its own mean: the difference of two large sums would lose a small scatter.
-        centre = sums / np.where(mass > 0, mass, 1.0)[:, None]
-        mean = node.sums / node.mass[:, None]
-        apart = ((mean[None] - centre[:, None]) ** 2).sum(axis=2) * node.mass
-        return penalty + (part * (apart + self.problem.within[node.rows])).sum(axis=1)
+        # About one of its own rows: sums of large numbers would lose a small scatter, and rows
+        # with equal targets have no scatter at all.
+        mean = self.problem.mean[node.rows]
+        shifted = mean[None] - mean[inside.argmax(axis=1)][:, None]
+        weight = part * node.mass
+        centre = (weight[:, None] @ shifted) / np.where(mass > 0, mass, 1.0)[:, None, None]
+        apart = ((shifted - centre) ** 2).sum(axis=2)
+        return penalty + (weight * apart).sum(axis=1) + part @ self.problem.within[node.rows]
 
     def _sides(self, node: Node) -> tuple[np.ndarray, np.ndarray]:
         """Cost of both sides of every split as leaves, inf where one is too small."""
@@ -217,7 +220,9 @@ def _own(cost: str, mass: np.ndarray, sums: list[np.ndarray]) -> np.ndarray:
     if cost == "linear":
         return np.minimum.reduce(sums)
     total = np.zeros_like(mass)
-    whole = np.log(mass, out=np.zeros_like(mass), where=mass > 0)
+    # The sum of the columns is the mass; where one column has it all, exactly so.
+    whole = np.add.reduce(sums)
+    whole = np.log(whole, out=np.zeros_like(mass), where=whole > 0)
     for column in sums:
         logs = np.log(column, out=np.zeros_like(mass), where=column > 0)
         total += np.where(column > 0, column * (whole - logs), 0.0)

@@ -96,7 +96,7 @@ class Counter:
         leaf = self.costs.leaf(self.costs.node(rows))
         batch, size = [Costed(np.array([leaf]), np.array([1]))], 1
         for split, off, on in self._splits(rows, depth, budget):
-            for part in _sums(off, on, budget):
+            for part in sums(off, on, budget):
                 batch.append(Costed(part.units, part.count * self.copies[split]))
                 size += len(part.units)
                 if size > _BATCH:
@@ -177,7 +177,7 @@ def _total(count: np.ndarray) -> int:
     return sum(count.tolist())
 
 
-def _sums(off: Costed, on: Costed, budget: int) -> Iterator[Costed]:
+def sums(off: Costed, on: Costed, budget: int) -> Iterator[Costed]:
     """Sums of one cost of either side within the budget, in parts of bounded size."""
     few, many = (off, on) if len(off.units) <= len(on.units) else (on, off)
     ends = np.searchsorted(many.units, budget - few.units, "right")

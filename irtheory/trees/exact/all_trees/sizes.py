@@ -59,7 +59,7 @@ class SizeSearch:
         units = int(found.units[leaves])
         # The cost of each leaf was rounded to whole units.
         least = (min(units, self.costs.budget) - self.leaves) * self.costs.unit
-        return least, None if units >= FAR else self._tree(rows, depth, leaves)
+        return least, None if units > self.costs.budget else self._tree(rows, depth, leaves)
 
     def _tree(self, rows: Int[np.ndarray, " r"], depth: int, leaves: int) -> Ranked:
         found = self._sizes(rows, depth, 0)
