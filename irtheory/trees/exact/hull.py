@@ -15,13 +15,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from irtheory.trees.exact.design import Pruning
 from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver
 
 # Objectives this close, relative to their size, are the same point of the hull.
 TOLERANCE = 1e-9
-# Costs that one solve leaves behind are no bounds for a smaller penalty.
-_COLD = Pruning(reuse=False)
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class Hull:
         **settings: Any,
     ) -> None:
         """`settings` are those of `ExactTreeSolver`."""
-        self.solver = ExactTreeSolver(codes, max_depth, pruning=_COLD, **settings)
+        self.solver = ExactTreeSolver(codes, max_depth, **settings)
         self._leaf_solver = ExactTreeSolver(codes, 0, **settings)
         self._targets: Float[np.ndarray, "m k"] = targets
         self._deadline = deadline
