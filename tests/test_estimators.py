@@ -377,3 +377,10 @@ def test_labels_of_torch_and_booleans():
     for labels in (torch.tensor(side), side.tolist(), pd.Series(side)):
         model = IntersectionClassifier(**SMALL, random_state=0).fit(X, labels)
         assert model.classes_.tolist() == [False, True] and model.score(X, labels) > 0.9
+
+
+def test_the_tree_names_its_codes_and_classes(iris):
+    assert iris.tree_.class_names == tuple(iris.classes_)
+    assert iris.tree_.feature_names == tuple(iris.get_feature_names_out())
+    again = type(iris.tree_).from_json(iris.tree_.to_json())
+    assert again == iris.tree_ and again.class_names == iris.tree_.class_names

@@ -302,3 +302,19 @@ def test_a_loss_that_is_not_finite_is_named_with_its_epoch() -> None:
         next(run.network.classify.parameters()).fill_(math.nan)
     with pytest.raises(FloatingPointError, match="epoch 2: the label loss is nan"):
         next(run.run(shuffled(x, y, 32, 0), 2))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_inputs_that_break_the_features_end_the_run_and_not_the_range(bad: float) -> None:
+    run = engine()
+    x, y = data()
+    list(run.run(shuffled(x, y, 32, 0), 1))
+    before = {name: value.clone() for name, value in run.network.quantize.state_dict().items()}
+    x = x.clone()
+    x[:] = bad
+    with pytest.raises(FloatingPointError, match="epoch 2: features: expected finite numbers"):
+        next(run.run(shuffled(x, y, 32, 0), 2))
+    after = run.network.quantize.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    with pytest.raises(FloatingPointError, match="features"):
+        collect(run.network, [(x, y)])

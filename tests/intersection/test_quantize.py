@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -253,7 +254,8 @@ def test_what_is_no_array_of_codes_is_named(codes) -> None:
 
 def test_codes_may_be_lists_and_booleans() -> None:
     expected = binarize(np.array([[0, 1], [1, 1]]), 1)
-    np.testing.assert_array_equal(binarize([[0, 1], [1, 1]], 1), expected)
+    rows: Any = [[0, 1], [1, 1]]
+    np.testing.assert_array_equal(binarize(rows, 1), expected)
     booleans = torch.tensor([[False, True], [True, True]])
     np.testing.assert_array_equal(binarize(booleans, 1).numpy(), expected)
 

@@ -136,7 +136,8 @@ def test_a_feature_cut_elsewhere_too_is_not_called_present():
 def test_a_cut_at_one_half_says_nothing_about_a_column():
     assert "present" not in to_key(animals(), **NAMES) + to_text(animals(), **NAMES)
     assert "present" not in to_key(animals(), **NAMES, binary=[False, True])
-    for flags in ([True], [1, 0], "yes"):
+    wrong: tuple[Any, ...] = ([True], [1, 0], "yes")
+    for flags in wrong:
         with pytest.raises(ValueError, match="binary: expected a bool or 2 of them, found"):
             to_key(animals(), binary=flags)
 

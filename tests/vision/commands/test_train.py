@@ -73,6 +73,8 @@ def test_a_run_leaves_all_that_later_commands_need(finished: Path) -> None:
     assert settings["depth"] == 6
     trained = load_trained(finished)
     assert trained.tree.n_features == len(trained.kept) and len(trained.classes) == 12
+    assert trained.tree.class_names == trained.classes
+    assert trained.tree.feature_names == tuple(f"code {code}" for code in trained.kept)
 
 
 def test_the_same_command_gives_the_same_bits(finished: Path, tmp_path: Path) -> None:
