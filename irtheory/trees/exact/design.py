@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int, Num
 
 from irtheory.trees.checks import check_codes
 from irtheory.trees.exact.memory import check_tests
-from irtheory.trees.kernels.kernel import kernel
+from irtheory.trees.exact.ones import columns_of_ones, rows_of_ones
 
 
 class Design(NamedTuple):
@@ -102,7 +102,7 @@ def all_tests(
 
 def _keys(bits: Bool[np.ndarray, "a b"]) -> np.ndarray:
     """One value for each row, equal for equal rows, as sorting rows is slow."""
-    packed = np.ascontiguousarray(np.packbits(bits, axis=1))  # in columns where bits are
+    packed = np.ascontiguousarray(np.packbits(bits, axis=1))
     if packed.shape[1] > 8:
         return packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     whole = np.zeros((len(bits), 8), np.uint8)
@@ -128,35 +128,6 @@ def _merge(bits: Bool[np.ndarray, "m p"], merge_rows: bool):
     return first, row_of, count.astype(np.float64)
 
 
-@kernel
-def _compress(bits, pointer, indices):
-    """Where the ones of a matrix of bytes are: those of row i are indices[pointer[i]:…]."""
-    n = np.uintp(0)
-    for i in range(bits.shape[0]):
-        pointer[i] = n
-        for j in range(bits.shape[1]):
-            if bits[i, j]:
-                indices[n] = np.uintp(j)
-                n += np.uintp(1)
-    pointer[bits.shape[0]] = n
-
-
-@kernel
-def _transpose(pointer, indices, columns, rows):
-    """The same by columns, from the ones by rows: rows of column j are rows[columns[j]:…]."""
-    for j in range(len(columns)):
-        columns[j] = 0
-    for j in indices:
-        columns[j + np.uintp(1)] += np.uintp(1)
-    for j in range(1, len(columns)):
-        columns[j] += columns[j - 1]
-    place = columns.copy()
-    for i in range(len(pointer) - 1):
-        for a in range(pointer[i], pointer[i + 1]):
-            rows[place[indices[a]]] = np.uintp(i)
-            place[indices[a]] += np.uintp(1)
-
-
 def _pair_offsets(p: int) -> np.ndarray:
     # Before the pairs of i come (p − 1) + … + (p − i) = i p − i (i + 1) / 2 others, and its own
     # begin with j = i + 1.
@@ -170,8 +141,8 @@ def design_of(bits: Bool[np.ndarray, "g p"], weight: Float[np.ndarray, " g"]) ->
     (g, p), ones = bits.shape, np.count_nonzero(bits)
     indptr, indices = np.empty(g + 1, np.uintp), np.empty(ones, np.uintp)
     colptr, rows = np.empty(p + 1, np.uintp), np.empty(ones, np.uintp)
-    _compress(bits, indptr, indices)
-    _transpose(indptr, indices, colptr, rows)
+    rows_of_ones(bits, indptr, indices)
+    columns_of_ones(indptr, indices, colptr, rows)
     return Design(
         bits,
         indptr,
