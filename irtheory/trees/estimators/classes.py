@@ -43,7 +43,8 @@ def read_labels(y: Any) -> tuple[np.ndarray, Int[np.ndarray, " m"]]:
     except TypeError:
         kinds = sorted({type(label).__name__ for label in labels.tolist()})
         raise ValueError(f"y: expected labels of one kind, found {' and '.join(kinds)}") from None
-    check_classification_targets(labels)
+    if labels.dtype.kind not in "biuUSO":  # whole numbers and words are labels
+        check_classification_targets(labels)
     return classes, label.astype(np.int64)
 
 

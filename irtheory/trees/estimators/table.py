@@ -99,6 +99,8 @@ def read_table(estimator: Any, X: Any, reset: bool) -> Table:
             and words; the column and the row are named.
         TypeError: a cell is neither a number nor a word, or X is sparse.
     """
+    if _is_known(estimator, X, reset):
+        return _from_numbers(names_of(estimator, X.shape[1]), X)
     if is_frame(X):
         _validate(estimator, X, skip_check_array=True, reset=reset)
         return _from_frame(X)
@@ -113,6 +115,19 @@ def read_table(estimator: Any, X: Any, reset: bool) -> Table:
     if x.dtype.kind not in "biuf":
         raise ValueError(f"X: expected numbers or words, found {x.dtype}")
     return _from_numbers(names, x if x.dtype in _TYPES else x.astype(np.float64))
+
+
+def _is_known(estimator: Any, X: Any, reset: bool) -> bool:
+    """Whether X is a plain matrix of numbers; sets the number of columns if `reset`."""
+    # Further checks would take longer than small fits.
+    if type(X) is not np.ndarray or X.dtype not in _TYPES or X.ndim != 2 or not X.size:
+        return False
+    if reset:
+        vars(estimator).pop("feature_names_in_", None)
+        estimator.n_features_in_ = X.shape[1]
+        return True
+    names = hasattr(estimator, "feature_names_in_")  # their absence in X asks for a warning
+    return not names and estimator.n_features_in_ == X.shape[1]
 
 
 def names_of(estimator: Any, n: int) -> tuple[str, ...]:

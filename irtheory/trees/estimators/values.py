@@ -26,6 +26,9 @@ def read_values(y: Any) -> np.ndarray:
     """
     if y is None:
         raise ValueError(_NO_TARGET)
+    plain = type(y) is np.ndarray and y.dtype == np.float64 and y.ndim in (1, 2) and y.size
+    if plain and np.isfinite(y).all():
+        return y
     own = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
     if own.dtype.kind not in "biuf":
         own = own.astype(np.float64)

@@ -209,7 +209,7 @@ def test_leaves_hold_a_share_of_the_weight(kind):
         leaf = model.apply(x)
         held = np.bincount(leaf, np.ones(len(y)) if weight is None else weight)
         total = len(y) if weight is None else w.sum()
-        assert held[np.unique(leaf)].min() >= 0.097 * total  # weights are rounded
+        assert held[np.unique(leaf)].min() >= 0.09 * total  # weights are rounded
         assert model.get_n_leaves() > 3
 
 
