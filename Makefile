@@ -24,10 +24,12 @@ demo: .venv/.installed-core  ## install, then run Proposition 1, train on drawn 
 	@$(VENV_PYTHON) cli.py plot runs/demo-beetles
 	@echo "Figures:"; find runs/demo runs/demo-beetles -name '*.svg' -o -name '*.png' | sort
 
-# The kernels compile on one core while the other lints; else both test processes would compile them.
+# Half of the kernels compile on one core while the other lints and compiles the rest; else both test
+# processes would compile all of them.
 test: .venv/.installed-dev  ## lint, type check and run the tests, but for the slow ones
-	@$(VENV_PYTHON) -c 'from irtheory.trees import warm_up; warm_up()' & \
-		$(MAKE) --no-print-directory lint; wait $$!
+	@$(VENV_PYTHON) -c 'from irtheory.trees import warm_up; warm_up("exact")' & \
+		$(MAKE) --no-print-directory lint; \
+		$(VENV_PYTHON) -c 'from irtheory.trees import warm_up; warm_up("greedy")'; wait $$!
 	@$(PYTEST) -m "not slow" --durations=10
 
 full: test  ## the same, then the slow tests: several processes, interruptions, crashes

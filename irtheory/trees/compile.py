@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -21,19 +22,25 @@ from irtheory.trees.refine.fit import refine_tree
 from irtheory.trees.tree import Tree
 
 
+Part = Literal["exact", "greedy"]
+
+
 def kernels_compiled() -> bool:
     """Whether numba holds every kernel, in this process or in its cache on disk."""
     _import_kernels()
     return all(kernel.signatures or is_cached(kernel) for kernel in KERNELS)
 
 
-def warm_up() -> float:
-    """Compile every kernel, or load it from numba's cache; returns the seconds it took."""
+def warm_up(*parts: Part) -> float:
+    """Compile kernels, or load them from numba's cache; returns the seconds it took.
+
+    Args:
+        parts: "exact" and "greedy", the rest; all without. Two processes may take one each.
+    """
     start = time.perf_counter()
-    _warm_up_exact()
-    _warm_up_cart()
-    _warm_up_refine()
-    _warm_up_binning()
+    for part, warm in _PARTS.items():
+        if not parts or part in parts:
+            warm()
     return time.perf_counter() - start
 
 
@@ -44,7 +51,7 @@ def compile_kernels(say: Callable[[str], None]) -> None:
         say: called with one line of text if there is something to compile.
     """
     if not kernels_compiled():
-        say("compiling the tree kernels: once, one to two minutes …")
+        say("compiling the tree kernels: once, two to four minutes …")
         warm_up()
 
 
@@ -62,12 +69,20 @@ def _warm_up_exact() -> None:
         solver = ExactTreeSolver(codes, depth, threads=1)
         for power in (1, 2):  # the second solve is warm
             solver.solve(np.arange(32.0)[:, None] ** power * np.ones(k))
+    for cost in ("linear", "entropy"):
+        fit_exact_tree(codes, np.eye(2)[codes[:, 0]], 2, cost=cost, threads=1)
     targets = np.c_[codes[:, 0] * 1e6, codes[:, 1]]
     fit_exact_tree(codes, targets, 2, threads=1)  # a tie that sums of the whole do not settle
     fit_exact_tree(codes, np.arange(32.0), 3, threads=1, time_limit=0)
     near_optimal_trees(codes, targets, 2, 0.1)
     optimal_tree_path(codes, targets, 3, threads=1)
     fit_exact_tree_of_size(codes, np.arange(32.0), 3, 3, threads=1)
+
+
+def _warm_up_greedy() -> None:
+    _warm_up_cart()
+    _warm_up_refine()
+    _warm_up_binning()
 
 
 def _warm_up_cart() -> None:
@@ -87,3 +102,6 @@ def _warm_up_refine() -> None:
     leaf = Tree.leaf([0.0], 4, 1)
     stump = Tree.grow(0, 0.5, leaf, leaf, [0.0], 4)
     refine_tree(stump, codes, np.arange(4.0), min_samples_leaf=2)
+
+
+_PARTS: dict[Part, Callable[[], None]] = {"exact": _warm_up_exact, "greedy": _warm_up_greedy}

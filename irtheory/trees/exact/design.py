@@ -8,7 +8,7 @@ columns) become one test, the one with the lowest feature and threshold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int, Num
 
 from irtheory.trees.checks import check_codes
 from irtheory.trees.exact.memory import check_tests
-from irtheory.trees.exact.ones import columns_of_ones, rows_of_ones
+from irtheory.trees.exact.ones import columns_of_ones, fingerprints, rows_of_ones
 
 
 class Design(NamedTuple):
@@ -51,7 +51,7 @@ class BinaryTests:
     threshold: Float[np.ndarray, " p"]
     flipped: Bool[np.ndarray, " p"]
     row_of: Int[np.ndarray, " m"]
-    row_codes: Float[np.ndarray, "g n"]
+    row_codes: Num[np.ndarray, "g n"]
     design: Design
 
     @property
@@ -76,7 +76,7 @@ class BinaryTests:
 
 
 def all_tests(
-    codes: Float[np.ndarray, "m n"], memory: int | None = None
+    codes: Num[np.ndarray, "m n"], memory: int | None = None
 ) -> tuple[Bool[np.ndarray, "m p"], Int[np.ndarray, " p"], Float[np.ndarray, " p"]]:
     """One test per gap between consecutive values of each column; bit 1 = above it.
 
@@ -87,10 +87,12 @@ def all_tests(
     if ((low == high) | ((low == 0) & (high == 1))).all():
         feature = np.flatnonzero(low != high)
         check_tests(m, len(feature), memory)
-        return codes[:, feature] == 1, feature, np.full(len(feature), 0.5)
+        bits = codes.astype(np.bool_)
+        bits = bits if len(feature) == bits.shape[1] else bits[:, feature]
+        return bits, feature, np.full(len(feature), 0.5)
     thresholds = []
     for column in codes.T:
-        values = np.unique(column)
+        values = np.unique(column).astype(np.float64)
         thresholds.append((values[:-1] + values[1:]) / 2)
     feature = np.repeat(np.arange(len(thresholds)), [len(t) for t in thresholds])
     check_tests(m, len(feature), memory)
@@ -112,20 +114,33 @@ def _keys(bits: Bool[np.ndarray, "a b"]) -> np.ndarray:
 
 def _distinct_splits(bits: Bool[np.ndarray, "m p"]) -> Int[np.ndarray, " kept"]:
     """First column of each class of columns that are equal up to complement."""
-    # Columns that read 0 in the first row: of a column and its complement, one and the same.
-    return np.sort(np.unique(_keys(bits.T ^ bits[0][:, None]), return_index=True)[1])
+    # Marks need not differ from run to run: columns with equal fingerprints are compared.
+    marks = np.random.default_rng(0).integers(0, 2**64, len(bits), np.uint64)
+    prints = np.empty(bits.shape[1], np.uint64)
+    fingerprints(bits, marks, prints)
+    prints = np.minimum(prints, marks.sum() - prints)
+    if len(np.unique(prints)) == len(prints):
+        return np.arange(len(prints))
+    kept, firsts = [], {}
+    for j, own in enumerate(prints.tolist()):
+        column = bits[:, j] ^ bits[0, j]
+        seen = firsts.setdefault(own, [])
+        if not any(np.array_equal(column, one) for one in seen):
+            seen.append(column)
+            kept.append(j)
+    return np.array(kept)
 
 
-def _merge(bits: Bool[np.ndarray, "m p"], merge_rows: bool):
-    """First sample of each merged row, merged row of each sample, and row weights."""
+def _merge(
+    bits: Bool[np.ndarray, "m p"], weight: Float[np.ndarray, " m"] | None, merge_rows: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First row of each merged row, merged row of each row, and number of samples."""
     if not merge_rows or bits.shape[1] == 0:
-        everyone = np.zeros(len(bits), np.int64) if merge_rows else np.arange(len(bits))
-        first = np.unique(everyone, return_index=True)[1]
-        return first, everyone, np.bincount(everyone).astype(np.float64)
-    _, first, row_of, count = np.unique(
-        _keys(bits), return_index=True, return_inverse=True, return_counts=True
-    )
-    return first, row_of, count.astype(np.float64)
+        row_of = np.zeros(len(bits), np.int64) if merge_rows else np.arange(len(bits))
+        first = np.zeros(1, np.int64) if merge_rows else row_of
+    else:
+        _, first, row_of = np.unique(_keys(bits), return_index=True, return_inverse=True)
+    return first, row_of, np.bincount(row_of, weight).astype(np.float64)
 
 
 def _pair_offsets(p: int) -> np.ndarray:
@@ -173,8 +188,10 @@ def binary_tests(
             where half-way between neighbouring whole numbers there is no float; or more
             tests than fit into `memory`.
     """
-    codes = check_codes(codes, -_LARGEST, _LARGEST, np.float64)
-    return _arranged(codes, *all_tests(codes, memory), merge_rows, merge_columns)
+    small = getattr(codes, "dtype", None) in (np.uint8, np.bool_)
+    codes = check_codes(codes, -_LARGEST, _LARGEST, np.uint8 if small else np.float64)
+    bits, feature, threshold = all_tests(codes, memory)
+    return _arranged(codes, bits, (feature, threshold), None, merge_rows, merge_columns)
 
 
 def restricted(
@@ -185,26 +202,34 @@ def restricted(
 ) -> BinaryTests:
     """The same tests on some of the samples, less those that no longer part any of them.
 
-    Thresholds stay what they are on all samples, so that a tie between tests is settled
-    in a subtree as it would be in the whole tree.
+    Samples of one merged row are inside or outside together. Thresholds stay what they are on
+    all samples, so that a tie between tests is settled in a subtree as it would be in the
+    whole tree.
     """
-    rows = tests.row_of[inside]
+    here = np.zeros(tests.n_rows, np.bool_)
+    here[tests.row_of[inside]] = True
+    rows = np.flatnonzero(here)
     above = tests.design.bits[rows].astype(bool) ^ tests.flipped
     parting = np.flatnonzero(above.any(axis=0) & ~above.all(axis=0))
-    named = (above[:, parting], tests.feature[parting], tests.threshold[parting])
-    return _arranged(tests.row_codes[rows], *named, merge_rows, merge_columns)
+    named = tests.feature[parting], tests.threshold[parting]
+    codes, weight = tests.row_codes[rows], tests.design.weight[rows]
+    of_rows = _arranged(codes, above[:, parting], named, weight, merge_rows, merge_columns)
+    place = np.cumsum(here) - 1
+    return replace(of_rows, row_of=of_rows.row_of[place[tests.row_of[inside]]])
 
 
-def _arranged(codes, bits, feature, threshold, merge_rows: bool, merge_columns: bool):
-    """Merge what can be merged and lay it out for the kernels."""
-    if merge_columns and bits.shape[1]:
-        kept = _distinct_splits(bits)
+def _arranged(codes, bits, named, weight, merge_rows: bool, merge_columns: bool) -> BinaryTests:
+    """Merge what can be merged and lay it out for the kernels; `weight` None is 1 a row."""
+    feature, threshold = named
+    if merge_columns and bits.shape[1] and len(kept := _distinct_splits(bits)) < bits.shape[1]:
         bits, feature, threshold = bits[:, kept], feature[kept], threshold[kept]
-    first, row_of, weight = _merge(bits, merge_rows)
+    first, row_of, weight = _merge(bits, weight, merge_rows)
     # Work grows with the square of the bits that are on, so the rarer side is "on".
-    flipped = bits[first].mean(axis=0) > 0.5
-    design = design_of(bits[first] ^ flipped, weight)
-    return BinaryTests(feature, threshold, flipped, row_of, codes[first], design)
+    rows = np.ascontiguousarray(bits[first])
+    flipped = 2 * rows.view(np.uint8).sum(axis=0, dtype=np.uint32) > len(rows)
+    return BinaryTests(
+        feature, threshold, flipped, row_of, codes[first], design_of(rows ^ flipped, weight)
+    )
 
 
 @dataclass(frozen=True)

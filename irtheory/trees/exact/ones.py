@@ -1,4 +1,4 @@
-"""Where the ones of a matrix of bits are, by rows and by columns (numba)."""
+"""Matrices of bits: where their ones are, and fingerprints of their columns (numba)."""
 
 from __future__ import annotations
 
@@ -34,3 +34,15 @@ def columns_of_ones(pointer, indices, columns, rows):
         for a in range(pointer[i], pointer[i + 1]):
             rows[place[indices[a]]] = np.uintp(i)
             place[indices[a]] += np.uintp(1)
+
+
+@kernel
+def fingerprints(bits, marks, prints):
+    """prints[j] = sum of the marks of the rows in which column j is 1, modulo 2^64.
+
+    Equal columns have equal fingerprints; others hardly ever, if marks are random.
+    """
+    prints[:] = np.uint64(0)
+    for i in range(bits.shape[0]):
+        for j in range(bits.shape[1]):
+            prints[j] += marks[i] if bits[i, j] else np.uint64(0)
