@@ -21,7 +21,6 @@ from irtheory.trees.kernels.kernel import KERNELS, is_cached, kernel_sources
 from irtheory.trees.refine.fit import refine_tree
 from irtheory.trees.tree import Tree
 
-
 Part = Literal["exact", "greedy"]
 
 
