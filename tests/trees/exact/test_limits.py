@@ -162,3 +162,9 @@ def test_deep_trees_have_a_bound_when_time_is_up():
     rng = np.random.default_rng(0)
     fit = fit_exact_tree(rng.integers(0, 2, (400, 30)), rng.normal(size=400), 5, time_limit=0.2)
     assert fit.status == "time_limit" and fit.lower_bound > 1
+
+
+def test_weights_that_sums_would_lose_are_refused():
+    with pytest.raises(ValueError, match="sample_weight: expected weights of 0 or of at least"):
+        fit_exact_tree([[0], [1], [0]], [0.0, 1.0, 2.0], 1, sample_weight=[1.0, 1e-30, 0.0])
+    assert fit_exact_tree([[0], [1]], [0.0, 1.0], 1, sample_weight=[1.0, 1e-15]).loss == 0
