@@ -176,8 +176,10 @@ def _of_size(
         return _known(near, near.bound, start, hull.proven)
     allowed = settings["max_memory"]
     memory = default_memory() if allowed is None else int(allowed)
-    names = ("sample_weight", "cost", "min_samples_leaf")
-    problem = problem_of(codes, hull.targets, *(settings[name] for name in names), memory)
+    problem = problem_of(
+        codes, hull.targets, settings["sample_weight"], settings["cost"],
+        settings["min_samples_leaf"], memory,
+    )  # fmt: skip
     check_tables(problem, hull.solver.depth, memory)
     search = _size_search(problem, near, deadline, settings["threads"])
     try:
