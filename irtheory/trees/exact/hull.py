@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from irtheory.trees.checks import check_targets
 from irtheory.trees.exact.solver import ExactFit, ExactTreeSolver
 
 # Objectives this close, relative to their size, are the same point of the hull.
@@ -41,7 +42,13 @@ class Vertex:
 
 
 class Hull:
-    """Solves of one problem for penalties; `proven` turns False once one was cut short."""
+    """Solves of one problem for penalties; `proven` turns False once one was cut short.
+
+    Attributes:
+        targets: what is solved for; linear costs without what every tree pays, so that
+            tolerances follow what trees differ by.
+        constant: what was taken off the losses.
+    """
 
     def __init__(
         self,
@@ -54,9 +61,18 @@ class Hull:
         """`settings` are those of `ExactTreeSolver`."""
         self.solver = ExactTreeSolver(codes, max_depth, **settings)
         self._leaf_solver = ExactTreeSolver(codes, 0, **settings)
-        self._targets: Float[np.ndarray, "m k"] = targets
+        self.targets: Float[np.ndarray, "m k"] = targets
+        self.constant = 0.0
+        if self.solver.cost == "linear":
+            self._take_off_least(settings.get("sample_weight"), len(codes))
         self._deadline = deadline
         self.proven = True
+
+    def _take_off_least(self, weight: Any, m: int) -> None:
+        costs = check_targets(self.targets, m)
+        least = costs.min(axis=1)
+        self.targets = costs - least[:, None]
+        self.constant = float(least.sum() if weight is None else np.asarray(weight) @ least)
 
     def solve(self, penalty: float) -> Vertex:
         """The best tree for a penalty, or the best one known when time is up."""
@@ -70,7 +86,7 @@ class Hull:
         left = None
         if self._deadline is not None:
             left = max(self._deadline - time.perf_counter(), 0.0)
-        fit = solver.solve(self._targets, leaf_penalty=penalty, time_limit=left)
+        fit = solver.solve(self.targets, leaf_penalty=penalty, time_limit=left)
         self.proven &= fit.status == "optimal"
         leaves = 1 + sum(test >= 0 for test in fit.structure)
         return Vertex(leaves, fit.loss, penalty, fit.lower_bound, fit)

@@ -122,7 +122,7 @@ def near_optimal_trees(
         limits = _limits(problem, optimum, epsilon, absolute)
         search = _Search(problem, solve, limits[1])
         first = search.least()
-        if first is None or first >= optimum - TOLERANCE * abs(optimum + problem.constant):
+        if first is None or first >= optimum - TOLERANCE * abs(optimum):
             return _result(search, optimum, *limits, int(cap))
         optimum = first  # below the ties that the exact search settles
     total = optimum + problem.constant
@@ -143,9 +143,9 @@ def _limits(
     problem: Problem, optimum: float, epsilon: float, absolute: float
 ) -> tuple[float, float]:
     """The bound, and the largest cost in the problem's own terms that is taken as within it."""
-    total = optimum + problem.constant
-    bound = total + epsilon * abs(total) + absolute
-    return bound, max(bound - problem.constant + TOLERANCE * abs(bound), 0.0)
+    # Not as a difference from the bound: what all trees pay may be far larger.
+    limit = optimum + epsilon * abs(optimum + problem.constant) + absolute
+    return limit + problem.constant, max(limit + TOLERANCE * abs(limit), 0.0)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +97,7 @@ def optimal_tree_path(
     return OptimalPath(
         alphas,
         tuple(vertex.leaves for vertex in corners),
-        tuple(vertex.loss for vertex in corners),
+        tuple(vertex.loss + hull.constant for vertex in corners),
         tuple(vertex.fit.tree for vertex in corners),
         hull.proven,
     )
@@ -147,7 +148,7 @@ def fit_exact_tree_of_size(
     check_limits(time_limit, max_memory)
     most = check_whole("max_leaf_nodes", max_leaf_nodes, 1)
     deadline = None if time_limit is None else start + float(time_limit)
-    settings = {
+    settings: dict[str, Any] = {
         "cost": cost,
         "sample_weight": sample_weight,
         "min_samples_leaf": min_samples_leaf,
@@ -155,13 +156,32 @@ def fit_exact_tree_of_size(
         "threads": threads,
     }
     hull = Hull(codes, targets, max_depth, deadline, **settings)
+    fit = _of_size(hull, codes, most, deadline, start, settings)
+    constant = hull.constant
+    return replace(
+        fit,
+        loss=fit.loss + constant,
+        objective=fit.objective + constant,
+        lower_bound=fit.lower_bound + constant,
+    )
+
+
+def _of_size(
+    hull: Hull, codes: Any, most: int, deadline: float | None, start: float,
+    settings: dict[str, Any],
+) -> ExactFit:  # fmt: skip
+    """The best tree with at most `most` leaves for the targets of the hull."""
     near = _closest(hull, most)
     if near.closed or not hull.proven:
         return _known(near, near.bound, start, hull.proven)
-    memory = default_memory() if max_memory is None else int(max_memory)
-    problem = problem_of(codes, targets, sample_weight, cost, min_samples_leaf, memory)
+    allowed = settings["max_memory"]
+    memory = default_memory() if allowed is None else int(allowed)
+    problem = problem_of(
+        codes, hull.targets, settings["sample_weight"], settings["cost"],
+        settings["min_samples_leaf"], memory,
+    )  # fmt: skip
     check_tables(problem, hull.solver.depth, memory)
-    search = _size_search(problem, near, deadline, threads)
+    search = _size_search(problem, near, deadline, settings["threads"])
     try:
         least, ranked = search.best(hull.solver.depth)
     except OutOfTime:

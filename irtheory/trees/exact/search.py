@@ -23,7 +23,7 @@ from irtheory.trees.exact.nodes import (
 )
 from irtheory.trees.exact.select import Question
 from irtheory.trees.exact.settle import settle
-from irtheory.trees.exact.statistics import Statistics, collect, new_statistics
+from irtheory.trees.exact.statistics import ENTROPY, Statistics, collect, new_statistics
 from irtheory.trees.exact.structure import Found
 from irtheory.trees.exact.sums import Sums
 from irtheory.trees.exact.targets import leaf_losses
@@ -52,7 +52,7 @@ class Search:
         """Arrange a search; `weights` of the samples is empty if all weigh 1."""
         self.tests, self.terms, self.weights = tests, terms, weights
         self.depth = min(depth, tests.deepest)
-        self.version = 0
+        self.version, self.room = 0, 0
         self.heap = np.full(2**self.depth - 1, -1, np.int64)
         self.sums = Sums(tests, terms.rule, weights)
 
@@ -115,15 +115,18 @@ class Search:
     def _prepare(self, task: Task) -> bool:
         """Take the targets of a task; whether nothing that was proven before counts."""
         sums, k = self.sums, task.targets.shape[1]
-        width = sums.width
         fresh = not sums.load(task.targets, self.depth > 1)
-        if sums.width != width:
+        if sums.width != self.room:
+            self.room = 0  # until all is allocated: it may be refused
             self._allocate(sums.width)
+            self.room = sums.width
         if self.values.shape[1] != k:
             self.values = np.zeros((len(self.losses), k))
         # No split gains as much as the second term, and a larger penalty would drown the costs.
         alpha = min(task.alpha * sums.unit, 2 * sums.size)
         fresh |= alpha != self.shape.alpha  # bounds of earlier solves hold for their penalty
+        # Entropy is infinitely steep at pure leaves: no move of targets bounds its change.
+        fresh |= self.terms.rule == ENTROPY
         self.shape = self.shape._replace(
             table=sums.table, alpha=alpha, stop=task.deadline.stop, kinds=sums.kinds,
             values=sums.values,
@@ -175,15 +178,16 @@ class Search:
 
     def _incumbent(self, ask: Question, task: Task) -> tuple[float, np.ndarray]:
         """The cheapest of a leaf, the guess and greedy trees, as far as time allows."""
-        heaps = [np.full_like(self.heap, -1), task.guess]
         # Large problems under a limit: a tree grown by single splits takes a fraction of the time.
         reaches = [1, self.plan.reach] if task.deadline.limited else [self.plan.reach]
-        for reach in dict.fromkeys(reaches):
-            heap = np.full_like(self.heap, -1)
-            self._grow(ask, heap, 0, self.everything(), self.depth, reach)
-            if not task.deadline.passed:
-                heaps.append(heap)
-        return self._cheapest(ask, heaps)
+        grown = [self._grown(ask, reach, task.deadline) for reach in dict.fromkeys(reaches)]
+        return self._cheapest(ask, [np.full_like(self.heap, -1), task.guess, *grown])
+
+    def _grown(self, ask: Question, reach: int, deadline: Deadline) -> np.ndarray | None:
+        """A greedy tree of small trees of depth `reach`; None if time ran out."""
+        heap = np.full_like(self.heap, -1)
+        self._grow(ask, heap, 0, self.everything(), self.depth, reach)
+        return None if deadline.passed else heap
 
     def _grow(self, ask: Question, heap, node: int, rows, depth: int, reach: int) -> None:
         """Best tree of depth `reach` ≤ 2 on the rows, grown on by such trees in its leaves."""
@@ -301,12 +305,13 @@ class Search:
 
     def _direct(self, ask: Question, task: Task) -> Found:
         """Depths 0 to 2: one small problem."""
-        heap = np.full_like(self.heap, -1)
-        self._grow(ask, heap, 0, self.everything(), self.depth, self.plan.reach)
-        if not task.deadline.passed:
+        # Under a limit, first what takes a fraction of the time: greedily, by single splits.
+        first = self.depth == 2 and task.deadline.limited
+        greedy = self._grown(ask, 1, task.deadline) if first else None
+        heap = self._grown(ask, self.plan.reach, task.deadline)
+        if heap is not None:
             return settle(self, task, self.report(heap, task, None, False, (1, 0)))
-        # Time is up, so that nothing more is grown: the better of a leaf and the guess.
-        _, heap = self._incumbent(ask, task)
+        _, heap = self._cheapest(ask, [np.full_like(self.heap, -1), task.guess, greedy])
         return self.report(heap, task, 0.0, False, (1, 0))
 
     def _branched(self, ask: Question, task: Task) -> Found:
@@ -359,7 +364,8 @@ class Search:
         if lower is None:
             bound = cost - (self.tie if self.depth else 0.0)  # a leaf's cost is computed as it is
         else:
-            if self.shape.stop[0]:
+            # Halves need no such bound: that of the whole search is better.
+            if self.shape.stop[0] and task.report is not None:
                 lower = max(lower, sums.value_bound(self.depth))
             bound = (lower - sums.slack) / sums.unit + within
         bound = float(min(max(bound, within, 0.0), cost))

@@ -44,6 +44,8 @@ def settle(search: Settling, task: Task, found: Found) -> Found:
     if search.depth == 0 or not _is_open(cost[0], found.lower, tie):
         return _settle_below(search, task, found, cost, tie)
     roots = search.candidates(task)
+    if task.deadline.passed:  # the candidates may be unfinished
+        return replace(found, proven=False)
     leaf = search.report(np.full_like(found.heap, -1), task, None, found.warm, (0, 0))
     known = replace(min(found, leaf, key=lambda tree: tree.cost), lower=found.lower)
     best = branch(search, replace(task, progress=None), known, roots)

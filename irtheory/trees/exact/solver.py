@@ -57,6 +57,9 @@ _DEEPEST = 20
 # The square of a smaller difference, and what is left of it by rounding, would not be a number of
 # full precision.
 _LEAST_SPREAD = 1e-140
+# The smallest weight, relative to the largest: sums round to 1e-16 of the largest, and the mean of
+# a lighter leaf would be what rounding leaves of it.
+_LIGHTEST = 1e-18
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,16 @@ def _check_number(name: str, found: Any, expected: str) -> None:
         raise ValueError(f"{name}: expected {expected}, found {found!r}")
 
 
+def _check_lightest(weights: Float[np.ndarray, " kept"]) -> None:
+    """ValueError for weights above 0 that sums with the largest one lose."""
+    share = float(weights.min() / weights.max())
+    if share < _LIGHTEST:
+        raise ValueError(
+            f"sample_weight: expected weights of 0 or of at least {_LIGHTEST} of the largest,"
+            f" found {share} of it"
+        )
+
+
 def _check_depth(max_depth: int, tests: BinaryTests) -> None:
     if min(max_depth, tests.deepest) > _DEEPEST:
         raise ValueError(
@@ -198,6 +211,7 @@ class ExactTreeSolver:
             if not weights.all():
                 self._kept = np.flatnonzero(weights)
                 codes, weights = codes[self._kept], weights[self._kept]
+            _check_lightest(weights)
         tests = binary_tests(codes, self.pruning.merge_rows, self.pruning.merge_columns, max_memory)
         _check_depth(max_depth, tests)
         squares = SQUARES if len(weights) == 0 else WEIGHTED

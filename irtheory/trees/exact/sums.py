@@ -20,8 +20,9 @@ from irtheory.trees.kernels.lanes import LANES, aligned_zeros, blocks_of, width_
 # Differences of costs that rounding may cause, relative to the sums that costs are made of. Sums
 # of g rows are off by about √g · 1e-16 of their size, so this leaves a factor of about 1000 / √g.
 ROUNDING = 1e-13
-# Work that is done for a better bound once time is up: rows times tests.
-_LATE_WORK = 20_000_000
+# Work that is done for a better bound once time is up: rows times tests times leaves, of about
+# 60 ns each.
+_LATE_WORK = 10_000_000
 _NO_KINDS = np.zeros((0, 0), np.int64), np.zeros(0)
 
 
@@ -47,6 +48,7 @@ class Sums:
         self._heaviest = 1.0 if len(weights) == 0 else 0.5 ** np.frexp(weights.max())[1]
         self._weights = weights * self._heaviest
         self.width, self._scale = 0, 1.0
+        self._bound: float | None = None
 
     def load(self, targets: Float[np.ndarray, "m k"], pairs: bool) -> bool:
         """Take new targets; False if the sums before are of another width or scale.
@@ -59,6 +61,7 @@ class Sums:
             self._allocate(width)
         if self._rule != ENTROPY:
             same &= self._rescale(float(spread_of(targets, self._rule == LINEAR)), same)
+        self._bound = None
         self.table = self._table(targets)
         self.old_y, self.y, self.old_q, self.q = self.y, self.old_y, self.q, self.old_q
         self.within = self._add_up(targets)
@@ -141,14 +144,22 @@ class Sums:
         return kinds, values.ravel()
 
     def value_bound(self, depth: int) -> float:
-        """Lower bound on the cost of trees of that depth, from values alone; see `bounds`."""
+        """Lower bound on the cost of trees of that depth, from values alone; see `bounds`.
+
+        Kept until the next targets, as several trees are reported when time is up.
+        """
+        if self._bound is None:
+            self._bound = self._value_bound(depth)
+        return self._bound
+
+    def _value_bound(self, depth: int) -> float:
         g, p = self._tests.n_rows, self._tests.n_tests
         if self._rule not in (SQUARES, WEIGHTED) or depth == 0:
             return 0.0
         rows, weighted = self.y.reshape(g, self.width), self._rule == WEIGHTED
         weight = rows[:, -1].copy() if weighted else self._tests.design.weight
         outputs = [c for c in range(self.width - weighted) if rows[:, c].any()]
-        both = g * (p + 1) * len(outputs) <= _LATE_WORK
+        both = g * (p + 1) * len(outputs) * 2**depth <= _LATE_WORK
         total, halves = 0.0, np.zeros(p if both else 0)
         for c in outputs:
             value = rows[:, c] / weight

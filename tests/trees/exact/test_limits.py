@@ -10,6 +10,7 @@ import pytest
 
 from irtheory.trees.exact.bounds import interval_scatter, scatter_of_halves
 from irtheory.trees.exact.memory import Plan, plan_search
+from irtheory.trees.exact.search import Search
 from irtheory.trees.exact.solver import ExactTreeSolver, fit_exact_tree
 from irtheory.trees.kernels.deadline import Deadline
 
@@ -130,3 +131,40 @@ def test_a_deadline_is_set_from_another_thread():
     assert deadline.stop[0] == 1 and deadline.passed
     with Deadline() as never:
         assert not never.limited and not never.passed
+
+
+def test_what_was_refused_for_its_memory_is_refused_again():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 2, (200, 60))
+    solver = ExactTreeSolver(codes, 2, max_memory=2_000_000, threads=1)
+    for _ in range(2):
+        assert solver.solve(rng.normal(size=200)).status == "optimal"
+        for _ in range(2):
+            with pytest.raises(ValueError, match="max_memory"):
+                solver.solve(rng.normal(size=(200, 3000)))
+
+
+def test_ties_that_there_was_no_time_to_settle_are_not_proven(monkeypatch):
+    codes = (np.arange(64)[:, None] >> np.arange(6)) & 1
+    y = np.c_[codes[:, 0] * 1e7, codes[:, 1] + 0.01 * np.random.default_rng(0).random(64)]
+    whole = Search.candidates
+
+    def late(search, task):
+        task.deadline.end()
+        return whole(search, task)
+
+    monkeypatch.setattr(Search, "candidates", late)
+    fit = fit_exact_tree(codes, y, 2, time_limit=100)
+    assert fit.status == "time_limit" and fit.lower_bound < 0.001
+
+
+def test_deep_trees_have_a_bound_when_time_is_up():
+    rng = np.random.default_rng(0)
+    fit = fit_exact_tree(rng.integers(0, 2, (400, 30)), rng.normal(size=400), 5, time_limit=0.2)
+    assert fit.status == "time_limit" and fit.lower_bound > 1
+
+
+def test_weights_that_sums_would_lose_are_refused():
+    with pytest.raises(ValueError, match="sample_weight: expected weights of 0 or of at least"):
+        fit_exact_tree([[0], [1], [0]], [0.0, 1.0, 2.0], 1, sample_weight=[1.0, 1e-30, 0.0])
+    assert fit_exact_tree([[0], [1]], [0.0, 1.0], 1, sample_weight=[1.0, 1e-15]).loss == 0

@@ -251,3 +251,14 @@ def test_bad_input_is_named(change, name):
     }
     with pytest.raises(ValueError, match=name):
         near_optimal_trees(**{**given, **change})
+
+
+def test_what_all_trees_pay_does_not_blur_the_bound():
+    rng = np.random.default_rng(0)
+    codes, label = rng.integers(0, 2, (200, 6)), rng.integers(0, 3, 200)
+    costs = 1.0 - np.eye(3)[label]
+    counts = [
+        near_optimal_trees(codes, costs + offset, 2, 0.0, cost="linear").count
+        for offset in (0.0, 1e9, 1e12)
+    ]
+    assert counts == counts[:1] * 3

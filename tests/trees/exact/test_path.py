@@ -195,3 +195,16 @@ def test_bad_input_is_named(change, name):
     }
     with pytest.raises(ValueError, match=name):
         fit_exact_tree_of_size(**{**given, **change})
+
+
+def test_what_all_trees_pay_does_not_blur_the_path():
+    rng = np.random.default_rng(0)
+    codes, label = rng.integers(0, 2, (200, 6)), rng.integers(0, 3, 200)
+    costs = 1.0 - np.eye(3)[label]
+    plain = optimal_tree_path(codes, costs, 3, cost="linear")
+    few = fit_exact_tree_of_size(codes, costs, 3, 4, cost="linear")
+    for offset in (2.0**30, -(2.0**30), 2.0**40):
+        path = optimal_tree_path(codes, costs + offset, 3, cost="linear")
+        assert path.leaves == plain.leaves and path.alphas == plain.alphas
+        fit = fit_exact_tree_of_size(codes, costs + offset, 3, 4, cost="linear")
+        assert fit.loss - 200 * offset == few.loss

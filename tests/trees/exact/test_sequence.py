@@ -107,3 +107,15 @@ def test_a_warm_start_outside_the_class_is_ignored():
         assert fit.structure == plain.structure
         cut = fit_exact_tree(codes, targets, 3, min_samples_leaf=8, warm_start=guess, time_limit=0)
         assert np.bincount(cut.tree.apply(codes))[cut.tree.leaves].min() >= 8
+
+
+def test_entropy_is_solved_anew_as_small_moves_of_targets_may_change_it_much():
+    rng, pure = np.random.default_rng(1), np.eye(2)
+    for _ in range(60):
+        codes, label = rng.integers(0, 2, (24, 5)), rng.integers(0, 2, 24)
+        share = rng.choice([0.0, 10.0 ** -rng.uniform(1, 5)], size=(2, 24, 1))
+        solver = ExactTreeSolver(codes, 3, cost="entropy", threads=1)
+        for mixed in share:
+            targets = (1 - mixed) * pure[label] + mixed / 2
+            cold = fit_exact_tree(codes, targets, 3, cost="entropy", threads=1)
+            assert solver.solve(targets).loss == pytest.approx(cold.loss, rel=1e-9)
