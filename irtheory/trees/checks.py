@@ -69,7 +69,7 @@ def check_weights(weights: npt.ArrayLike, m: int) -> Float[np.ndarray, " m"]:
     """Weights of m samples as float64.
 
     Raises:
-        ValueError: not m finite numbers ≥ 0 below 1e140, or all of them 0.
+        ValueError: not m finite numbers ≥ 0 below 1e140, or all of them below 1e-140.
     """
     weights = np.asarray(weights)
     if weights.dtype.kind not in "biuf" or weights.shape != (m,):
@@ -80,8 +80,9 @@ def check_weights(weights: npt.ArrayLike, m: int) -> Float[np.ndarray, " m"]:
     if len(wrong):
         found = f"{weights[wrong[0]]} for sample {wrong[0]}"
         raise ValueError(f"sample_weight: expected finite weights ≥ 0, found {found}")
-    if not weights.any():
-        raise ValueError("sample_weight: expected a weight above 0, found only 0")
+    if not (largest := weights.max()) >= 1 / LARGEST_TARGET:
+        found = "only 0" if largest == 0 else f"at most {largest}"
+        raise ValueError(f"sample_weight: expected a weight of at least 1e-140, found {found}")
     return weights
 
 

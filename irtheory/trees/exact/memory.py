@@ -43,6 +43,11 @@ def _limit(allowed: int | None) -> int:
     return default_memory() if allowed is None else allowed
 
 
+def _said(size: float) -> str:
+    """A number of bytes for a message."""
+    return f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:,.1f} KiB"
+
+
 def default_memory() -> int:
     """Bytes that a search may allocate if no limit is given, a share of the free memory."""
     try:
@@ -70,8 +75,8 @@ def check_tests(m: int, p: int, allowed: int | None) -> None:
     """ValueError if p tests on m samples need more than `allowed` bytes."""
     if not _fits(needed := bytes_of_tests(m, p), allowed):
         raise ValueError(
-            f"max_memory: {p} tests on {m} samples need about {needed / 2**20:,.1f} MiB, found"
-            f" {_limit(allowed) / 2**20:,.1f} MiB; fewer bins or columns need less"
+            f"max_memory: {p} tests on {m} samples need about {_said(needed)}, found"
+            f" {_said(_limit(allowed))}; fewer bins or columns need less"
         )
 
 
@@ -85,7 +90,7 @@ def plan_search(p: int, depth: int, width: int, threads: int, allowed: int | Non
     if not _fits(2 * singles, allowed):
         raise ValueError(
             f"max_memory: sums of {width} numbers for {p} tests need at least"
-            f" {2 * singles / 2**20:,.1f} MiB, found {_limit(allowed) / 2**20:,.1f} MiB"
+            f" {_said(2 * singles)}, found {_said(_limit(allowed))}"
         )
     reach = 2 if _fits(pairs, allowed) else 1
     if depth <= 2:

@@ -56,9 +56,10 @@ def shift(design, ask, old_y, old_q, shape, lattice, change):
         change[p] += moved
         for a in range(design.indptr[r], design.indptr[r + _1]):
             change[design.indices[a]] += moved
-    # Squared moves add up over rows, so the off side has what the on side leaves of them.
+    # Squared moves add up over rows, so the off side has what the on side leaves of them, and what
+    # rounding may have taken from that difference.
     for i in range(p):
-        on, off = change[i], max(change[p] - change[i], 0.0)
+        on, off = change[i], max(change[p] - change[i], 0.0) + 1e-13 * change[p]
         lattice.drift[2 * i + 1] += on if linear else np.sqrt(on)
         lattice.drift[2 * i] += off if linear else np.sqrt(off)
 

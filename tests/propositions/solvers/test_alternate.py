@@ -171,7 +171,7 @@ def test_gauss_seidel_descends_at_every_step_and_meets_the_descent_lemma(family:
     assert path.stopped is Stopped.CONVERGED
     assert np.max(np.diff(path["value"])) <= 1e-13
     assert np.nanmax(path["descent_violation"]) <= 1e-13
-    assert np.max(np.abs(path["gap_omega"])) <= 1e-12
+    assert np.max(np.abs(path["gap_omega"])) <= 1e-11  # ties and rounding of the exact tree
     # The two halves of a step: theta first, then the tree, neither raises Q.
     assert np.all(path["half"][1:] <= path["value"][:-1] + 1e-13)
     assert np.all(path["value"][1:] <= path["half"][1:] + 1e-13)
@@ -199,7 +199,7 @@ def test_jacobi_shows_its_own_gap_but_certifies_the_step_it_took() -> None:
     steps = alternate(objective, codes, theta, mu, trees=TreeClass(2), order="jacobi")
     path = run(steps, StopRule(1e-9, 2000), mu)
     assert path["gap_omega"][1] > 1e-3 * path.scale
-    assert np.max(np.abs(path["tree_gap"])) < 1e-12
+    assert np.max(np.abs(path["tree_gap"])) < 1e-11
     assert path["gap_omega"][-1] < 1e-9 * path.scale
 
 
