@@ -105,7 +105,7 @@ def test_names_of_the_users_own_are_printed_as_they_are(tmp_path):
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     for words in (
         "[red]mine.csv: 30 rows, label :cat:", "height [cm]: numbers, binned at 24.8333 into 2",
-        "a[/b]: binary", f"wrote {out}/:", f"look at {out}/gaps.png",
+        "a[/b]: binary", f"wrote {out}/:", f"{out}/gaps.png",
     ):  # fmt: skip
         assert words in done.output
     assert "height [cm] > 24.8333 →" in (out / "key.txt").read_text()
