@@ -156,11 +156,16 @@ def refuse_missing(grid: Grid, place: Place, names: Collection[str]) -> None:
     """
     at: list[tuple[int, str, str]] = []
     found: dict[str, int] = {}
+    words = True
     for name, cells in zip(grid.header, grid.columns, strict=True):
         if name not in names:
             continue
-        doubtful = {cell for cell in dict.fromkeys(cells) if is_doubtful(cell)}
+        distinct = dict.fromkeys(cells)
+        doubtful = {cell for cell in distinct if is_doubtful(cell)}
         if doubtful:
+            # In a column of numbers a word would be refused again.
+            others = [cell for cell in distinct if cell not in doubtful]
+            words &= not (any(doubtful) and (_are_most(others, ".") or _are_most(others, ",")))
             for cell in doubtful:
                 found[cell] = found.get(cell, 0) + cells.count(cell)
             row = next(row for row, cell in enumerate(cells) if cell in doubtful)
@@ -168,17 +173,17 @@ def refuse_missing(grid: Grid, place: Place, names: Collection[str]) -> None:
     if not at:
         return
     line, name, cell = min(at, key=lambda each: each[0])
-    raise place.error(_refused(cell, found), line, name)
+    raise place.error(_refused(cell, found, words), line, name)
 
 
-def _refused(cell: str, found: Mapping[str, int]) -> str:
+def _refused(cell: str, found: Mapping[str, int], words_may_stay: bool) -> str:
     what = "an empty cell" if not cell else shown(cell)
     expected = "a finite number" if cell.casefold() in NOT_FINITE else "a value"
     others = sum(found.values()) - 1
     more = f" (and {counted(others, 'more cell')} like it in the table)" if others else ""
     words = [word for word in found if word.casefold() in MISSING] or list(found)
     hint = f"{na_hint(words)} takes them as missing"
-    if any(words):
+    if any(words) and words_may_stay:
         hint += ", --na '' takes words as they are and empty cells as missing"
     return f"expected {expected}, found {what}{more}; {hint}"
 

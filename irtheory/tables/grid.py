@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from irtheory.tables.cells import BadQuote, split_line
-from irtheory.tables.place import Place
+from irtheory.tables.place import Place, check_length
 
 MOST_CELLS = 20_000_000
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -113,6 +113,8 @@ def _split(line: Numbered, place: Place, delimiter: str) -> list[str]:
 
 
 def _header(cells: list[str], place: Place, line: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    for name in cells:
+        check_length("the name of a column", name, place, line)
     for name, times in Counter(name for name in cells if name).items():
         if times > 1:
             raise place.error(f"column '{name}' appears twice in the header", line)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from irtheory.runs.files import InputError
 
 LONGEST = 40
+# Longer names and words cannot be read in a key or a figure, and take minutes to draw.
+MOST_LETTERS = 500
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class Place:
         at = [] if line is None else [f" line {line}"]
         at += [] if column is None else [f"{',' if at else ''} column '{shortened(column)}'"]
         return InputError(f"{self.name}{''.join(at)}: {what}")
+
+
+def check_length(what: str, text: str, place: Place, line: int, column: str | None = None) -> None:
+    """InputError for a name or word too long to print; `what` it is."""
+    if len(text) > MOST_LETTERS:
+        raise place.error(
+            f"expected {what} of at most {MOST_LETTERS} letters, found {len(text)}", line, column
+        )
 
 
 def shown(cell: str) -> str:

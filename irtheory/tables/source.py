@@ -33,6 +33,8 @@ CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 LINE_END = re.compile(r"\r\n|\n|\r")
 # Where this share of the first bytes is 0, the text has two bytes a letter or more.
 WIDE, LOOKED_AT = 0.2, 4096
+# Tab, line ends and whatever is no control character of ASCII.
+TEXT_BYTES = bytes([9, 10, 13, *range(32, 127), *range(128, 256)])
 
 
 def read_lines(path: Path, place: Place, encoding: str | None) -> tuple[list[str], list[str]]:
@@ -51,7 +53,7 @@ def read_lines(path: Path, place: Place, encoding: str | None) -> tuple[list[str
     text, name, notes = _decoded(data, place, encoding)
     if (found := CONTROL.search(text)) is not None:
         line = len(LINE_END.findall(text, 0, found.start())) + 1
-        raise place.error(_control(found[0], name), line)
+        raise place.error(_control(found[0], name, _unmarked(data)), line)
     if broken := text.count("\ufffd"):
         notes.append(f"{broken} letters were lost before the file came here (they are \ufffd)")
     return LINE_END.split(text), notes
@@ -134,15 +136,33 @@ def _undecoded(data: bytes, name: str, error: UnicodeDecodeError) -> str:
     hint = "--encoding latin-1 or windows-1252 reads most others"
     if name != "utf-8":
         hint = "--encoding names another one"
-    elif first.count(0) > WIDE * len(first):
-        hint = "--encoding utf-16-le may read it"
+    elif (wide := _unmarked(data)) is not None:
+        hint = f"--encoding {wide} may read it"
+    elif first.count(0) > WIDE * len(first) or first.translate(None, TEXT_BYTES):
+        hint = "it holds bytes that no text has, so it is no CSV text"
     return f"expected a CSV text file in {name}, found {found}; {hint}"
 
 
-def _control(letter: str, encoding: str) -> str:
+def _unmarked(data: bytes) -> str | None:
+    """The encoding of two bytes a letter in which a file without a mark is text; None if none."""
+    first = data[:LOOKED_AT]
+    if first.count(0) <= WIDE * len(first):
+        return None
+    for name in ("utf-16-le", "utf-16-be"):
+        try:
+            # A decoder in steps waits for the rest of a letter that is cut in two.
+            text = codecs.getincrementaldecoder(name)().decode(first)
+        except UnicodeDecodeError:
+            continue
+        if CONTROL.search(text) is None and LINE_END.search(text):
+            return name
+    return None
+
+
+def _control(letter: str, encoding: str, wide: str | None) -> str:
     hint = ""
     if letter == "\0":
-        hint = "; a text of two bytes a letter needs --encoding utf-16-le or utf-16-be"
+        hint = f"; a text of two bytes a letter needs --encoding {wide}" if wide else ""
     elif "\x80" <= letter <= "\x9f" and encoding.startswith("iso"):
         hint = "; --encoding windows-1252 has a letter there"
     return f"expected text, found the control character U+{ord(letter):04X}{hint}"

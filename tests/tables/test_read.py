@@ -115,6 +115,24 @@ def test_a_refusal_names_all_words_of_missing_cells(tmp_path: Path) -> None:
     assert "--na '?,NA' takes them" in message
 
 
+def test_a_hint_that_would_be_refused_again_is_not_given(tmp_path: Path) -> None:
+    for content in ("a,y\n1,p\n2,q\n-inf,p\n", "a,y\n1,p\n2,q\nNA,p\n"):
+        message = refused(tmp_path, content)
+        assert "takes them as missing" in message and "--na ''" not in message
+    message = refused(tmp_path, "a,y\nu,p\nv,q\nNA,p\n")
+    assert "--na '' takes words as they are" in message
+    assert read(tmp_path, "a,y\nu,p\nv,q\nNA,p\n", na=()).features[0].levels == ["NA", "u", "v"]
+
+
+def test_files_that_are_no_text_get_no_hint_of_an_encoding(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    half_zero = (rng.integers(0, 256, 4000) * rng.integers(0, 2, 4000)).astype(np.uint8).tobytes()
+    for content in (rng.bytes(4000), half_zero, b"a,y\n1,p\n\0\0\0\0\0\0"):
+        assert "--encoding" not in refused(tmp_path, content)
+    for name in ("utf-16-le", "utf-16-be"):
+        assert f"--encoding {name}" in refused(tmp_path, "a,y\n1,p\n".encode(name))
+
+
 def test_with_na_cells_are_missing_and_rows_without_label_are_said(tmp_path: Path) -> None:
     content = "a,b,y\n1,u,p\nNA,NA,q\n,,p\n2,v,NA\n3,w,\n"
     found = read(tmp_path, content, na=("NA",))

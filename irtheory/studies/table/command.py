@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from irtheory.runs.console import make_console, print_plain, print_written
 from irtheory.runs.exits import DONE, INTERRUPTED
+from irtheory.runs.files import InputError
 from irtheory.runs.folder import default_folder, open_run, refuse_used
 from irtheory.runs.lock import lock_run_folder
 from irtheory.studies.table.files import RESULT, settings_content, write_results
@@ -34,7 +36,7 @@ def table_command(asked: TableSettings, request: TableRequest) -> int:
     settings = asked.resolved()
     console = make_console(quiet=request.as_json)
     folder = request.out or default_folder("table", _plain(settings.table.stem))
-    refuse_used(folder, "table", request.overwrite)
+    _keep_table(settings.table, refuse_used(folder, "table", request.overwrite))
     found = read(settings)
     print_read(console, found)
 
@@ -56,6 +58,12 @@ def table_command(asked: TableSettings, request: TableRequest) -> int:
     if request.as_json:
         print((folder / RESULT).read_text(encoding="utf-8"), end="")
     return DONE
+
+
+def _keep_table(table: Path, removed: Sequence[Path]) -> None:
+    """Refuse to remove the table that is to be read, with the earlier run."""
+    if table.exists() and any(os.path.samefile(table, path) for path in removed):
+        raise InputError(f"--overwrite: would remove the table {table}; copy it elsewhere first")
 
 
 def _close(console: Console, folder: Path, written: Sequence[Path]) -> None:

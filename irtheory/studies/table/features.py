@@ -11,7 +11,7 @@ from jaxtyping import Int
 from irtheory.runs.files import InputError
 from irtheory.tables.columns import TableColumn
 from irtheory.tables.numbers import EXACT_WHOLE
-from irtheory.tables.place import shortened, shown
+from irtheory.tables.place import MOST_LETTERS, check_length, shortened, shown
 from irtheory.tables.read import Table
 
 MOST_CLASSES = 100
@@ -43,10 +43,12 @@ def features_of(table: Table, most_words: int) -> Features:
         most_words: text with more different words is left out.
 
     Raises:
-        InputError: fewer than two classes, too many or one for every row, or no usable column.
+        InputError: fewer than two classes, too many or one for every row, or no usable column,
+            or words too long to print.
     """
     label = table.label
     names = label.levels
+    _check_words(table, label, "a class")
     place = {name: number for number, name in enumerate(names)}
     labels = np.array([place[cell] for cell in label.cells])
     if not 2 <= len(names) <= MOST_CLASSES:
@@ -64,11 +66,21 @@ def features_of(table: Table, most_words: int) -> Features:
     used = []
     for column in table.features:
         usable, note = described(column, most_words)
+        if usable and column.values is None:
+            _check_words(table, column, "a word")
         used += [column] if usable else []
         notes.append(f"{column.name}: {note}")
     if not used:
         raise table.place.error("expected a column that a tree can test, found none")
     return Features(tuple(used), tuple(names), labels, tuple(notes))
+
+
+def _check_words(table: Table, column: TableColumn, what: str) -> None:
+    """Refuse words that are too long for a key or a figure, by the line of the first."""
+    for word in column.levels:
+        if len(word) > MOST_LETTERS:
+            line = table.lines[column.cells.index(word)]
+            check_length(what, word, table.place, line, column.name)
 
 
 def described(column: TableColumn, most_words: int) -> tuple[bool, str]:

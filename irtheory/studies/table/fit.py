@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from jaxtyping import Float, Int
 from irtheory.runs.files import InputError
 from irtheory.studies.table.features import is_whole
 from irtheory.studies.table.model import ModelColumn, TableModel
+from irtheory.studies.table.proven import facts_of
 from irtheory.studies.table.score import MANY_CLASSES
 from irtheory.studies.table.settings import TableSettings
 from irtheory.studies.table.short_cuts import short_cuts
@@ -29,8 +29,6 @@ from irtheory.trees.short_tree import class_counts, shorten
 from irtheory.trees.tree import Tree
 
 Shares = Callable[[Sequence[TableColumn]], Float[np.ndarray, "m k"]]
-# Columns that a sentence names, at most.
-MOST_NAMED = 6
 Draw = Callable[[Any], Any]
 
 
@@ -103,11 +101,10 @@ def _tree(
         try:
             estimator.fit(frame_of(columns), np.array(classes, dtype=object)[labels])
         except ValueError as error:
-            # The argument of the search is an option here.
-            raise InputError(str(error).replace("max_memory", "--max-memory")) from error
+            raise InputError(_in_options(str(error), settings)) from error
     estimator.encoder_, estimator.tree_ = short_cuts(estimator.encoder_, estimator.tree_, columns)
     own = TreeModel(estimator.encoder_, _over_all(estimator, classes))
-    facts, numbers = _facts(estimator, settings, len(labels))
+    facts, numbers = facts_of(estimator, settings, len(labels))
     return Grown(
         _model(own, columns, label, classes, settings),
         own.tree,
@@ -121,6 +118,13 @@ def _tree(
     )
 
 
+def _in_options(message: str, settings: TableSettings) -> str:
+    """A refusal of the search with its argument as the option, in the unit of the option."""
+    if not message.startswith("max_memory") or settings.max_memory is None:
+        return message.replace("max_memory", "--max-memory")
+    return f"{message.replace('max_memory', '--max-memory', 1)} (--max-memory is in GiB)"
+
+
 def _estimator(settings: TableSettings) -> CodeTreeClassifier | OptimalTreeClassifier:
     common: dict[str, Any] = {
         "max_depth": settings.depth,
@@ -132,11 +136,12 @@ def _estimator(settings: TableSettings) -> CodeTreeClassifier | OptimalTreeClass
     }
     if settings.method == "greedy":
         return CodeTreeClassifier(**common)
+    memory = settings.max_memory
     return OptimalTreeClassifier(
         **common,
         time_limit=settings.time_limit,
         threads=settings.threads,
-        max_memory=None if settings.max_memory is None else int(settings.max_memory * 2**30),
+        max_memory=None if memory is None else max(1, int(memory * 2**30)),
     )
 
 
@@ -174,63 +179,6 @@ def _names(model: TreeModel) -> tuple[str, ...]:
     return tuple(
         column.branches(0.5)[1] if column.kind == "words" else column.name
         for column in model.encoder.columns
-    )
-
-
-def _facts(
-    estimator: Any, settings: TableSettings, rows: int
-) -> tuple[tuple[str, ...], dict[str, Any]]:
-    depth, leaves = estimator.get_depth(), estimator.get_n_leaves()
-    numbers: dict[str, Any] = {"depth": depth, "leaves": leaves}
-    facts = [
-        f"{settings.method} tree: depth {depth}, {counted(leaves, 'leaf', 'leaves')}, "
-        f"{counted(rows, 'training row')}"
-    ]
-    cut = tuple(estimator.cut_columns_)
-    numbers["cut_columns"] = list(cut)
-    if settings.method == "exact":
-        found = {"loss": float(estimator.loss_), "lower_bound": float(estimator.lower_bound_)}
-        numbers |= {"status": estimator.status_, "criterion": settings.criterion, **found}
-        facts.append(_proven(numbers, settings, bool(cut)))
-    if cut:
-        facts.append(_left_out(estimator, settings, cut))
-    return tuple(facts), numbers
-
-
-def _left_out(estimator: Any, settings: TableSettings, cut: Sequence[str]) -> str:
-    """The columns that were cut at fewer places than they could, and how much that may matter."""
-    shown = ", ".join(cut[:MOST_NAMED]) + (", …" if len(cut) > MOST_NAMED else "")
-    fact = f"cut at fewer places than there are values (--bins {settings.bins}): {shown}"
-    moved = getattr(estimator, "most_moved_", None)
-    plain = settings.criterion == "misclassification" and settings.min_samples_leaf == 1
-    if moved is None or not plain:
-        return fact
-    least = max(0, math.ceil(float(estimator.lower_bound_) - moved - 1e-6))
-    if least == 0:
-        return f"{fact}; how much better a tree with all cuts may be is not known"
-    rows = counted(least, "training row")
-    return f"{fact}; a tree of this depth with all cuts names {rows} or more wrongly"
-
-
-def _proven(numbers: dict[str, Any], settings: TableSettings, cut: bool) -> str:
-    """What the search has proven about the loss on the training rows."""
-    what = {
-        "misclassification": "training rows named wrongly",
-        "gini": "Gini impurity of the training rows",
-        "entropy": "entropy of the training rows",
-    }[str(settings.criterion)]
-    what += ", all classes weighing the same" if settings.balanced else ""
-    loss, bound = numbers["loss"], numbers["lower_bound"]
-    among = f"depth {settings.depth}"
-    if settings.max_leaves is not None:
-        among += f" and {counted(settings.max_leaves, 'leaf', 'leaves')}"
-    among += " with these cuts" if cut else ""
-    if numbers["status"] == "optimal":
-        return f"{what}: {loss:.6g}, proven the least of all trees of {among}"
-    least = f"no tree of {among} has less than {bound:.6g}" if bound > 0 else "nothing is proven"
-    return (
-        f"{what}: {loss:.6g}, perhaps not the least: {least} "
-        f"(stopped after {settings.time_limit:g} s, --time-limit)"
     )
 
 

@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from irtheory.runs.files import InputError, write_bytes, write_json
 from irtheory.runs.folder import command_of
+from irtheory.studies.table.features import is_whole
 from irtheory.studies.table.tree_model import TreeModel
 from irtheory.tables.columns import TableColumn
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "ira-table-model", 1
 MODEL, WEIGHTS = "model.json", "model.safetensors"
 MOST_BYTES = 2**26
+Values = Literal["any", "whole", "0 or 1"]
 KEYS = {"format", "version", "method", "label", "classes", "index", "na", "columns", "model"}
 
 
@@ -34,19 +36,21 @@ class ModelColumn:
         kind: what its cells are.
         words: the words of the training rows, ascending; empty for numbers.
         missing: whether cells were missing in training.
+        values: what numbers the training rows had; "any" for words.
     """
 
     name: str
     kind: Literal["numbers", "words"]
     words: tuple[str, ...]
     missing: bool
+    values: Values = "any"
 
     @classmethod
     def of(cls, column: TableColumn) -> ModelColumn:
         """By the rows to train on."""
         gone = bool(column.missing.any())
         if column.values is not None:
-            return cls(column.name, "numbers", (), gone)
+            return cls(column.name, "numbers", (), gone, _values(column))
         return cls(column.name, "words", tuple(column.levels), gone)
 
 
@@ -164,9 +168,20 @@ def _texts(what: str, found: Any) -> tuple[str, ...]:
 
 
 def _column(found: Any) -> ModelColumn:
-    if not isinstance(found, dict) or set(found) != {"name", "kind", "words", "missing"}:
-        raise ValueError("columns: expected name, kind, words and missing of each")
+    # Models of earlier versions do not say what their numbers are.
+    known = {"values": "any", **found} if isinstance(found, dict) else {}
+    if set(known) != {"name", "kind", "words", "missing", "values"}:
+        raise ValueError("columns: expected name, kind, words, missing and values of each")
     if found["kind"] not in ("numbers", "words") or not isinstance(found["missing"], bool):
         raise ValueError(f"columns: expected numbers or words, found {found['kind']!r}")
+    if known["values"] not in get_args(Values):
+        raise ValueError(f"columns: expected any, whole or 0 or 1, found {known['values']!r}")
     words = _texts("words", found["words"])
-    return ModelColumn(str(found["name"]), found["kind"], words, found["missing"])
+    return ModelColumn(str(found["name"]), found["kind"], words, found["missing"], known["values"])
+
+
+def _values(column: TableColumn) -> Values:
+    assert column.values is not None
+    if np.unique(column.values[~column.missing]).tolist() == [0, 1]:
+        return "0 or 1"
+    return "whole" if is_whole(column) and not column.missing.all() else "any"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from irtheory.runs.files import InputError, json_text, write_text
 from irtheory.studies.table.files import predictions_text
 from irtheory.studies.table.model import ModelColumn, TableModel, read_model
 from irtheory.studies.table.score import Score, named
-from irtheory.studies.table.settings import PredictRequest
+from irtheory.studies.table.settings import PREDICTED, WRITTEN, PredictRequest
 from irtheory.tables.columns import TableColumn
 from irtheory.tables.options import FileOptions
 from irtheory.tables.place import counted, shown
@@ -117,7 +118,7 @@ def _check_places(rows: Rows, column: TableColumn, trained: ModelColumn) -> list
             column.name,
         )
     if trained.kind == "numbers":
-        return []
+        return _strange_numbers(rows, column, trained)
     known = set(trained.words)
     new = [
         row
@@ -135,6 +136,25 @@ def _check_places(rows: Rows, column: TableColumn, trained: ModelColumn) -> list
     return [
         f"{column.name}: {counted(len(new), 'cell')} with words that training did not have: taken "
         f"as missing (first: {shown(cell)} in line {line})"
+    ]
+
+
+def _strange_numbers(rows: Rows, column: TableColumn, trained: ModelColumn) -> list[str]:
+    """A note on numbers of another kind than all of training."""
+    values = column.values
+    if trained.values == "any" or values is None:
+        return []
+    if trained.values == "0 or 1":
+        wrong, kind = ~np.isin(values, (0, 1)), "neither 0 nor 1"
+    else:
+        wrong, kind = values != np.rint(values), "no whole numbers"
+    at = np.flatnonzero(wrong & ~column.missing).tolist()
+    if not at:
+        return []
+    lines = ", ".join(str(rows.lines[row]) for row in at[:FEW]) + ", …" * (len(at) > FEW)
+    return [
+        f"{column.name}: {counted(len(at), 'cell')} with numbers that are {kind}, which training "
+        f"did not have (first: {shown(column.cells[at[0]])}; line {lines})"
     ]
 
 
@@ -165,10 +185,23 @@ def _check_out(out: Path, request: PredictRequest) -> None:
         raise InputError(f"--out {out}: expected a file, found a folder")
     if out.exists() and request.table.exists() and os.path.samefile(out, request.table):
         raise InputError(f"--out {out}: expected another file than the table itself")
+    if _is_of_run(out, request.run):
+        raise InputError(f"--out {out}: expected another file than those of the run {request.run}")
     if out.exists() and not request.overwrite:
         raise InputError(f"--out {out}: is there already; pass --overwrite or another name")
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: expected a folder {out.parent} to write to, found none")
+
+
+def _is_of_run(out: Path, run: Path) -> bool:
+    """Whether a file, under any name, is or would be one that `ira table` wrote into a run."""
+    own = [path for path in run.iterdir() if not path.match(PREDICTED)]
+    if out.exists() and any(path.exists() and os.path.samefile(out, path) for path in own):
+        return True
+    at = out.resolve()
+    # A run need not have every file that a run may have, such as a figure.
+    inside = at.parent == run.resolve() and not at.match(PREDICTED)
+    return inside and any(fnmatchcase(at.name, pattern) for pattern in WRITTEN.split())
 
 
 def _write(out: Path, text: str) -> None:

@@ -25,6 +25,12 @@ CRITERIA: dict[Method, Criterion | None] = {
     "ira": None,
 }
 TIME_LIMIT, CODE_COUNT = 60.0, 64
+# Files of `ira table` in the folder of a run, and those of `ira predict`.
+WRITTEN = (
+    "result.json key.txt tree.json tree.dot model.json model.safetensors predictions.csv "
+    "confusion.csv *.svg *.png"
+)
+PREDICTED = "predicted-*.csv"
 
 
 @dataclass(frozen=True)
@@ -209,10 +215,4 @@ class PredictRequest:
     ] = False
 
 
-register_run_files(
-    "table",
-    RunFiles(
-        "result.json key.txt tree.json tree.dot model.json model.safetensors predictions.csv "
-        "confusion.csv predicted-*.csv *.svg *.png"
-    ),
-)
+register_run_files("table", RunFiles(f"{WRITTEN} {PREDICTED}"))

@@ -12,6 +12,7 @@ from irtheory.intersection.array_settings import default_depth
 from irtheory.runs.files import InputError
 from irtheory.studies.table.features import Features, features_of
 from irtheory.studies.table.fit import Grown, grow
+from irtheory.studies.table.leaf_size import check_leaf_size
 from irtheory.studies.table.rows import Split, split_rows
 from irtheory.studies.table.score import Score, confusion, named, usual_tree
 from irtheory.studies.table.settings import TableSettings
@@ -88,6 +89,7 @@ def read(settings: TableSettings) -> Read:
     table = read_table(settings.table, settings.label, settings.reading)
     features = features_of(table, settings.most_words)
     split = split_rows(features.labels, features.columns, settings.test_share, settings.seed)
+    check_leaf_size(_rows(features.columns, split.train), settings)
     return Read(settings, table, features, split)
 
 
@@ -127,6 +129,8 @@ def _beside(
     """Scikit-learn's tree of the same depth, and the most frequent class of training."""
     depth = settings.depth or default_depth(len(classes))
     leaves = "" if settings.max_leaves is None else f", {settings.max_leaves} leaves"
+    if settings.min_samples_leaf > 1:
+        leaves += f", {settings.min_samples_leaf} rows a leaf"
     own, others = usual_tree(train, labels, test, depth, settings)
     frequent = int(np.bincount(labels).argmax())
     return [

@@ -79,7 +79,7 @@ def test_the_animals(tmp_path: Path) -> None:
     assert (out / "key.txt").read_text().strip() in done.stdout
 
 
-@pytest.mark.parametrize("method", ["exact", "greedy", "ira"])
+@pytest.mark.parametrize("method", ["exact", "greedy", pytest.param("ira", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("gaps", [False, True])
 def test_a_run_and_its_model_predict_the_same(tmp_path: Path, method: str, gaps: bool) -> None:
     table = write(tmp_path / "t.csv", drawn(gaps))
@@ -247,6 +247,7 @@ def test_a_model_that_was_changed_is_refused(
         (["--label", "type", "--depth", "9"], "--depth: expected 1 … 8"),
         (["--label", "type", "--test-share", "1"], "--test-share: expected 0 … 0.9"),
         (["--label", "type", "--time-limit", "nan"], "--time-limit: expected"),
+        (["--label", "type", "--min-samples-leaf", "500"], "-leaf: expected at most 14, as no"),
         (["--label", "animal"], "--label animal: expected classes that several rows share"),
         (["--label", "type", "--delimiter", ";"], "--label type: no such column"),
     ],
@@ -273,7 +274,7 @@ def test_the_number_of_leaves_is_kept(tmp_path: Path, method: str) -> None:
                "--max-leaves", "3", "--test-share", "0", "--out", out)  # fmt: skip
     assert done.exit_code == 0, done.output
     assert json.loads((out / "result.json").read_text())["tree"]["leaves"] == 3
-    assert ("of all trees of depth 3 and 3 leaves" in done.stdout) == (method == "exact")
+    assert ("of all trees of depth 3 and at most 3 leaves" in done.stdout) == (method == "exact")
 
 
 def test_a_search_that_needs_too_much_memory_leaves_no_folder(tmp_path: Path) -> None:
@@ -304,3 +305,73 @@ def test_a_figure_that_fails_leaves_the_results(
     done = ira("table", ANIMALS, "--label", "type", "--index", "animal", "--out", out)
     assert done.exit_code == 0 and "no figure: 5 leaves are more than 1" in done.stdout
     assert {path.name for path in out.iterdir()} == FILES - {"tree.svg", "tree.png"}
+
+
+@pytest.mark.parametrize("table", ["hard", "linked", "spelled", "model.json", "absent", "config"])
+def test_a_run_is_not_overwritten_by_predictions(trained: Path, tmp_path: Path, table: str) -> None:
+    import shutil
+
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    (tmp_path / "linked").symlink_to(run / "model.json")
+    (tmp_path / "hard").hardlink_to(run / "model.json")
+    (run / "predicted-link.csv").symlink_to(run / "model.json")
+    out = {
+        "spelled": run / ".." / "run" / "result.json",
+        "model.json": run / "predicted-link.csv",
+        "absent": run / "model.safetensors",
+        "config": run / "config.yaml",
+    }.get(table, tmp_path / table)
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    new = write(tmp_path / "new.csv", [["9", "green", "1", "big"]])
+    found = refusal("predict", run, new, "--out", out, "--overwrite")
+    assert "expected another file than those of the run" in found
+    assert before == {path.name: path.read_bytes() for path in run.iterdir()}
+
+
+def test_predictions_in_a_run_may_be_replaced(trained: Path, tmp_path: Path) -> None:
+    new = write(tmp_path / "mine.csv", [["9", "green", "1", "big"]])
+    assert ira("predict", trained, new).exit_code == 0
+    assert ira("predict", trained, new, "--overwrite").exit_code == 0
+    table = trained / "predicted-mine.csv"
+    found = refusal("table", table, "--label", "label", "--out", trained, "--overwrite")
+    assert "--overwrite: would remove the table" in found and table.exists()
+
+
+def test_numbers_of_another_kind_than_in_training_are_said(tmp_path: Path) -> None:
+    rows = [[str(i % 2), str(i % 7), "pqr"[(i % 2) + (i % 7 > 2 and i % 2)]] for i in range(60)]
+    table = write(tmp_path / "t.csv", rows, "feathers,legs,y")
+    out = tmp_path / "run"
+    assert ira("table", table, "--label", "y", "--out", out).exit_code == 0
+    cells = [["7", "900"], ["0.7", "2.5"], ["1", "3"], ["-1", "-4"]]
+    done = ira("predict", out, write(tmp_path / "new.csv", cells, "feathers,legs"))
+    assert (
+        "· feathers: 3 cells with numbers that are neither 0 nor 1, which training did not have "
+        "(first: '7'; line 2, 3, 5)" in done.stdout
+    )
+    assert (
+        "· legs: 1 cell with numbers that are no whole numbers, which training did not have "
+        "(first: '2.5'; line 3)" in done.stdout
+    )
+    model = json.loads((out / "model.json").read_text())
+    edited(out, columns=[{k: v for k, v in c.items() if k != "values"} for c in model["columns"]])
+    assert "whole" not in ira("predict", out, tmp_path / "new.csv", "--overwrite").stdout
+
+
+def test_a_tree_is_proven_among_those_that_were_allowed(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = ira("table", ANIMALS, "--label", "type", "--index", "animal", "--min-samples-leaf", "4",
+               "--max-leaves", "4", "--test-share", "0", "--out", out)  # fmt: skip
+    words = "all trees of depth 3, at most 4 leaves and at least 4 rows in every leaf"
+    assert words in done.stdout, done.output
+
+
+@pytest.mark.parametrize("where", ["name", "word", "label"])
+def test_words_too_long_to_draw_are_refused(tmp_path: Path, where: str) -> None:
+    long = "w" * 200_000
+    rows = [["u" if i % 2 else "v", "pq"[i % 2]] for i in range(20)]
+    rows[9] = {"word": [long, "q"], "label": ["v", long]}.get(where, rows[9])
+    header = f"{long},y" if where == "name" else "a,y"
+    table = write(tmp_path / "t.csv", rows, header)
+    found = refusal("table", table, "--label", "y", "--out", tmp_path / "run")
+    assert f"line {1 if where == 'name' else 11}" in found
+    assert "of at most 500 letters, found 200000" in found and len(found) < 400

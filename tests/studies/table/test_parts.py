@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irtheory.runs.files import InputError
 from irtheory.studies.table.features import described
 from irtheory.studies.table.files import _share
 from irtheory.studies.table.fit import frame_of
+from irtheory.studies.table.leaf_size import check_leaf_size
 from irtheory.studies.table.matrix import FARTHEST, Matrix
+from irtheory.studies.table.proven import facts_of
 from irtheory.studies.table.rows import split_rows
 from irtheory.studies.table.score import Score, confusion
+from irtheory.studies.table.settings import TableSettings
 from irtheory.studies.table.short_cuts import short_cuts
 from irtheory.studies.table.tree_model import TreeModel
 from irtheory.tables.columns import Reading, TableColumn
@@ -164,3 +170,41 @@ def test_a_score_is_a_share_with_its_interval() -> None:
 def test_shares_are_0_or_1_only_if_they_are(share: float) -> None:
     written = float(_share(share))
     assert abs(written - share) < 1e-6 and (written in (0, 1)) == (share in (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("cells", "most"),
+    [
+        (["1", "2", "3", "4", "5", "6"], 3),
+        (["0", "0", "0", "0", "0", "1"], 1),
+        (["u", "u", "v", "w", "w", "w"], 3),
+        (["1", "1", "1", "1", "NA", "2"], 2),
+        (["1", "NA", "NA", "1", "1", "1"], 2),
+    ],
+)
+def test_leaves_are_no_larger_than_a_test_can_make_them(cells: list[str], most: int) -> None:
+    columns = [column(["0"] * 6), column(cells)]
+    for size in range(1, 8):
+        settings = TableSettings(Path("t.csv"), min_samples_leaf=size).resolved()
+        if size > most:
+            with pytest.raises(InputError, match=f"expected at most {most}, .* found {size}"):
+                check_leaf_size(columns, settings)
+        else:
+            check_leaf_size(columns, settings)
+
+
+def facts_with(loss: float, bound: float, moved: float | None, **options: object) -> str:
+    settings = TableSettings(Path("t.csv"), **options).resolved()  # type: ignore[arg-type]
+    fitted = SimpleNamespace(
+        get_depth=lambda: 2, get_n_leaves=lambda: 4, cut_columns_=["x"], loss_=loss,
+        lower_bound_=bound, status_="optimal", most_moved_=moved,
+    )  # fmt: skip
+    return facts_of(fitted, settings, 50)[0][-1]
+
+
+def test_nothing_is_better_than_no_errors() -> None:
+    assert "no tree with more cuts can be better" in facts_with(0, 0, 7)
+    assert "no tree with more cuts can be better" in facts_with(0, 0, None, criterion="gini")
+    assert "may name all 3 training rows right" in facts_with(3, 3, 7)
+    assert "with all cuts names 2 training rows or more wrongly" in facts_with(5, 5, 3)
+    assert facts_with(3, 3, 7, min_samples_leaf=2).endswith(": x")
