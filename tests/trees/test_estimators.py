@@ -73,6 +73,7 @@ def samples(kind: str) -> np.ndarray:
     x = np.random.default_rng(5).normal(20, 9, size=(160, 7))
     x[:, :3] = np.rint(x[:, :3] / 9)
     x[:, 3] = 4
+    x = np.abs(x) if kind.startswith("u") else x
     return (x if np.dtype(kind).kind in "iuf" else x > 20).astype(kind)
 
 

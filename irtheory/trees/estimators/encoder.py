@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 
 from irtheory.trees.estimators.table import Column, Kind, Table
 from irtheory.trees.tree import Tree
-from irtheory.trees.writing import exact, told_apart
+from irtheory.trees.writing import exact, one_line, told_apart
 
 FORMAT = "ira-encoder"
 VERSION = 1
@@ -162,9 +162,10 @@ def _listed(words: list[str]) -> str:
 
 def _said(word: str) -> str:
     """A word on one line; in quotation marks where it could be taken for something else."""
-    plain = " ".join(word.split())
-    unclear = not plain or plain == "missing" or " or " in plain or "," in plain
-    return repr(plain) if unclear else plain
+    plain = one_line(word)
+    # Spaces at its ends show in quotation marks; repeated ones inside are one on a line.
+    unclear = word != word.strip() or plain in ("", "missing") or " or " in plain or "," in plain
+    return repr(word) if unclear else plain
 
 
 @lru_cache(maxsize=8)  # many columns of codes share the words of one column of X

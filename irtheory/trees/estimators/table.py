@@ -228,7 +228,7 @@ def _from_cells(name: str, cells: Iterable[Any], order: tuple[str, ...]) -> Colu
 def _as_float(cell: Any) -> float:
     try:
         return float(cell)
-    except OverflowError:  # a whole number that no float holds
+    except OverflowError:  # a fraction that no float holds
         return np.inf
 
 

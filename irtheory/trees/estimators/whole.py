@@ -11,6 +11,7 @@ import numpy as np
 
 # Whole numbers from -EXACT to EXACT are different as float64.
 EXACT = 2**53
+_LONG = 10**40
 
 
 def refuse_merged(argument: str, column: str | None, values: np.ndarray) -> None:
@@ -48,8 +49,10 @@ def _is_rounded(cell: Decimal | Fraction) -> bool:
 
 
 def _refuse(argument: str, column: str | None, row: int, found: Any) -> NoReturn:
+    # Python writes no whole numbers of thousands of digits.
+    shown = str(found) if abs(found) < _LONG else "one beyond 10^40"
     place = f"row {row}" if column is None else f"row {row} of column {column!r}"
     raise ValueError(
-        f"{argument}: expected whole numbers up to 2^53, which float64 tells apart, found {found} "
+        f"{argument}: expected whole numbers up to 2^53, which float64 tells apart, found {shown} "
         f"in {place}; subtract an offset first"
     )
