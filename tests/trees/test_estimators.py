@@ -73,6 +73,7 @@ def samples(kind: str) -> np.ndarray:
     x = np.random.default_rng(5).normal(20, 9, size=(160, 7))
     x[:, :3] = np.rint(x[:, :3] / 9)
     x[:, 3] = 4
+    x = np.abs(x) if kind.startswith("u") else x
     return (x if np.dtype(kind).kind in "iuf" else x > 20).astype(kind)
 
 
@@ -100,14 +101,6 @@ def test_trees_of_every_type_are_those_of_codes_by_hand(kind, n_bins, small, mon
         np.testing.assert_array_equal(
             model.predict(np.asfortranarray(x)), model.predict(x.astype(float))
         )
-
-
-def test_whole_numbers_beyond_two_to_the_53_are_routed_as_they_were_cut():
-    x = 2**53 + np.arange(8)[:, None]
-    model = CodeTreeRegressor(max_depth=3).fit(x, np.arange(8.0))
-    assert model.tree_ == CodeTreeRegressor(max_depth=3).fit(x.astype(float), np.arange(8.0)).tree_
-    np.testing.assert_array_equal(model.predict(x), model.predict(x.astype(float)))
-    assert model.tree_.n_leaves == 5  # 0, 1 and 3, 4 and 5, … become one float each
 
 
 @pytest.mark.parametrize("kinds", [("i8", "i8"), ("u1", "f4"), ("bool", "i8"), ("bool", "bool")])

@@ -108,7 +108,7 @@ def _tree(
     return Grown(
         _model(own, columns, label, classes, settings),
         own.tree,
-        _names(own),
+        own.encoder.tested_names,
         estimator.to_key(),
         estimator.to_dot(),
         estimator.plot,
@@ -168,18 +168,7 @@ def _over_all(estimator: Any, classes: tuple[str, ...]) -> Tree:
     place = {name: i for i, name in enumerate(classes)}
     shares = np.zeros((estimator.tree_.n_nodes, len(classes)))
     shares[:, [place[str(name)] for name in estimator.classes_]] = estimator.tree_.value
-    tree = estimator.tree_.with_values(shares, estimator.tree_.count)
-    return replace(tree, class_names=classes)
-
-
-def _names(model: TreeModel) -> tuple[str, ...]:
-    """Names of the columns that the tree tests: of the table, or of codes."""
-    if model.encoder.plain:
-        return model.encoder.names
-    return tuple(
-        column.branches(0.5)[1] if column.kind == "words" else column.name
-        for column in model.encoder.columns
-    )
+    return replace(estimator.tree_, value=shares, class_names=classes)
 
 
 def _codes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -104,6 +104,8 @@ class TableTree(BaseEstimator):
             both = np.stack([training.weight, np.ones(len(leaf))], axis=1)
             self._weights, counts = sums_at_nodes(tree, leaf, both).T
             tree = tree.with_values(tree.value, counts)
+        if not self.encoder_.plain or hasattr(self, "feature_names_in_"):
+            tree = replace(tree, feature_names=self.encoder_.tested_names)
         self.tree_, self.n_outputs_ = tree, tree.n_outputs
         return self
 
@@ -184,6 +186,12 @@ def pruning_path(tree: Tree, training: Training) -> Bunch:
         impurities=links.losses / training.price,
         n_leaves=links.leaves,
     )
+
+
+def check_passed(y: Any) -> None:
+    """Refuse a y that is None (ValueError)."""
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
 
 
 def kept_rows(sample_weight: npt.ArrayLike | None, m: int) -> tuple[

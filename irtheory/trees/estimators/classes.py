@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,11 +12,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from irtheory.trees.estimators.base import TableTree, Training, kept_rows
+from irtheory.trees.estimators.base import TableTree, Training, check_passed, kept_rows
 from irtheory.trees.estimators.class_weight import ClassWeight, by_class
 from irtheory.trees.estimators.losses import Loss, sums_at_nodes
 from irtheory.trees.estimators.table import read_table
-from irtheory.trees.estimators.values import _NO_TARGET
 from irtheory.trees.tree import Tree
 from irtheory.trees.writing import told_apart
 
@@ -28,8 +28,7 @@ def read_labels(y: Any) -> tuple[np.ndarray, Int[np.ndarray, " m"]]:
     Raises:
         ValueError: a label is missing, labels are of several kinds, or y is continuous.
     """
-    if y is None:
-        raise ValueError(_NO_TARGET)
+    check_passed(y)
     labels = column_or_1d(_as_objects(y), warn=True)
     for row, label in enumerate(labels.tolist() if labels.dtype.kind in "Of" else ()):
         if type(label).__name__ in _MISSING_TYPES or (label != label) is True:
@@ -91,7 +90,8 @@ class TreeOfClasses(ClassifierMixin, TableTree):
         self._counts = np.rint(counts).astype(np.int64)
         total = sums.sum(axis=1, keepdims=True)
         share = np.where(total > 0, sums / np.where(total > 0, total, 1.0), 1 / sums.shape[1])
-        self.tree_ = self.tree_.with_values(share, self._counts.sum(axis=1))
+        names, count = self._class_names(), self._counts.sum(axis=1)
+        self.tree_ = replace(self.tree_, value=share, count=count, class_names=names)
         return self
 
     def predict_proba(self, X: npt.ArrayLike) -> Float[np.ndarray, "m k"]:
@@ -118,8 +118,11 @@ class TreeOfClasses(ClassifierMixin, TableTree):
         leaf = self.apply(X)
         return self.classes_[self.tree_.value.argmax(axis=1)[leaf]]
 
+    def _class_names(self) -> tuple[str, ...]:
+        return tuple(str(label) for label in self.classes_)
+
     def _leaf_texts(self) -> dict[int, str]:
-        texts, names = {}, told_apart([str(label) for label in self.classes_], "class")
+        texts, names = {}, told_apart(self._class_names(), "class")
         for node in self.tree_.leaves.tolist():
             named, here = int(self.tree_.value[node].argmax()), self._counts[node]
             texts[node] = f"{names[named]}: {here[named]} of {here.sum()} training samples"

@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,7 +21,7 @@ from jaxtyping import Float, Int
 
 from irtheory.trees.estimators.table import Column, Kind, Table
 from irtheory.trees.tree import Tree
-from irtheory.trees.writing import exact, told_apart
+from irtheory.trees.writing import exact, one_line, told_apart
 
 FORMAT = "ira-encoder"
 VERSION = 1
@@ -113,7 +114,7 @@ class CodedColumn:
 
     def branches(self, threshold: float, name: str | None = None) -> tuple[str, str]:
         """The wording of "code ≤ threshold" and of its opposite; `name` in place of its own."""
-        name = said(self.name, quoted=False) if name is None else name
+        name = told_apart([self.name], "column")[0] if name is None else name
         if self.kind == "words":
             return self._branches_of_words(name)
         cut = int(np.floor(threshold)) - (self.missing == "low")
@@ -129,7 +130,7 @@ class CodedColumn:
 
     def _branches_at(self, name: str, cut: int) -> tuple[str, str]:
         if self.kind == "ordered":
-            word = _printed(self.words)[self.words[int(np.floor(self.cuts[cut]))]]
+            word = _printed(tuple(self.words))[self.words[int(np.floor(self.cuts[cut]))]]
             return f"{name} ≤ {word}", f"{name} > {word}"
         if self.kind == "binary":
             return f"{name} absent", f"{name} present"
@@ -137,7 +138,7 @@ class CodedColumn:
         return f"{name} ≤ {value}", f"{name} > {value}"
 
     def _branches_of_words(self, name: str) -> tuple[str, str]:
-        shown = _printed(sorted({*self.words, *self.others}))
+        shown = _printed(tuple(sorted({*self.words, *self.others})))
         below, above = ([shown[w] for w in words] for words in (self.others, self.words))
         if self.missing != "none":
             (below if self.missing == "low" else above).append("missing")
@@ -159,18 +160,18 @@ def _listed(words: list[str]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def said(word: str, quoted: bool = True) -> str:
+def _said(word: str) -> str:
     """A word on one line; in quotation marks where it could be taken for something else."""
-    plain = " ".join(word.split())
-    unclear = plain != word or not word or word == "missing" or " or " in word or "," in word
-    if (quoted and unclear) or plain != word or not word:
-        return repr(word)
-    return word
+    plain = one_line(word)
+    # Spaces at its ends show in quotation marks; repeated ones inside are one on a line.
+    unclear = word != word.strip() or plain in ("", "missing") or " or " in plain or "," in plain
+    return repr(word) if unclear else plain
 
 
-def _printed(words: Sequence[str]) -> dict[str, str]:
+@lru_cache(maxsize=8)  # many columns of codes share the words of one column of X
+def _printed(words: tuple[str, ...]) -> dict[str, str]:
     """How each of the words of a column is printed, so that no two look alike."""
-    shown = told_apart([said(word) for word in words], "word")
+    shown = told_apart([_said(word) for word in words], "word")
     return dict(zip(words, shown, strict=True))
 
 
@@ -219,9 +220,19 @@ class Encoder:
         self.columns[j].encode(column)  # raises, as something is missing or no number
         return column.values
 
+    @property
+    def tested_names(self) -> tuple[str, ...]:
+        """Names of the columns that the tree tests; one of words is called by its code 1."""
+        if self.plain:
+            return self.names
+        return tuple(
+            column.branches(0.5)[1] if column.kind == "words" else column.name
+            for column in self.columns
+        )
+
     def wording(self, tree: Tree) -> dict[int, tuple[str, str]]:
         """The wording of (left, right) at every inner node of a tree on these columns."""
-        words, names = {}, told_apart([said(name, False) for name in self.names], "column")
+        words, names = {}, told_apart(self.names, "column")
         for node in np.flatnonzero(tree.feature >= 0).tolist():
             column, threshold = self.columns[tree.feature[node]], float(tree.threshold[node])
             if self.plain:

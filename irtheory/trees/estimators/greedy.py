@@ -63,7 +63,7 @@ class CodeTreeRegressor(TreeOfValues):
         max_depth: largest number of tests on a path; None is no limit.
         criterion: "squared_error", or "entropy" where the rows of y are label distributions.
         min_samples_leaf: samples a leaf must hold.
-        n_bins: values per column that the tree may tell apart, 2 … 256.
+        n_bins: values per column that the tree may tell apart, 2 … 256, missing as one of them.
         min_weight_fraction_leaf: share of the total weight that a leaf must hold.
         max_leaf_nodes: largest number of leaves, grown best first; None is no limit.
         ccp_alpha: price of a leaf in scikit-learn's units: the tree is pruned to the smallest
@@ -142,7 +142,7 @@ class CodeTreeClassifier(TreeOfClasses):
         max_depth: largest number of tests on a path; None is no limit.
         criterion: "gini" or "entropy".
         min_samples_leaf: samples a leaf must hold.
-        n_bins: values per column that the tree may tell apart, 2 … 256.
+        n_bins: values per column that the tree may tell apart, 2 … 256, missing as one of them.
         min_weight_fraction_leaf: share of the total weight that a leaf must hold.
         max_leaf_nodes: largest number of leaves, grown best first; None is no limit.
         ccp_alpha: price of a leaf in scikit-learn's units: the tree is pruned to the smallest

@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 
 from irtheory.checks import check_whole
 from irtheory.trees.choices import Cost
-from irtheory.trees.estimators.base import Training, node_losses
+from irtheory.trees.estimators.base import TableTree, Training, node_losses
 from irtheory.trees.estimators.class_weight import ClassWeight
 from irtheory.trees.estimators.classes import TreeOfClasses
 from irtheory.trees.estimators.losses import Loss, children_of
@@ -117,7 +117,26 @@ def _path(model: Any, training: Training) -> Bunch:
     )
 
 
-class OptimalTreeRegressor(TreeOfValues):
+class _Searching(TableTree):
+    """What both optimal trees offer."""
+
+    def _read_training(self, X: Any, y: Any, sample_weight: Any) -> Training:
+        raise NotImplementedError
+
+    def cost_complexity_pruning_path(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Bunch:
+        """All values of `ccp_alpha` at which the optimal tree changes, and what it loses there.
+
+        These are optimal trees, each found anew, and not subtrees of one tree.
+
+        Returns:
+            `ccp_alphas` ascending, `impurities` (per unit of weight) and `n_leaves`.
+        """
+        return _path(self, self._read_training(X, y, sample_weight))
+
+
+class OptimalTreeRegressor(_Searching, TreeOfValues):
     """Regression tree of least training cost among all trees of depth ≤ `max_depth`.
 
     A column with at most `n_bins` distinct values, such as integer codes, may be cut between
@@ -130,7 +149,7 @@ class OptimalTreeRegressor(TreeOfValues):
         cost: "squared_error"; "linear": y is then a cost matrix C [m, k], a leaf picks the
             column of least total cost, and `predict` gives that column as a one-hot row; or
             "entropy", where the rows of y are label distributions.
-        n_bins: values per column that the tree may tell apart, at least 2.
+        n_bins: values per column that the tree may tell apart, at least 2, without an upper limit.
         min_samples_leaf: samples a leaf must hold.
         time_limit: seconds after which the best tree known is taken; None is no limit.
         threads: threads of the search; None takes the machine's cores.
@@ -138,7 +157,7 @@ class OptimalTreeRegressor(TreeOfValues):
         min_weight_fraction_leaf: share of the total weight that a leaf must hold. Where samples
             have weights, these are rounded for this rule (not for the loss), to 1/32 of their
             mean, or to ¼ of it beyond 2^15 samples.
-        max_leaf_nodes: largest number of leaves; None is no limit.
+        max_leaf_nodes: largest number of leaves; None is no limit. Not together with `ccp_alpha`.
         ccp_alpha: price of a leaf in scikit-learn's units: the tree has the least (impurity +
             ccp_alpha · leaves), the impurity being the squared error of the training samples,
             averaged over their weights and over outputs (or the average cost).
@@ -155,7 +174,7 @@ class OptimalTreeRegressor(TreeOfValues):
             tree is optimal among trees with these cuts, not among all.
         most_moved_: how many samples at most may be at another leaf in the best tree of all,
             with any cuts (see `irtheory.trees.binning.Binned.most_moved`); 0 where no cut was
-            left out, None where samples have weights.
+            left out, None where samples have weights, of which it says nothing.
         feature_importances_: each column's share in what the tree takes off the loss.
         n_features_in_: columns of X.
         feature_names_in_: their names, where X is a data frame.
@@ -212,18 +231,6 @@ class OptimalTreeRegressor(TreeOfValues):
         _check(self, self.cost)
         return self._prepare(X, y, sample_weight, self.cost, None, self.threads)
 
-    def cost_complexity_pruning_path(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> Bunch:
-        """All values of `ccp_alpha` at which the optimal tree changes, and what it loses there.
-
-        These are optimal trees, each found anew, and not subtrees of one tree.
-
-        Returns:
-            `ccp_alphas` ascending, `impurities` (per unit of weight) and `n_leaves`.
-        """
-        return _path(self, self._read_training(X, y, sample_weight))
-
     def score(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> float:
@@ -237,7 +244,7 @@ class OptimalTreeRegressor(TreeOfValues):
         return super().score(X, y, sample_weight)
 
 
-class OptimalTreeClassifier(TreeOfClasses):
+class OptimalTreeClassifier(_Searching, TreeOfClasses):
     """Classification tree of least training loss among all trees of depth ≤ `max_depth`.
 
     A column with at most `n_bins` distinct values, such as integer codes, may be cut between
@@ -250,7 +257,7 @@ class OptimalTreeClassifier(TreeOfClasses):
         criterion: what is least: "misclassification", the weight of the samples that are not
             of the class named at their leaf; "gini", Σ n (1 − Σ p²) over the leaves, n the
             weight of a leaf and p the shares of the classes; or "entropy", Σ n H(p) in nats.
-        n_bins: values per column that the tree may tell apart, at least 2.
+        n_bins: values per column that the tree may tell apart, at least 2, without an upper limit.
         min_samples_leaf: samples a leaf must hold.
         time_limit: seconds after which the best tree known is taken; None is no limit.
         threads: threads of the search; None takes the machine's cores.
@@ -258,7 +265,7 @@ class OptimalTreeClassifier(TreeOfClasses):
         min_weight_fraction_leaf: share of the total weight that a leaf must hold. Where samples
             have weights, these are rounded for this rule (not for the loss), to 1/32 of their
             mean, or to ¼ of it beyond 2^15 samples.
-        max_leaf_nodes: largest number of leaves; None is no limit.
+        max_leaf_nodes: largest number of leaves; None is no limit. Not together with `ccp_alpha`.
         ccp_alpha: price of a leaf in scikit-learn's units: the tree has the least (impurity +
             ccp_alpha · leaves), the impurity of the training samples (share of errors, Gini, or
             entropy in bits) averaged over their weights.
@@ -276,8 +283,9 @@ class OptimalTreeClassifier(TreeOfClasses):
         cut_columns_: names of the columns that were cut to fewer values than they have: the
             tree is optimal among trees with these cuts, not among all.
         most_moved_: how many samples at most may be at another leaf in the best tree of all,
-            with any cuts (see `irtheory.trees.binning.Binned.most_moved`); 0 where no cut was
-            left out, None where samples have weights.
+            with any cuts (see `irtheory.trees.binning.Binned.most_moved`), and no more than the
+            errors of this tree where the criterion is "misclassification"; 0 where no cut was
+            left out, None where samples or classes have weights, of which it says nothing.
         feature_importances_: each column's share in what the tree takes off the loss.
         n_features_in_: columns of X.
         feature_names_in_: their names, where X is a data frame.
@@ -321,6 +329,8 @@ class OptimalTreeClassifier(TreeOfClasses):
         """
         training = self._read_training(X, y, sample_weight)
         fit = _searched(self, training)
+        if self.criterion == "misclassification" and self.most_moved_ is not None:
+            self.most_moved_ = min(self.most_moved_, round(fit.loss))
         return self._keep_classes(training.coded.on_the_way_in(fit.tree), training)
 
     def _read_training(self, X: Any, y: Any, sample_weight: Any) -> Training:
@@ -328,15 +338,3 @@ class OptimalTreeClassifier(TreeOfClasses):
         _check(self, "squared_error")
         loss = _CRITERIA[self.criterion]
         return self._prepare(X, y, sample_weight, loss, None, self.threads)
-
-    def cost_complexity_pruning_path(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> Bunch:
-        """All values of `ccp_alpha` at which the optimal tree changes, and what it loses there.
-
-        These are optimal trees, each found anew, and not subtrees of one tree.
-
-        Returns:
-            `ccp_alphas` ascending, `impurities` (per unit of weight) and `n_leaves`.
-        """
-        return _path(self, self._read_training(X, y, sample_weight))

@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Num
 from sklearn.utils.validation import check_array, validate_data
 
+from irtheory.trees.estimators.whole import EXACT, refuse_merged, refuse_merged_cells
+
 # Its annotations know neither array-likes nor that it returns a pair where y is given.
 _validate: Any = validate_data
 _check_array: Any = check_array
@@ -96,24 +98,32 @@ def read_table(estimator: Any, X: Any, reset: bool) -> Table:
 
     Raises:
         ValueError: X is no table, is empty, holds an infinite number, or a column mixes numbers
-            and words; the column and the row are named.
+            and words, or holds whole numbers that float64 may merge; the column and the row are
+            named. Or two columns of a data frame have the same name.
         TypeError: a cell is neither a number nor a word, or X is sparse.
     """
     if _is_known(estimator, X, reset):
         return _from_numbers(names_of(estimator, X.shape[1]), X)
     if is_frame(X):
+        _check_names_differ(list(X.columns))
         _validate(estimator, X, skip_check_array=True, reset=reset)
         return _from_frame(X)
     x = _validate(estimator, X, dtype=None, ensure_all_finite=False, reset=reset)
     names = names_of(estimator, x.shape[1])
     if x.dtype.kind in "US":
-        x = _numbers_in_text(x)
+        x = _numbers_in_text(names, x)
     if x.dtype.kind == "O":
         return _from_columns(
             names, [_from_cells(n, c, ()) for n, c in zip(names, x.T, strict=True)]
         )
     if x.dtype.kind not in "biuf":
         raise ValueError(f"X: expected numbers or words, found {x.dtype}")
+    if isinstance(X, list | tuple) and x.dtype.kind == "f" and (abs(x) > EXACT).any():
+        # Whole numbers among others became floats.
+        for name, cells in zip(names, np.array(X, dtype=object).T, strict=True):
+            refuse_merged_cells("X", name, cells)
+    for name, column in zip(names, x.T, strict=True) if not x.dtype.isnative else ():
+        refuse_merged("X", name, column)
     return _from_numbers(names, x if x.dtype in _TYPES else x.astype(np.float64))
 
 
@@ -139,6 +149,15 @@ def names_of(estimator: Any, n: int) -> tuple[str, ...]:
 def is_frame(X: Any) -> bool:
     """Whether X is a data frame of pandas or polars, or has the methods of one."""
     return hasattr(X, "columns") and (hasattr(X, "iloc") or hasattr(X, "get_column"))
+
+
+def _check_names_differ(names: list[Any]) -> None:
+    seen: dict[Any, int] = {}
+    for place, name in enumerate(names):
+        if name in seen:
+            found = f"{name!r} for columns {seen[name]} and {place}"
+            raise ValueError(f"X: expected columns with different names, found {found}")
+        seen[name] = place
 
 
 def _from_frame(X: Any) -> Table:
@@ -173,6 +192,8 @@ def _from_series(name: str, series: Any) -> Column:
     if values.dtype.kind not in "biuf":
         found = f"{series.dtype} in column {name!r}"
         raise ValueError(f"X: expected numbers or words, found {found}")
+    if values.dtype.kind == "f" and (abs(values) > EXACT).any():
+        refuse_merged_cells("X", name, series.to_list())  # whole numbers with missing ones
     return _number_column(name, values)
 
 
@@ -198,6 +219,7 @@ def _from_cells(name: str, cells: Iterable[Any], order: tuple[str, ...]) -> Colu
         if isinstance(cell, str):
             found = f"both in column {name!r}, {cell!r} in row {row}"
             raise ValueError(f"X: expected numbers or words in a column, found {found}")
+    refuse_merged_cells("X", name, own)
     whole = bool(known) and all(isinstance(cell, int | np.integer | np.bool_) for cell in known)
     numbers = np.array([np.nan if cell is None else _as_float(cell) for cell in own], np.float64)
     return _number_column(name, numbers, whole=whole)
@@ -206,7 +228,7 @@ def _from_cells(name: str, cells: Iterable[Any], order: tuple[str, ...]) -> Colu
 def _as_float(cell: Any) -> float:
     try:
         return float(cell)
-    except OverflowError:  # a whole number that no float holds
+    except OverflowError:  # a fraction that no float holds
         return np.inf
 
 
@@ -217,6 +239,7 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _number_column(name: str, values: np.ndarray, whole: bool = False) -> Column:
+    refuse_merged("X", name, values)
     if values.dtype not in _TYPES:
         values = values.astype(np.float64)
     _check_finite(name, values)
@@ -237,30 +260,45 @@ def _check_finite(name: str, values: np.ndarray) -> None:
         raise ValueError(f"X: expected finite numbers or missing values, found infinity: {found}")
 
 
-def _numbers_in_text(x: np.ndarray) -> Num[np.ndarray, "m n"]:
+def _numbers_in_text(names: tuple[str, ...], x: np.ndarray) -> Num[np.ndarray, "m n"]:
     """An array of strings, as lists of words and numbers become one, if all are numbers."""
     try:
-        return _check_array(x.astype(str), dtype=np.float64, ensure_all_finite=False)
+        numbers = _check_array(x.astype(str), dtype=np.float64, ensure_all_finite=False)
     except ValueError:
         raise ValueError(
             "X: expected numbers, found an array of strings; words are taken in data frames and "
             "in arrays of objects (dtype=object), where numbers stay numbers"
         ) from None
+    if (abs(numbers) > EXACT).any():
+        for name, texts in zip(names, x.astype(str).T, strict=True):
+            refuse_merged_cells("X", name, [_whole_or_none(text) for text in texts])
+    return numbers
+
+
+def _whole_or_none(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None
 
 
 def _from_numbers(names: tuple[str, ...], x: Num[np.ndarray, "m n"]) -> Table:
     """A matrix of numbers; where some are missing, its columns."""
     if x.dtype.kind != "f" or np.isfinite(x).all():
-        return Table(names, x, (), _kinds(x))
+        return Table(names, x, (), _kinds(names, x))
     return _from_columns(names, [_number_column(n, c) for n, c in zip(names, x.T, strict=True)])
 
 
-def _kinds(x: Num[np.ndarray, "m n"]) -> tuple[Kind, ...]:
+def _kinds(names: tuple[str, ...], x: Num[np.ndarray, "m n"]) -> tuple[Kind, ...]:
     if x.dtype.kind == "f":
         return ("number",) * x.shape[1]
     if x.dtype == np.bool_:
         return ("binary",) * x.shape[1]
-    both = (x.min(axis=0) >= 0) & (x.max(axis=0) <= 1)
+    lowest, highest = x.min(axis=0), x.max(axis=0)
+    if x.dtype.itemsize == 8 and (highest.max() > EXACT or lowest.min() < -EXACT):
+        for name, column in zip(names, x.T, strict=True):
+            refuse_merged("X", name, column)
+    both = (lowest >= 0) & (highest <= 1)
     return tuple("binary" if own else "number" for own in both.tolist())
 
 

@@ -9,28 +9,28 @@ import numpy.typing as npt
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from irtheory.trees.estimators.base import TableTree, Training, kept_rows
+from irtheory.trees.estimators.base import TableTree, Training, check_passed, kept_rows
 from irtheory.trees.estimators.losses import Loss
 from irtheory.trees.estimators.table import read_table
+from irtheory.trees.estimators.whole import refuse_merged, refuse_merged_cells
 from irtheory.trees.estimators.written import count_of
 from irtheory.trees.writing import rounded
-
-_NO_TARGET = "requires y to be passed, but the target y is None"
 
 
 def read_values(y: Any) -> np.ndarray:
     """Y [m] or [m, k] as finite numbers.
 
     Raises:
-        ValueError: something else; a missing value among them.
+        ValueError: something else; a missing value or a whole number beyond ±2^53 among them.
     """
-    if y is None:
-        raise ValueError(_NO_TARGET)
+    check_passed(y)
     plain = type(y) is np.ndarray and y.dtype == np.float64 and y.ndim in (1, 2) and y.size
     if plain and np.isfinite(y).all():
         return y
     own = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+    refuse_merged("y", None, own.ravel())
     if own.dtype.kind not in "biuf":
+        refuse_merged_cells("y", None, own.ravel())
         own = own.astype(np.float64)
     if own.ndim == 1 or own.shape[1]:
         return own
