@@ -46,7 +46,7 @@ docs: .venv/.installed-docs  ## draw the figures and build the pages into site/
 	@NO_MKDOCS_2_WARNING=1 $(VENV_PYTHON) -m mkdocs build --strict --quiet -f docs/settings/mkdocs.yml
 	@echo "Pages: site/index.html"
 
-bench: .venv/.installed-dev  ## time trees, beside peers, and feature fidelity
+bench: .venv/.installed-dev .venv/.installed-bench  ## time trees, beside peers, and feature fidelity
 	@$(VENV_PYTHON) benchmarks/cart.py
 	@$(VENV_PYTHON) benchmarks/fidelity.py
 	@$(VENV_PYTHON) benchmarks/exact_trees.py
