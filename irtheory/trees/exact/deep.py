@@ -32,7 +32,7 @@ class Searching(Protocol):
     terms: Terms
     depth: int
 
-    def child(self, inside: np.ndarray, levels: int = 1) -> Searching:
+    def part(self, inside: np.ndarray, levels: int = 1) -> Searching:
         """The same search some levels lower on the samples `inside`."""
         ...
 
@@ -67,7 +67,7 @@ class Branching:
         """
         key = np.packbits(inside).tobytes()
         if key not in self.halves:
-            found = self.search.child(inside).run(self.task.of(inside))
+            found = self.search.part(inside).run(self.task.of(inside))
             self.solved += found.solved
             self.late |= not found.proven
             self.halves[key] = found
@@ -126,6 +126,6 @@ def _assemble(state: Branching, test: int, on: np.ndarray) -> np.ndarray:
     heap = np.full(2**search.depth - 1, -1, np.int64)
     heap[0] = test
     for side, inside in ((0, ~on), (1, on)):
-        tests = search.child(inside).tests
-        graft(heap, translated(state.half(inside), tests, search.tests, search.depth - 1), 1 + side)
+        tests, found = search.part(inside).tests, state.half(inside)
+        graft(heap, translated(found.heap, tests, search.tests, search.depth - 1), 1 + side)
     return heap

@@ -9,6 +9,7 @@ columns) become one test, the one with the lowest feature and threshold.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +54,12 @@ class BinaryTests:
     row_of: Int[np.ndarray, " m"]
     row_codes: Num[np.ndarray, "g n"]
     design: Design
+
+    @cached_property
+    def place_of(self) -> dict[tuple[int, float], int]:
+        """Number of the test with a feature and a threshold."""
+        named = zip(self.feature.tolist(), self.threshold.tolist(), strict=True)
+        return {test: j for j, test in enumerate(named)}
 
     @property
     def n_features(self) -> int:

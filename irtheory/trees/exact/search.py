@@ -37,6 +37,9 @@ _SMALL = 5_000_000
 # Additions above which no tree is written from a search that was cut short.
 _LATE_WORK = 200_000_000
 _NO_LIMIT = 2**62
+# Searches on parts of the samples that are kept for the next solve: tests and number, so that
+# they take a few MB.
+_SMALL_PART, _MOST_PARTS = 64, 64
 
 
 class Search:
@@ -55,6 +58,7 @@ class Search:
         self.version, self.room = 0, 0
         self.heap = np.full(2**self.depth - 1, -1, np.int64)
         self.sums = Sums(tests, terms.rule, weights)
+        self._parts: dict[tuple[int, bytes], Search] = {}
 
     def run(self, task: Task) -> Found:
         """Solve for these targets, warm if the last targets had the same width and size."""
@@ -380,6 +384,17 @@ class Search:
     def tie(self) -> float:
         """Loss that ties and rounding may cost in all: a slack for each node of a tree."""
         return 2.0**self.depth * self.sums.slack / self.sums.unit
+
+    def part(self, inside: np.ndarray, levels: int = 1) -> Search:
+        """`child`, of which small ones are kept: in a sequence the same parts come again."""
+        if self.depth - levels > 2 or self.tests.n_tests > _SMALL_PART:
+            return self.child(inside, levels)
+        key = levels, np.packbits(inside).tobytes()
+        if key not in self._parts:
+            if len(self._parts) == _MOST_PARTS:
+                self._parts.clear()
+            self._parts[key] = self.child(inside, levels)
+        return self._parts[key]
 
     def child(self, inside: np.ndarray, levels: int = 1) -> Search:
         """The same search some levels lower on the samples `inside`."""

@@ -99,13 +99,13 @@ def _solve_below(
     # The ancestors of place i (from 1) are i // 2, i // 4, …: in binary, what it begins with.
     depth = np.frexp(place)[1]
     inside = place >> np.maximum(depth - level, 0) == node + 1
-    half = search.child(inside, level - 1)
+    half = search.part(inside, level - 1)
     if half.depth == 0:
         return None
     best = half.run(task.of(inside))
     if best.cost >= cost:
         return None
-    return translated(best, half.tests, search.tests, search.depth - level + 1)
+    return translated(best.heap, half.tests, search.tests, search.depth - level + 1)
 
 
 def _clear(heap: np.ndarray, node: int) -> None:

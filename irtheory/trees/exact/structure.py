@@ -150,12 +150,19 @@ def graft(heap: Int[np.ndarray, " inner"], below: Int[np.ndarray, " less"], node
 
 
 def translated(
-    found: Found, tests: BinaryTests, whole: BinaryTests, depth: int
+    heap: Int[np.ndarray, " less"], tests: BinaryTests, whole: BinaryTests, depth: int
 ) -> Int[np.ndarray, " inner"]:
-    """The heap of a tree found on some of the samples, in the tests of all samples."""
-    leaf_of = found.leaf_of[tests.row_of]
-    tree = tree_of(found.heap, tests, leaf_of, leaf_of[:, None].astype(float))
-    heap = heap_of(tree, whole, depth)
-    if heap is None:
-        raise RuntimeError("a subtree uses a test that its parent does not have")
-    return heap
+    """A heap of tests on some of the samples, in the tests of all samples they were taken from."""
+    into = np.full(2**depth - 1, -1, np.int64)
+    pending = [(0, 0)]
+    while pending:
+        node, place = pending.pop()
+        if node >= len(heap) or heap[node] < 0:
+            continue
+        test = int(heap[node])
+        j = whole.place_of[int(tests.feature[test]), float(tests.threshold[test])]
+        into[place] = j
+        # The rarer side is "on", and which one that is may differ between the two.
+        swap = int(tests.flipped[test] != whole.flipped[j])
+        pending += [(2 * node + 1 + side, 2 * place + 1 + (side ^ swap)) for side in (0, 1)]
+    return into

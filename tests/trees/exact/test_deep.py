@@ -99,8 +99,8 @@ def test_the_bound_without_any_time_is_one_leaf_per_distinct_row():
 def test_no_search_of_a_half_outlives_its_result(monkeypatch):
     made, alive, child = [], [], Search.child
 
-    def watched(search: Search, inside: np.ndarray) -> Search:
-        half = child(search, inside)
+    def watched(search: Search, inside: np.ndarray, levels: int = 1) -> Search:
+        half = child(search, inside, levels)
         made.append(weakref.ref(half))
         return half
 
