@@ -11,10 +11,10 @@ from irtheory.trees.serialise import check_names
 from irtheory.trees.short_tree import shorten
 from irtheory.trees.tree import Tree
 from irtheory.trees.writing import NOISE, exact, one_line, rounded, shortest_between, told_apart
+from irtheory.trees.written import as_dot, as_text
 
 # The largest value that goes left and the smallest that goes right, by inner node.
 Gaps = Mapping[int, tuple[float, float]]
-_DOT_ESCAPES = {"\\": "\\\\", '"': '\\"', "&": "&amp;", "\r\n": "\\n", "\n": "\\n", "\r": "\\n"}
 
 
 def to_dot(
@@ -38,19 +38,13 @@ def to_dot(
     if precision < 1:
         raise ValueError(f"precision: expected an integer >= 1, found {precision}")
     features, cuts = _feature_names(tree, feature_names, lines=True), _cuts(tree, gaps)
-    lines = ["digraph tree {", "  node [shape=box];"]
     predictions = _predictions(tree, output_names, precision, lines=True)
+    labels = []
     for node in range(tree.n_nodes):
-        if tree.feature[node] < 0:
-            head = predictions[node]
-        else:
-            head = f"{features[tree.feature[node]]} ≤ {cuts[node]}"
-        label = _dot_quoted(f"{head}\nn = {rounded(tree.count[node], precision)}")
-        lines.append(f"  {node} [label={label}];")
-    for node in np.flatnonzero(tree.feature >= 0):
-        lines.append(f'  {node} -> {tree.left[node]} [label="yes"];')
-        lines.append(f'  {node} -> {tree.right[node]} [label="no"];')
-    return "\n".join([*lines, "}"]) + "\n"
+        test = f"{features[tree.feature[node]]} ≤ {cuts[node]}" if node in cuts else ""
+        head = test or predictions[node]
+        labels.append(f"{head}\nn = {rounded(tree.count[node], precision)}")
+    return as_dot(tree, labels)
 
 
 def to_text(
@@ -64,20 +58,7 @@ def to_text(
     Cuts, names and errors are those of ``to_dot``.
     """
     branches = _branches(tree, _feature_names(tree, feature_names), (), _cuts(tree, gaps))
-    leaves = _leaf_labels(tree, _predictions(tree, output_names))
-    lines: list[str] = []
-    pending = [(0, 0, "")]
-    while pending:
-        node, indent, branch = pending.pop()
-        if branch:
-            lines.append("    " * (indent - 1) + branch)
-        if node in leaves:
-            lines.append("    " * indent + leaves[node])
-        else:
-            low, high = branches[node]
-            pending.append((int(tree.right[node]), indent + 1, high))
-            pending.append((int(tree.left[node]), indent + 1, low))
-    return "\n".join(lines)
+    return as_text(tree, branches, _leaf_labels(tree, _predictions(tree, output_names)))
 
 
 def to_key(
@@ -245,12 +226,6 @@ def _greater_branch_first(tree: Tree) -> list[int]:
             order.append(node)
             pending += [int(tree.left[node]), int(tree.right[node])]
     return order
-
-
-def _dot_quoted(text: str) -> str:
-    for raw, escaped in _DOT_ESCAPES.items():
-        text = text.replace(raw, escaped)
-    return f'"{text}"'
 
 
 def classes_named(tree: Tree) -> tuple[int, ...]:

@@ -23,10 +23,10 @@ from irtheory.tables.columns import TableColumn
 from irtheory.tables.place import counted
 from irtheory.trees.estimators import CodeTreeClassifier, OptimalTreeClassifier
 from irtheory.trees.estimators.plot import draw
-from irtheory.trees.estimators.written import as_dot
 from irtheory.trees.export import to_key
 from irtheory.trees.short_tree import class_counts, shorten
 from irtheory.trees.tree import Tree
+from irtheory.trees.written import as_dot, dot_labels
 
 Shares = Callable[[Sequence[TableColumn]], Float[np.ndarray, "m k"]]
 Draw = Callable[[Any], Any]
@@ -203,7 +203,7 @@ def _codes(
         replace(fitted.tree, class_names=classes),
         names,
         to_key(short.tree, names, leaf_texts=list(texts.values()), test_names=wording),
-        as_dot(short.tree, wording, texts),
+        as_dot(short.tree, dot_labels(short.tree, wording, texts)),
         lambda ax: draw(short.tree, wording, texts, ax),
         (fact, *remarks),
         {"depth": depth, "leaves": leaves, "codes": len(names), "codes_tested": used},

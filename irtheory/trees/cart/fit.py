@@ -10,7 +10,7 @@ for each joint code and output.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -87,7 +87,25 @@ def fit_cart(
     _check_settings(max_depth, criterion, min_samples_leaf, threads)
     if max_leaf_nodes is not None:
         check_whole("max_leaf_nodes", max_leaf_nodes, 1)
-    device = None
+    least = int(min_samples_leaf), float(min_weight_leaf)
+    asked = _Asked(max_depth, criterion, *least, max_leaf_nodes, columns, threads)
+    return _fit(codes, targets, sample_weight, asked)
+
+
+class _Asked(NamedTuple):
+    """The settings of `fit_cart`."""
+
+    max_depth: int | None
+    criterion: Criterion
+    min_samples_leaf: int
+    min_weight_leaf: float
+    max_leaf_nodes: int | None
+    columns: Sequence[int] | None
+    threads: int | None
+
+
+def _fit(codes: Any, targets: Any, sample_weight: npt.ArrayLike | None, asked: _Asked) -> Tree:
+    device, criterion, least = None, asked.criterion, asked.min_samples_leaf
     if _is_tensor(codes) or _is_tensor(targets):
         from irtheory.trees.cart.device import as_arrays
 
@@ -99,24 +117,24 @@ def fit_cart(
     if sample_weight is not None:
         weight = check_weights(sample_weight, len(small))
         small, targets, weight = _without_weightless(small, targets, weight)
-    arranged = arrange(small, check_columns(columns, small.shape[1]))
-    most = len(small) if max_depth is None else int(max_depth)
-    one, least = 1.0 if weight is None else float(weight[0]), int(min_samples_leaf)
+    arranged = arrange(small, check_columns(asked.columns, small.shape[1]))
+    most = len(small) if asked.max_depth is None else int(asked.max_depth)
+    one = 1.0 if weight is None else float(weight[0])
     if weight is not None and (weight != one).any():
         rank = arranged.rank[: len(arranged.column)]
-        rules = (levelled.offset, least, float(min_weight_leaf), criterion == "entropy")
+        rules = (levelled.offset, least, asked.min_weight_leaf, criterion == "entropy")
         growth = grow_weighted(Weighted(rank, targets, weight, *rules), most)
-        return _restored(finished(growth, arranged, max_leaf_nodes), levelled)
-    least = max(least, int(np.ceil(min_weight_leaf / one * (1 - _ROUNDING_OF_WEIGHT))))
-    data = prepare(arranged, targets, criterion, least, levelled.offset)
+        return _restored(finished(growth, arranged, asked.max_leaf_nodes), levelled)
+    weighed = int(np.ceil(asked.min_weight_leaf / one * (1 - _ROUNDING_OF_WEIGHT)))
+    data = prepare(arranged, targets, criterion, max(least, weighed), levelled.offset)
     if device is not None:
         from irtheory.trees.cart.device import DeviceSearch
 
         search = DeviceSearch(arranged, data, device).split
     else:
-        search = Threads(arranged, data, most, threads or default_threads()).split
+        search = Threads(arranged, data, most, asked.threads or default_threads()).split
     growth = grow_levels(arranged, data, most, search)
-    return _restored(finished(growth, arranged, max_leaf_nodes), levelled)
+    return _restored(finished(growth, arranged, asked.max_leaf_nodes), levelled)
 
 
 def _levelled(targets: Any, m: int, criterion: Criterion) -> Levelled:

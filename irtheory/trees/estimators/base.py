@@ -26,9 +26,9 @@ from irtheory.trees.estimators.losses import (
 from irtheory.trees.estimators.plot import draw
 from irtheory.trees.estimators.pruning import weakest_links, without
 from irtheory.trees.estimators.table import Table, read_table
-from irtheory.trees.estimators.written import as_dot, as_text
 from irtheory.trees.export import to_key
 from irtheory.trees.tree import Tree
+from irtheory.trees.written import as_dot, as_text, dot_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,8 @@ class TableTree(BaseEstimator):
     def to_dot(self) -> str:
         """The tree as a Graphviz digraph."""
         check_is_fitted(self)
-        return as_dot(self.tree_, self.encoder_.wording(self.tree_), self._leaf_texts())
+        wording = self.encoder_.wording(self.tree_)
+        return as_dot(self.tree_, dot_labels(self.tree_, wording, self._leaf_texts()))
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the tree with matplotlib; returns the axes.

@@ -13,8 +13,8 @@ from irtheory.trees.estimators.base import TableTree, Training, check_passed, ke
 from irtheory.trees.estimators.losses import Loss
 from irtheory.trees.estimators.table import read_table
 from irtheory.trees.estimators.whole import refuse_merged, refuse_merged_cells
-from irtheory.trees.estimators.written import count_of
 from irtheory.trees.writing import rounded
+from irtheory.trees.written import count_of
 
 
 def read_values(y: Any) -> np.ndarray:

@@ -102,7 +102,10 @@ def branch(search: Searching, task: Task, known: Found, roots: Iterable[int]) ->
             task.progress(done / len(roots))
     heap = known.heap if best is None else _assemble(state, *best)
     counts = known.solved + state.solved, known.skipped + state.skipped
-    found = search.report(heap, task, 0.0 if state.late else None, known.warm, counts)
+    if not state.late and np.array_equal(heap, known.heap):
+        found = replace(known, proven=True, solved=counts[0], skipped=counts[1])
+    else:
+        found = search.report(heap, task, 0.0 if state.late else None, known.warm, counts)
     if state.late:  # `report` looked at values for a bound
         floor = max(floor, found.lower)
     return replace(found, lower=min(max(lower, floor), found.cost))

@@ -107,10 +107,8 @@ def near_optimal_trees(
     start = time.perf_counter()
     check_settings(max_depth, cost, min_samples_leaf, threads)
     check_limits(time_limit, max_memory, leaf_penalty)
+    _check_list(epsilon, absolute, cap)
     deadline = None if time_limit is None else start + float(time_limit)
-    _check_slack("epsilon", epsilon)
-    _check_slack("absolute", absolute)
-    check_whole("cap", cap, 0)
     memory = default_memory() if max_memory is None else int(max_memory)
     problem = problem_of(codes, targets, sample_weight, cost, min_samples_leaf, memory)
     check_tables(problem, max_depth, memory)
@@ -128,6 +126,12 @@ def near_optimal_trees(
     total = optimum + problem.constant
     bound = _limits(problem, optimum, epsilon, absolute)[0]
     return NearOptimalTrees(total, bound, 0, False, (), (), None, None)
+
+
+def _check_list(epsilon: Any, absolute: Any, cap: Any) -> None:
+    _check_slack("epsilon", epsilon)
+    _check_slack("absolute", absolute)
+    check_whole("cap", cap, 0)
 
 
 def _check_slack(name: str, found: Any) -> None:

@@ -327,25 +327,27 @@ class Search:
 
     def _leaf_first(self, task: Task, found: Found) -> Found:
         """A single leaf comes first among ties; branching looks at root tests only."""
-        leaf = self.report(np.full_like(found.heap, -1), task, None, False, (0, 0))
+        leaf = self.report(np.full_like(found.heap, -1), task, 0.0, False, (0, 0))
         if leaf.cost > found.cost * (1 + TIE):
             return found
         return replace(leaf, lower=min(found.lower, leaf.cost), proven=found.proven)
 
-    def candidates(self, task: Task) -> Sequence[int]:
-        """Root tests whose best tree costs as much as the best tree, as far as sums can tell."""
-        p = self.tests.n_tests
-        ask = self._question()
+    def candidates(self) -> Sequence[int]:
+        """Root tests whose best tree costs as much as the best tree, as far as sums can tell.
+
+        Ascending, with −1 first where a single leaf is as good.
+        """
+        p, ask = self.tests.n_tests, self._question()
+        costs = np.empty(p + 1)
         if self.plan.way == "lattice":
-            costs = self.sides[::2] + self.sides[1::2] + self.shape.alpha
-            best = min(float(costs.min()), float(self.leaves[2 * p]))
+            costs[:p] = self.sides[::2] + self.sides[1::2] + self.shape.alpha
+            costs[p] = self.leaves[2 * p]
         else:
-            costs, rows = np.empty(p + 1), self.everything()
             stats = self.stats if self.depth == 2 else self.singles
-            args = (self.design, ask.y, ask.q, rows, self.depth, self.shape, stats, self.best)
-            root_costs(*args, costs)
-            best = float(costs.min())
-        return np.flatnonzero(costs[:p] <= best + 2 * self.sums.slack).tolist()
+            args = (self.design, ask.y, ask.q, self.everything(), self.depth, self.shape)
+            root_costs(*args, stats, self.best, costs)
+        close = costs <= costs.min() + 2 * self.sums.slack
+        return [-1] * int(close[p]) + np.flatnonzero(close[:p]).tolist()
 
     def report(
         self, heap, task: Task, lower: float | None, warm: bool, counts: tuple[int, int]

@@ -32,8 +32,8 @@ class Settling(Searching, Protocol):
         """Loss that ties and rounding may cost in all."""
         ...
 
-    def candidates(self, task: Task) -> Sequence[int]:
-        """Root tests that cost as little as the best, as far as sums can tell."""
+    def candidates(self) -> Sequence[int]:
+        """Root tests, −1 for a leaf, that cost as little as the best, as far as sums can tell."""
         ...
 
 
@@ -43,15 +43,31 @@ def settle(search: Settling, task: Task, found: Found) -> Found:
     cost = _subtree_costs(found, task.alpha)
     if search.depth == 0 or not _is_open(cost[0], found.lower, tie):
         return _settle_below(search, task, found, cost, tie)
-    roots = search.candidates(task)
+    roots = search.candidates()
     if task.deadline.passed:  # the candidates may be unfinished
         return replace(found, proven=False)
-    leaf = search.report(np.full_like(found.heap, -1), task, None, found.warm, (0, 0))
-    known = replace(min(found, leaf, key=lambda tree: tree.cost), lower=found.lower)
-    best = branch(search, replace(task, progress=None), known, roots)
-    if leaf.cost > best.cost * (1 + TIE):
-        return best
-    return replace(leaf, lower=min(best.lower, leaf.cost), proven=best.proven)
+    if search.depth == 1:
+        return _settle_stump(search, task, found, roots)
+    best = branch(
+        search, replace(task, progress=None), found, [test for test in roots if test >= 0]
+    )
+    if -1 in roots:
+        leaf = search.report(np.full_like(found.heap, -1), task, 0.0, found.warm, (0, 0))
+        if leaf.cost <= best.cost * (1 + TIE):
+            return replace(leaf, lower=min(best.lower, leaf.cost), proven=best.proven)
+    return best
+
+
+def _settle_stump(search: Settling, task: Task, found: Found, roots: Sequence[int]) -> Found:
+    """The best of trees of one test: costs from their own samples need no further search."""
+    trees = []
+    for test in roots:
+        same = found.heap[0] == test
+        heap = np.array([test])
+        trees.append(found if same else search.report(heap, task, 0.0, found.warm, (0, 0)))
+    least = min(tree.cost for tree in trees) * (1 + TIE)
+    best = next(tree for tree in trees if tree.cost <= least)
+    return replace(best, lower=best.cost, proven=True)
 
 
 def _is_open(cost: float, lower: float, tie: float) -> bool:

@@ -23,6 +23,8 @@ ROUNDING = 1e-13
 # Work that is done for a better bound once time is up: rows times tests times leaves, of about
 # 60 ns each.
 _LATE_WORK = 10_000_000
+# Samples below which counting bits, a word of 64 at a time, saves nothing.
+_FEW = 128
 _NO_KINDS = np.zeros((0, 0), np.int64), np.zeros(0)
 
 
@@ -66,7 +68,9 @@ class Sums:
         self.old_y, self.y, self.old_q, self.q = self.y, self.old_y, self.q, self.old_q
         self.within = self._add_up(targets)
         self.size = self._size()
-        self.kinds, self.values = self._find_kinds(targets) if pairs else _NO_KINDS
+        self.kinds, self.values = (
+            self._find_kinds(targets) if pairs and len(targets) >= _FEW else _NO_KINDS
+        )
         return same
 
     @property
