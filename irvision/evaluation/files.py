@@ -16,8 +16,10 @@ from irvision.evaluation.predictions import write_predictions
 from irvision.evaluation.results import Evaluation
 from irvision.evaluation.subject import Subject
 from irvision.runs.attribute_table import write_attribute_table
+from irvision.runs.code_names import read_code_names
 from irvision.runs.key import key_text
-from irvision.runs.leaf_counts import readers_tree, write_leaf_counts
+from irvision.runs.leaf_counts import write_leaf_counts
+from irvision.runs.named_tree import AttributeName, name_tree
 from irvision.runs.names import ATTRIBUTES, EVALUATION, KEY, TESTS, path_of
 
 
@@ -91,10 +93,11 @@ def _write_tree(folder: Path, tests: Sequence[NodeName], subject: Subject) -> li
     """The counts of leaves and the key, with test images and names."""
     counts, classes = subject.counts(), subject.classes
     leaves = write_leaf_counts(folder, subject.tree, classes, counts)
-    short = readers_tree(subject.tree, counts)
-    named = {test.node: (test.attribute, test.present) for test in tests}
-    key = key_text(short, counts, classes, subject.kept.tolist(), subject.bits == 1, named)
-    write_text(folder / KEY, key + "\n")
+    attributes = {each.node: AttributeName(each.attribute, each.present) for each in tests}
+    experts = read_code_names(folder, subject.test.codes.shape[1])
+    kept = subject.kept.tolist()
+    named = name_tree(subject.tree, counts, classes, kept, subject.bits, attributes, experts)
+    write_text(folder / KEY, key_text(named) + "\n")
     return [leaves, folder / KEY]
 
 

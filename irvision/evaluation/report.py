@@ -15,7 +15,7 @@ from irtheory.runs.console import print_plain
 from irvision.evaluation.node_names import LEVEL, NodeName
 from irvision.evaluation.results import Confused, Evaluation, FidelityRow
 from irvision.runs.attribute_table import AttributeRow
-from irvision.runs.key import code_test
+from irvision.runs.named_tree import NamedTest
 
 # Tables with more rows than MOST_ROWS are shortened to the first and last ENDS.
 MOST_ROWS, ENDS = 30, 8
@@ -142,7 +142,7 @@ def _test_cells(row: NodeName, binary: bool) -> list[str]:
         on_test = f"{' '.join(sides)} ({row.test_images})"
     scores = map(_number, (row.f1, row.chance, row.passed, row.failed))
     found_on = f"{row.images} {row.part.replace('validation', 'val.').replace(' and ', ' + ')}"
-    words = code_test(row.code, row.threshold, binary)
+    words = NamedTest(row.node, row.code, row.threshold, binary).code_words()
     return [words, attribute, found_on, *scores, on_test]
 
 

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from irtheory.runs.figures import draw
 from irtheory.runs.files import InputError
 from irtheory.runs.folder import command_of
-from irtheory.trees.short_tree import ShortTree
-from irtheory.trees.tree import Tree
 from irvision.figures.attributes import attributes_figure, comparison_figure
 from irvision.figures.training import dynamics_figure
 from irvision.figures.tree import NodeText, tree_figure
-from irvision.runs.key import code_test
-from irvision.runs.leaf_counts import read_leaf_counts, readers_tree
-from irvision.runs.names import ATTRIBUTES, CLASSES, EVALUATION, METRICS, RESULT, TREE
+from irvision.runs.named_tree import NamedTest, read_named_tree
+from irvision.runs.names import ATTRIBUTES, EVALUATION, METRICS, RESULT, TREE
 from irvision.runs.reader import (
     read_attributes,
-    read_classes,
     read_epoch_fidelity,
-    read_kept,
     read_left_out,
     read_metrics,
-    read_named_tests,
     read_result,
-    read_tree,
 )
 
 if TYPE_CHECKING:
@@ -151,50 +142,28 @@ def _with_fidelity(rows: list[dict[str, Any]], run: Path) -> list[dict[str, Any]
     return [row if more is None else {**row, **more} for row, more in found]
 
 
-def _classes(run: Path, tree: Tree) -> tuple[str, ...]:
-    """Names of the classes; numbers without the file."""
-    if (run / CLASSES).is_file():
-        return read_classes(run, tree.n_outputs)
-    return tuple(f"class {index}" for index in range(tree.n_outputs))
-
-
 def _drawn_tree(run: Path) -> Figure:
     """The figure of T: with the numbers of images of leaves.csv, and the names of tests."""
-    tree = read_tree(run)
-    classes = _classes(run, tree)
-    counts = read_leaf_counts(run, tree, classes)
-    short = readers_tree(tree, counts)
-    kept = read_kept(run, tree.n_features) if (run / RESULT).is_file() else range(tree.n_features)
-    names, remarks = _test_names(run, short, kept)
-    if short.tree.n_leaves < tree.n_leaves:
+    named = read_named_tree(run)
+    remarks = list(named.remarks)
+    if named.short.tree.n_leaves < named.tree.n_leaves:
         remarks = [
-            f"of the {tree.n_leaves} leaves of T, those without images are left out, and those "
-            "that name one class throughout are merged",
+            f"of the {named.tree.n_leaves} leaves of T, those without images are left out, and "
+            "those that name one class throughout are merged",
             *remarks,
         ]
-    return tree_figure(short, counts, names, classes, f"T of {_name(run)}", remarks)
+    names = {node: _node_text(test) for node, test in named.tests.items()}
+    title = f"T of {_name(run)}"
+    return tree_figure(named.short, named.counts, names, named.classes, title, remarks)
 
 
-def _test_names(
-    run: Path, short: ShortTree, kept: Sequence[int]
-) -> tuple[dict[int, NodeText], list[str]]:
-    """By node of T: every test by the number of its code, or its attribute; and remarks."""
-    names, codes = {}, {}
-    # A run of version 0.1 does not say how many bits its codes have.
-    binary = _result(run).get("bits") == 1
-    for node in np.flatnonzero(short.tree.feature >= 0).tolist():
-        code, threshold = kept[short.tree.feature[node]], float(short.tree.threshold[node])
-        codes[int(short.nodes[node])] = code, threshold, binary
-        names[int(short.nodes[node])] = NodeText(code_test(code, threshold, binary))
-    if not (run / EVALUATION).is_file():
-        return names, []
-    tests = read_named_tests(run)
-    if tests is None:
-        return names, [f"no names: those of an earlier version; run `ira evaluate {run}` again"]
-    for test in tests:
-        if test["node"] in names:
-            absent = not test["present"]
-            words = code_test(*codes[test["node"]], passed=not absent)
-            below = f"{words}, F1 {test['f1']:.2f} ({test['chance']:.2f})"
-            names[test["node"]] = NodeText(test["attribute"], below, absent)
-    return names, []
+def _node_text(test: NamedTest) -> NodeText:
+    """Both lines of a test: its name, with the code below; or the code alone."""
+    if test.named_by == "code":
+        return NodeText(test.code_words())
+    if test.expert is not None:
+        return NodeText(test.expert.words(True), test.code_words())
+    assert test.attribute is not None
+    found = test.attribute
+    below = f"{test.code_words(found.present)}, F1 {found.f1:.2f} ({found.chance:.2f})"
+    return NodeText(found.attribute, below, swapped=not found.present)

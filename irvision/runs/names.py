@@ -10,7 +10,10 @@ SAMPLES = "samples.csv"
 METRICS, CHECKPOINTS, CODES = "metrics.jsonl", "checkpoints", "codes"
 EVALUATION, ATTRIBUTES = "evaluation.json", "attributes.csv"
 LEAVES, TESTS = "leaves.csv", "tests.csv"
+# Written by `ira name` and filled in by people: no other command replaces or removes it.
+NAMES = "names.csv"
 PREDICTIONS, PREDICTIONS_CODES = "predictions.csv", "predictions.safetensors"
+GALLERY = "gallery.safetensors"
 CONFUSION_G, CONFUSION_T = "confusion-G.csv", "confusion-T.csv"
 
 

@@ -11,7 +11,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from irtheory.runs.files import InputError
+from irtheory.runs.folder import CONFIG
 from irtheory.trees.tree import Tree
 from irvision.runs.attribute_table import AttributeRow, read_attribute_table
 from irvision.runs.names import ATTRIBUTES, CLASSES, EVALUATION, METRICS, RESULT, TREE
@@ -37,6 +40,20 @@ def read_classes(run: Path, count: int) -> tuple[str, ...]:
             f"{path}: expected a list of {count} names of classes, found {names!r:.60}"
         )
     return tuple(names)
+
+
+def read_settings_content(run: Path) -> dict[str, Any]:
+    """The settings of a run as config.yaml holds them, unchecked; empty without the file."""
+    path = run / CONFIG
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(_text(path))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{path}: expected the settings of a run ({error})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected the settings of a run, found {content!r:.60}")
+    return content
 
 
 def read_result(run: Path) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from irvision.methods.contract import image_methods, make_network
 from irvision.models.backbones.registry import BACKBONES
 from irvision.runs.checkpoint import check_shapes
 from irvision.runs.key import key_text
-from irvision.runs.leaf_counts import Counts, readers_tree, write_leaf_counts
+from irvision.runs.leaf_counts import Counts, write_leaf_counts
+from irvision.runs.named_tree import name_tree
 from irvision.runs.names import CLASSES, KEY, LEAVES, RESULT, TREE, WEIGHTS
 from irvision.runs.reader import read_classes, read_kept, read_result, read_tree
 from irvision.settings.train import TrainSettings
@@ -180,20 +181,19 @@ def save_trained(
     tree: Tree,
     classes: Sequence[str],
     result: Result,
-    binary: bool,
     counts: Mapping[Part, Counts],
 ) -> None:
     """Write weights, tree, key, numbers of images at leaves, names of classes, and result.
 
-    The result comes last: a run with a result.json is finished. `binary` writes the key for codes
-    of one bit, which are present or absent; `counts` are images of each class at each node.
+    The result comes last: a run with a result.json is finished. `counts` are images of each class
+    at each node.
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in _state(network)}
     write_bytes(run / WEIGHTS, save(tensors))
     write_text(run / TREE, tree.to_json([f"code {code}" for code in result.kept], classes))
     write_leaf_counts(run, tree, classes, counts)
-    key = key_text(readers_tree(tree, counts), counts, classes, result.kept, binary)
-    write_text(run / KEY, key + "\n")
+    named = name_tree(tree, counts, classes, result.kept, result.bits)
+    write_text(run / KEY, key_text(named) + "\n")
     write_json(run / CLASSES, list(classes))
     write_json(run / RESULT, asdict(result))
 

@@ -205,8 +205,7 @@ class Session:
         in_key = readers_tree(tree, counts).tree
         result = self._result(seen, scored, tree, kept, in_key)
         if self.writes:
-            binary = self.settings.bits == 1
-            save_trained(self.folder, setup.network, tree, self.classes, result, binary, counts)
+            save_trained(self.folder, setup.network, tree, self.classes, result, counts)
         return result
 
     @property

@@ -9,7 +9,8 @@ from irtheory.runs.files import InputError
 from irtheory.trees.tree import Tree
 from irvision.data.examples import Part
 from irvision.runs.key import key_text
-from irvision.runs.leaf_counts import read_leaf_counts, readers_tree, write_leaf_counts
+from irvision.runs.leaf_counts import read_leaf_counts, write_leaf_counts
+from irvision.runs.named_tree import AttributeName, name_tree
 
 CLASSES = ("ant", "bee", "a, b")
 
@@ -68,14 +69,14 @@ def test_another_file_is_named(tmp_path: Path) -> None:
 def test_the_key_leaves_out_what_no_image_reaches() -> None:
     """Only test images reach the bee, so that it appears with them and not before."""
     counts: dict[Part, np.ndarray] = {"train": TRAIN}
-    before = key_text(readers_tree(a_tree(), counts), counts, CLASSES, (7, 9), False)
+    before = key_text(name_tree(a_tree(), counts, CLASSES, (7, 9), 2))
     assert before.splitlines() == [
         "1a. code 7 ≥ 1 → a, b: 9 of 11 training images",
         "1b. code 7 < 1 → ant: 5 of 6 training images",
     ]
     counts["test"] = TEST
-    named = {2: ("stripes", False)}
-    after = key_text(readers_tree(a_tree(), counts), counts, CLASSES, (7, 9), False, named)
+    attributes = {2: AttributeName("stripes", False)}
+    after = key_text(name_tree(a_tree(), counts, CLASSES, (7, 9), 2, attributes))
     assert after.splitlines() == [
         "1a. code 7 ≥ 1 → 2",
         "1b. code 7 < 1 → ant: 5 of 6 training images, 3 of 3 test images",
