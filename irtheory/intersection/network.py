@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
+from irtheory.intersection.quantize import UniformQuantizer
 from irtheory.trees.routing import Routing
 from irtheory.trees.tree import Tree
+
+# Levels farther out than this are kept as this, which single bytes of codes are far below.
+LARGEST_LEVEL = 1e4
 
 
 class Network(nn.Module):
@@ -32,6 +36,13 @@ class Network(nn.Module):
         """F_q(x) as floats, with straight-through gradients."""
         return self.quantize(self.represent(x).float())
 
+    def levels(self, x: Tensor) -> Float[Tensor, "m d"]:
+        """F(x) in units of codes, before it is clamped and rounded; in eval mode alone.
+
+        A test code > t is passed where the level is above ⌊t⌋ + ½; the difference is its margin.
+        """
+        return self.quantize.unrounded(self.represent(x).float())  # type: ignore[operator]
+
     def forward(self, x: Tensor) -> Float[Tensor, "m k"]:
         """Logits of G∘F_q."""
         return self.logits(self.codes(x))
@@ -45,24 +56,37 @@ def collect(
     network: Network,
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    levels: bool = False,
 ) -> Collected:
     """Codes and outputs of a set in eval mode, without gradients.
 
     Modules that were in train mode return to it, and only they: frozen parts stay in eval mode.
+
+    Args:
+        network: G∘q∘F.
+        batches: of (x, y).
+        precision: context of the pass, such as autocast.
+        levels: also keep the features before they are rounded, if q is a `UniformQuantizer`.
 
     Raises:
         FloatingPointError: features or outputs that are not finite.
     """
     training = [module for module in network.modules() if module.training]
     network.eval()
-    parts = []
+    parts, before = [], []
+    q = network.quantize
     with torch.inference_mode(), precision():
         for x, y in batches:
-            codes = network.codes(x)
+            features = network.represent(x).float()
+            codes = q(features)
             parts.append((codes, network.logits(codes), y))
+            if levels and isinstance(q, UniformQuantizer):
+                before.append(q.unrounded(features).clamp(-LARGEST_LEVEL, LARGEST_LEVEL).half())
     for module in training:
         module.training = True
     seen = Collected.join(parts)
+    if before:
+        seen = replace(seen, levels=torch.cat(before))
     if not bool(seen.outputs.isfinite().all()):
         raise FloatingPointError("outputs of G: expected finite numbers, found others")
     return seen
@@ -76,11 +100,13 @@ class Collected:
         codes: F_q(x), uint8 [m, d].
         outputs: G(F_q(x)) as probabilities, float32 [m, k].
         labels: y, int64 [m].
+        levels: see `Network.levels`, float16 [m, d]; None where they were not asked for.
     """
 
     codes: UInt8[Tensor, "m d"]
     outputs: Float[Tensor, "m k"]
     labels: Int[Tensor, " m"]
+    levels: Float[Tensor, "m d"] | None = None
 
     @classmethod
     def join(cls, parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Collected:

@@ -95,17 +95,28 @@ class UniformQuantizer(nn.Module):
             raise ValueError(f"x: expected a tensor of real numbers, found {found}")
         if not x.numel():
             raise ValueError(f"x: expected at least one number, found shape {tuple(x.shape)}")
+        codes = self._round(self._unrounded(x))
+        if self.training and self._checks_left > 0:
+            self._checks_left -= 1
+            self._warn_if_constant(codes)
+        return codes
+
+    def unrounded(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """z̃ + x/s: the features in units of codes, before `forward` clamps and rounds them.
+
+        Only in eval mode, as it does not move the running range. Errors are those of `forward`.
+        """
+        if self.training:
+            raise ValueError("unrounded: expected a quantiser in eval mode, found train mode")
+        return self._unrounded(x)
+
+    def _unrounded(self, x: Tensor) -> Tensor:
         low, high = self._limits(x)
         # Such a range is rounding error, and 1/s would be enormous.
         flat = high - low <= FLAT * torch.maximum(low.abs(), high.abs())
         scale = torch.where(flat, torch.ones_like(high), high - low) / (self.levels - 1)
         zero_point = self._round(-low / scale)
-        codes = self._round(zero_point + x / scale)
-        codes = torch.where(flat, torch.zeros_like(codes), codes)
-        if self.training and self._checks_left > 0:
-            self._checks_left -= 1
-            self._warn_if_constant(codes)
-        return codes
+        return torch.where(flat, torch.zeros_like(x), zero_point + x / scale)
 
     def _round(self, x: Tensor) -> Tensor:
         """round(clamp(x)) with the straight-through gradient: 1 strictly inside the codes, else 0.

@@ -16,6 +16,7 @@ from irtheory.intersection.network import Network, collect
 from irtheory.runs.console import make_console, print_plain, print_written
 from irtheory.runs.files import InputError
 from irtheory.runs.options import take
+from irvision.commands.run_pictures import write_pictures
 from irvision.commands.scored_samples import other_samples, own_samples
 from irvision.data.batches.loader import evaluation_batches
 from irvision.data.batches.material import Material
@@ -29,6 +30,7 @@ from irvision.evaluation.scores import evaluate
 from irvision.evaluation.subject import Predictions, Subject
 from irvision.models.frozen import features_in_order, features_of
 from irvision.models.network import view_of
+from irvision.runs.code_names import read_code_names
 from irvision.runs.leaf_counts import read_leaf_counts
 from irvision.runs.samples import distinct_names
 from irvision.runs.trained import Trained, load_trained, with_data_dir
@@ -59,6 +61,8 @@ def _evaluate(request: EvaluateRequest, console: Console) -> Path:
     run, null_draws, seed = request.folder, request.null_draws, request.seed
     trained = load_trained(run)
     settings = trained.settings
+    # Its errors come before the work.
+    read_code_names(run, settings.dim)
     if request.test is None:
         settings = with_data_dir(settings, request.data_dir)
     # A run trained in bf16 is scored in bf16 if the device supports it, else in fp32.
@@ -94,6 +98,8 @@ def _evaluate(request: EvaluateRequest, console: Console) -> Path:
     # Written before it is printed: a closed pipe then loses nothing.
     evaluation = _without(evaluation, scored.left_out)
     written = write_evaluation(run, evaluation, subject, _names(material), scored.folder)
+    if scored.folder is None and request.pictures:
+        written.append(write_pictures(run, trained, subject, material, request.pictures, console))
     print_evaluation(console, evaluation)
     if note:
         print_plain(console, f"· {note}")
@@ -182,9 +188,10 @@ def predict(
         ]
     found: dict[Part, Predictions] = {}
     for part, made in zip(parts, batches, strict=True):
-        seen = collect(network, made(0), autocast(runtime))
-        arrays = (t.cpu().numpy() for t in (seen.codes, seen.outputs, seen.labels))
-        found[part] = Predictions(*arrays)
+        seen = collect(network, made(0), autocast(runtime), levels=True)
+        codes, outputs, y = (t.cpu().numpy() for t in (seen.codes, seen.outputs, seen.labels))
+        levels = None if seen.levels is None else seen.levels.cpu().numpy()
+        found[part] = Predictions(codes, outputs, y, levels)
     return found
 
 

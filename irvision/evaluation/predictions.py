@@ -25,6 +25,7 @@ from irvision.runs.names import (
     path_of,
 )
 from irvision.runs.samples import CODING
+from irvision.runs.scored_images import ScoredImages
 
 COLUMNS = ("image", "part", "class", "G", "T", "leaf")
 
@@ -44,9 +45,7 @@ def write_predictions(
         subject: the predictions and the tree.
         images: names of the images of each part.
     """
-    order: dict[Part, Int[np.ndarray, " m"]] = {
-        part: _order(subject, part) for part in reversed(PARTS) if part in subject.parts
-    }
+    order = order_of(subject)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow((*COLUMNS, *(f"p({name})" for name in subject.classes)))
@@ -56,13 +55,43 @@ def write_predictions(
     written = [path_of(run, file, other) for file in files]
     # Names of files need not be UTF-8; samples.csv keeps them in the same way.
     write_bytes(written[0], text.getvalue().encode(**CODING))
-    names = [images[part][row] for part, rows in order.items() for row in rows.tolist()]
-    about = {"images": json.dumps(names), "classes": json.dumps(subject.classes)}
+    about = {"images": json.dumps(_names(order, images)), "classes": json.dumps(subject.classes)}
     about["parts"] = json.dumps(PARTS)
     write_bytes(written[1], save(_tensors(subject, order), about))
     for path, counts in zip(written[2:], confusion(subject), strict=True):
         _write_confusion(path, subject.classes, counts)
     return written
+
+
+def scored_images(subject: Subject, images: Mapping[Part, Sequence[str]]) -> ScoredImages:
+    """All scored images in the order of both files of predictions.
+
+    Args:
+        subject: the predictions and the tree.
+        images: names of the images of each part.
+    """
+    order = order_of(subject)
+    columns = {name: tensor.numpy() for name, tensor in _tensors(subject, order).items()}
+    names = tuple(_names(order, images))
+    return ScoredImages(
+        names, subject.classes, columns["part"], columns["labels"], columns["codes"],
+        columns["outputs"], columns["named_by_t"], columns["leaf"], columns.get("levels"),
+    )  # fmt: skip
+
+
+def order_of(subject: Subject) -> dict[Part, Int[np.ndarray, " m"]]:
+    """The parts in the order of the files, each with its rows in that order."""
+    return {part: _order(subject, part) for part in reversed(PARTS) if part in subject.parts}
+
+
+def _names(
+    order: Mapping[Part, Int[np.ndarray, " m"]], images: Mapping[Part, Sequence[str]]
+) -> list[str]:
+    names: list[str] = []
+    for part, rows in order.items():
+        of_part = list(images[part])
+        names += [of_part[row] for row in rows]
+    return names
 
 
 def _order(subject: Subject, part: Part) -> Int[np.ndarray, " m"]:
@@ -88,7 +117,7 @@ def _rows(
 def _tensors(
     subject: Subject, order: Mapping[Part, Int[np.ndarray, " m"]]
 ) -> dict[str, torch.Tensor]:
-    """Codes, outputs, classes, leaves and parts (as an index into PARTS) of all rows."""
+    """Codes, levels, outputs, classes, leaves and parts (an index into PARTS) of all rows."""
     columns: dict[str, list[np.ndarray]] = {}
     for part, rows in order.items():
         each = subject.parts[part]
@@ -99,8 +128,10 @@ def _tensors(
             ("named_by_t", subject.by_t(part)),
             ("leaf", subject.tree.apply(subject.kept_codes(part))),
             ("part", np.full(len(rows), PARTS.index(part), np.uint8)),
+            ("levels", each.levels),
         ):
-            columns.setdefault(name, []).append(values[rows])
+            if values is not None:
+                columns.setdefault(name, []).append(values[rows])
     return {name: torch.from_numpy(np.concatenate(parts)) for name, parts in columns.items()}
 
 

@@ -21,11 +21,13 @@ class Predictions:
         codes: all d codes of F_q(x), also those that T's columns leave out.
         outputs: G(F_q(x)), probabilities or logits of k classes.
         labels: y, true classes.
+        levels: features in units of codes before they are rounded, or None.
     """
 
     codes: UInt8[np.ndarray, "m d"]
     outputs: Float[np.ndarray, "m k"]
     labels: Int[np.ndarray, " m"]
+    levels: Float[np.ndarray, "m d"] | None = None
 
 
 @dataclass(frozen=True, eq=False)

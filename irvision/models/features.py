@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -48,6 +49,10 @@ class PlainFeatures(nn.Module):
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Features of normalised images."""
         return self.head(self.norm(self.backbone(images)))
+
+    def from_maps(self, maps: Sequence[Tensor]) -> Float[Tensor, "b d"]:
+        """Features from the maps of the backbone's stages, of which the last one is used."""
+        return self.head(self.norm(maps[-1].mean(dim=(-2, -1))))
 
 
 class PmgFeatures(nn.Module):
@@ -101,12 +106,16 @@ class PmgFeatures(nn.Module):
             ValueError: a stage without a classifier.
         """
         if stage is None:
-            pooled = map(_pooled, self.blocks, self.backbone.stages(images))
-            return self.fused(torch.cat(list(pooled), dim=1))
+            return self.from_maps(self.backbone.stages(images))
         if not 0 <= stage < len(self.heads):
             raise ValueError(f"stage: expected one of {len(self.heads)} heads, found {stage}")
         maps = self.backbone.stages(images, stage + 1)[-1]
         return self.heads[stage](_pooled(self.blocks[stage], maps))
+
+    def from_maps(self, maps: Sequence[Tensor]) -> Float[Tensor, "b d"]:
+        """Features from the maps of the backbone's three stages."""
+        pooled = map(_pooled, self.blocks, maps)
+        return self.fused(torch.cat(list(pooled), dim=1))
 
 
 def parameter_groups(

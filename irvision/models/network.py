@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -59,8 +59,11 @@ class Frozen(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Spatial means of the maps, in single precision."""
         with torch.no_grad():
-            maps = self.backbone.stages(images)
-            return torch.cat([stage.float().mean(dim=(-2, -1)) for stage in maps], dim=1)
+            return self.from_maps(self.backbone.stages(images))
+
+    def from_maps(self, maps: Sequence[Tensor]) -> Tensor:
+        """Spatial means of the maps of all stages."""
+        return torch.cat([stage.float().mean(dim=(-2, -1)) for stage in maps], dim=1)
 
 
 def make_represent(settings: TrainSettings, classes: int, weights: str) -> nn.Module:

@@ -30,18 +30,20 @@ class Gallery:
     Attributes:
         side: of the pictures, in pixels.
         pictures: JPEG files by row of `irvision.runs.scored_images.ScoredImages`.
+        of_code: by code, the rows that were chosen to show it.
         maps: how much each cell of an image adds to a code, 0 … 255, by (row, code).
         unread: names of images that could not be decoded, with the reason.
     """
 
     side: int
     pictures: Mapping[int, bytes]
+    of_code: Mapping[int, tuple[int, ...]]
     maps: Mapping[tuple[int, int], UInt8[np.ndarray, "s s"]]
     unread: tuple[tuple[str, str], ...] = ()
 
     def rows_of(self, code: int) -> Int[np.ndarray, " rows"]:
-        """The images with a map of this code, which were chosen to show it, ascending."""
-        return np.array(sorted(row for row, other in self.maps if other == code), np.int64)
+        """The images that were chosen to show a code; those far from the next value come first."""
+        return np.array(self.of_code.get(code, ()), np.int64)
 
 
 def write_gallery(run: Path, gallery: Gallery, scored: str) -> Path:
@@ -54,11 +56,13 @@ def write_gallery(run: Path, gallery: Gallery, scored: str) -> Path:
     """
     rows, files = np.array(list(gallery.pictures), np.int64), list(gallery.pictures.values())
     keys = np.array(list(gallery.maps), np.int64).reshape(-1, 2)
+    shown = [(row, code) for code, rows_of in gallery.of_code.items() for row in rows_of]
     maps = np.array(list(gallery.maps.values()), np.uint8)
     arrays = {
         "rows": rows,
         "ends": np.cumsum([len(file) for file in files], dtype=np.int64),
         "jpeg": np.frombuffer(b"".join(files), np.uint8),
+        "shown": np.array(shown, np.int64).reshape(-1, 2),
         "map_keys": keys,
         "maps": maps if len(maps) else np.zeros((0, 1, 1), np.uint8),
     }
@@ -92,18 +96,26 @@ def read_gallery(run: Path, scored: str) -> Gallery | None:
 
 def _checked(about: dict[str, str], arrays: dict[str, np.ndarray]) -> Gallery:
     rows, ends, jpeg = arrays["rows"], arrays["ends"], arrays["jpeg"]
-    keys, maps = arrays["map_keys"], arrays["maps"]
+    keys, maps, shown = arrays["map_keys"], arrays["maps"], arrays["shown"]
     if rows.shape != ends.shape or rows.ndim != 1 or jpeg.dtype != np.uint8:
         raise ValueError(f"expected one end for each picture, found {rows.shape}, {ends.shape}")
     if np.any(np.diff(ends, prepend=0) <= 0) or (ends[-1] if len(ends) else 0) != len(jpeg):
         raise ValueError("ends: expected ascending numbers up to the size of jpeg")
     if keys.shape != (len(maps), 2) or maps.ndim != 3 or maps.dtype != np.uint8:
         raise ValueError(f"maps: expected one of uint8 a key, found {keys.shape}, {maps.shape}")
+    if shown.ndim != 2 or shown.shape[1] != 2:
+        raise ValueError(f"shown: expected pairs of row and code, found {shown.shape}")
     data, starts = jpeg.tobytes(), [0, *ends.tolist()[:-1]]
     cuts = zip(rows.tolist(), starts, ends.tolist(), strict=True)
     pictures = {row: data[start:end] for row, start, end in cuts}
     if not all(file.startswith(JPEG) for file in pictures.values()):
         raise ValueError("jpeg: expected JPEG files, found others")
+    of_code: dict[int, list[int]] = {}
+    for row, code in shown.tolist():
+        if row not in pictures:
+            raise ValueError(f"shown: expected rows with a picture, found {row}")
+        of_code.setdefault(code, []).append(row)
     by_key = {(row, code): each for (row, code), each in zip(keys.tolist(), maps, strict=True)}
     unread = tuple((str(name), str(why)) for name, why in json.loads(about["unread"]))
-    return Gallery(int(about["side"]), pictures, by_key, unread)
+    by_code = {code: tuple(found) for code, found in of_code.items()}
+    return Gallery(int(about["side"]), pictures, by_code, by_key, unread)

@@ -98,6 +98,14 @@ class EvaluateRequest:
     bootstrap: Annotated[
         int, Option("Number of resamples of the test images for intervals.", within=at_least(0))
     ] = 200
+    pictures: Annotated[
+        int,
+        Option(
+            "Largest number of small pictures that are kept in the run folder for its report; "
+            "0 for none.",
+            within=between(0, 20_000),
+        ),
+    ] = 1500
     seed: Annotated[
         int, Option("Seed of shuffles and resamples.", within=between(0, 2**32 - 1))
     ] = 0

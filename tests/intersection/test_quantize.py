@@ -264,3 +264,20 @@ def test_codes_may_be_lists_and_booleans() -> None:
 def test_features_that_are_no_real_tensor_are_named(x) -> None:
     with pytest.raises(ValueError, match="x: expected a tensor of real numbers, found"):
         UniformQuantizer(1)(x)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["running", "batch", "unit"])
+def test_codes_are_the_unrounded_features_rounded(bits: int, kind: Range) -> None:
+    torch.manual_seed(0)
+    q = UniformQuantizer(bits, kind)
+    q(torch.rand(50, 8))
+    with pytest.raises(ValueError, match="found train mode"):
+        q.unrounded(torch.rand(5, 8))
+    q.eval()
+    x = 1.5 * torch.rand(200, 8)
+    expected = q.unrounded(x).clamp(0, 2**bits - 1).round()
+    assert torch.equal(q(x), expected)
+    assert torch.equal(q.unrounded(torch.full((3, 3), 0.25)), torch.zeros(3, 3)) == (
+        kind == "batch"
+    )
