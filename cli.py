@@ -20,6 +20,7 @@ from irvision.settings.requests import (
     DoctorRequest,
     DownloadRequest,
     EvaluateRequest,
+    ExportRequest,
     ListRequest,
     PlotRequest,
     PrepareRequest,
@@ -175,6 +176,18 @@ def plot(given: dict[str, Any]) -> None:
     from irvision.commands.plot import plot_command
 
     plot_command(given)
+
+
+@command(
+    app,
+    ExportRequest,
+    examples=("ira export runs/beetles", "ira export runs/beetles --to beetles-model"),
+)
+def export(given: dict[str, Any]) -> None:
+    """Write the model of a finished run as one ONNX file, or as a folder to pass on."""
+    from irvision.commands.export import export_command
+
+    export_command(given)
 
 
 @command(app, DoctorRequest, examples=("ira doctor", "ira doctor --json"))

@@ -41,7 +41,7 @@ FLOORS = {
         {"models"},
         {"methods"},
         {"runs"},
-        {"training", "evaluation", "figures"},
+        {"training", "evaluation", "figures", "export"},
         {"commands"},
     ],
 }

@@ -110,13 +110,27 @@ class UniformQuantizer(nn.Module):
             raise ValueError("unrounded: expected a quantiser in eval mode, found train mode")
         return self._unrounded(x)
 
-    def _unrounded(self, x: Tensor) -> Tensor:
-        low, high = self._limits(x)
-        # Such a range is rounding error, and 1/s would be enormous.
+    def affine(self) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """z̃ and s of eval mode: codes are round(clamp(z̃ + x/s, 0, 2^r − 1)).
+
+        Raises:
+            ValueError: both depend on the batch (range "batch", or no batch was seen).
+        """
+        if self.range == "unit":
+            return self._affine(torch.zeros_like(self.low), torch.ones_like(self.high))
+        if self.range != "running" or self.seen == 0:
+            raise ValueError("range: expected one that does not depend on the batch, found batch")
+        return self._affine(self.low, self.high)
+
+    def _affine(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        # A flat range is rounding error, and 1/s would be enormous: all codes are then 0.
         flat = high - low <= FLAT * torch.maximum(low.abs(), high.abs())
-        scale = torch.where(flat, torch.ones_like(high), high - low) / (self.levels - 1)
-        zero_point = self._round(-low / scale)
-        return torch.where(flat, torch.zeros_like(x), zero_point + x / scale)
+        scale = torch.where(flat, torch.inf, (high - low) / (self.levels - 1))
+        return torch.where(flat, torch.zeros_like(low), self._round(-low / scale)), scale
+
+    def _unrounded(self, x: Tensor) -> Tensor:
+        zero_point, scale = self._affine(*self._limits(x))
+        return zero_point + x / scale
 
     def _round(self, x: Tensor) -> Tensor:
         """round(clamp(x)) with the straight-through gradient: 1 strictly inside the codes, else 0.

@@ -30,6 +30,7 @@ from irvision.evaluation.scores import evaluate
 from irvision.evaluation.subject import Predictions, Subject
 from irvision.models.frozen import features_in_order, features_of
 from irvision.models.network import view_of
+from irvision.runs.card import write_card
 from irvision.runs.code_names import read_code_names
 from irvision.runs.leaf_counts import read_leaf_counts
 from irvision.runs.samples import distinct_names
@@ -100,6 +101,8 @@ def _evaluate(request: EvaluateRequest, console: Console) -> Path:
     written = write_evaluation(run, evaluation, subject, _names(material), scored.folder)
     if scored.folder is None and request.pictures:
         written.append(write_pictures(run, trained, subject, material, request.pictures, console))
+    if scored.folder is None and (card := write_card(run)) is not None:
+        written.append(card)
     print_evaluation(console, evaluation)
     if note:
         print_plain(console, f"· {note}")

@@ -28,9 +28,10 @@ from irvision.data.examples import Examples, samples_digest
 from irvision.data.pixels.cache_folder import cache_folder
 from irvision.data.registry import is_known, load_examples
 from irvision.models.network import make_backbone
+from irvision.runs.card import write_card
 from irvision.runs.checkpoint import load_checkpoint
 from irvision.runs.epoch_codes import CODES
-from irvision.runs.names import SAMPLES
+from irvision.runs.names import CARD, SAMPLES
 from irvision.runs.samples import write_samples
 from irvision.runs.tensorboard import TensorBoardLog, summary_writer
 from irvision.runs.trained import (
@@ -360,7 +361,9 @@ def _finish(session: Session, job: Job) -> int:
     kept = (CODES,) if session.setup.validation else ()
     # A run that an earlier release began has no list of its samples.
     listed = (SAMPLES,) if (folder / SAMPLES).is_file() else ()
-    written = [folder / name for name in (METRICS, CHECKPOINTS, *listed, *kept, *FILES)]
+    card = write_card(folder) if session.writes else None
+    cards = () if card is None else (CARD,)
+    written = [folder / name for name in (METRICS, CHECKPOINTS, *listed, *kept, *FILES, *cards)]
     print_written(console, folder, written, shlex.join(["ira", "evaluate", str(folder)]))
     return 0
 

@@ -13,6 +13,7 @@ LEAVES, TESTS = "leaves.csv", "tests.csv"
 # Written by `ira name` and filled in by people: no other command replaces or removes it.
 NAMES = "names.csv"
 PREDICTIONS, PREDICTIONS_CODES = "predictions.csv", "predictions.safetensors"
+MODEL, CARD = "model.onnx", "README.md"
 GALLERY = "gallery.safetensors"
 CONFUSION_G, CONFUSION_T = "confusion-G.csv", "confusion-T.csv"
 

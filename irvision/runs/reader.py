@@ -114,6 +114,11 @@ def read_epoch_fidelity(run: Path) -> dict[int, dict[str, Any]]:
         raise _bad_evaluation(run, error) from None
 
 
+def read_evaluation(run: Path) -> dict[str, Any]:
+    """The fields of `irvision.evaluation.results.Evaluation`, from evaluation.json."""
+    return _object(run / EVALUATION)
+
+
 def read_left_out(run: Path) -> int:
     """Number of samples that the evaluation left out, from evaluation.json."""
     found = _object(run / EVALUATION).get("left_out", 0)

@@ -128,6 +128,24 @@ class PlotRequest:
 
 
 @dataclass(frozen=True)
+class ExportRequest:
+    """What `ira export` takes."""
+
+    folder: Run
+    to: Annotated[
+        Path | None,
+        Option(
+            "File ending in .onnx, or a folder for a copy of the model without training data.",
+            OUTPUT,
+            metavar="FILE.onnx|FOLDER",
+            default="RUN/model.onnx",
+        ),
+    ] = None
+    overwrite: Annotated[bool, Option("Replace what is there.", OUTPUT)] = False
+    as_json: Json = False
+
+
+@dataclass(frozen=True)
 class DoctorRequest:
     """What `ira doctor` takes."""
 

@@ -439,7 +439,8 @@ register_run_files(
     "train",
     RunFiles(
         "metrics.jsonl weights.safetensors tree.json key.txt leaves.csv classes.json result.json "
-        "samples.csv gallery.safetensors evaluation.json attributes.csv tests.csv predictions.csv "
+        "samples.csv gallery.safetensors model.onnx README.md evaluation.json attributes.csv "
+        "tests.csv predictions.csv "
         "predictions.safetensors confusion-G.csv confusion-T.csv evaluation-*.json "
         "attributes-*.csv tests-*.csv predictions-*.csv predictions-*.safetensors "
         "confusion-G-*.csv confusion-T-*.csv *.svg *.png "

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irtheory.intersection.choices import Range
 from irtheory.intersection.quantize import UniformQuantizer, binarize, column_name
 
 

@@ -64,6 +64,7 @@ def test_a_run_leaves_all_that_later_commands_need(finished: Path) -> None:
     assert names == {
         "config.yaml", "environment.json", "metrics.jsonl", "checkpoints", "weights.safetensors",
         "tree.json", "key.txt", "leaves.csv", "classes.json", "result.json", "codes", "samples.csv",
+        "README.md",
     }  # fmt: skip
     assert [row["epoch"] for row in metrics(finished)] == [1, 2]
     assert len(list((finished / "checkpoints").iterdir())) == 2
