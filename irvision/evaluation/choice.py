@@ -24,6 +24,8 @@ TYPICAL, BORDERLINE, TYPICAL_OF_OTHERS, BORDERLINE_OF_OTHERS = 4, 2, 3, 1
 MOST_VALUES = 4
 # Among how many times as many candidates images that are shown already are preferred.
 POOL = 4
+# Up to which share of all images tests, then errors, then classes are given; codes get the rest.
+UP_TO = (0.5, 0.6, 0.75)
 
 
 @dataclass
@@ -66,13 +68,16 @@ def choose(scored: ScoredImages, named: NamedTree, most: int) -> Choice:
         named: T of the run.
         most: largest number of images.
     """
-    choice = Choice(most)
+    choice = Choice(int(UP_TO[0] * most))
     _tests(choice, scored, named)
+    choice.most = int(UP_TO[1] * most)
     _errors(choice, scored, named)
+    choice.most = int(UP_TO[2] * most)
     for label in range(len(scored.classes)):
         of_class = np.flatnonzero(scored.labels == label)
         right = (scored.by_g[of_class] == label).astype(int) + (scored.by_t[of_class] == label)
         choice.take(_ordered(scored, of_class, -right - scored.outputs[of_class, label]), OF_CLASS)
+    choice.most = most
     tested = dict.fromkeys(test.code for test in named.tests.values())
     for code in tested:
         _code(choice, scored, code, TYPICAL, BORDERLINE, True)
@@ -158,12 +163,12 @@ def _ordered(scored: ScoredImages, rows: Int[np.ndarray, " n"], key: np.ndarray)
 
 def _by_class(scored: ScoredImages, rows: Int[np.ndarray, " n"], key: np.ndarray) -> list[int]:
     """The first of every class, then the second of every class, frequent classes first."""
-    counts = np.bincount(scored.labels[rows], minlength=len(scored.classes))
-    places: dict[int, int] = {}
-    ranked = []
-    for row in _ordered(scored, rows, key):
-        label = int(scored.labels[row])
-        places[label] = places.get(label, -1) + 1
-        ranked.append((places[label], -int(counts[label]), row))
+    ordered = np.array(_ordered(scored, rows, key), np.int64)
+    labels = scored.labels[ordered]
+    counts = np.bincount(labels, minlength=len(scored.classes))
+    grouped = np.argsort(labels, kind="stable")
+    starts = np.cumsum(counts) - counts
+    place = np.empty(len(ordered), np.int64)
+    place[grouped] = np.arange(len(ordered)) - starts[labels[grouped]]
     # Stable: among classes of one size the better image stays first.
-    return [row for *_, row in sorted(ranked, key=lambda each: each[:2])]
+    return ordered[np.lexsort((-counts[labels], place))].tolist()
