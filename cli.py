@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from irtheory.runs.commands import command
+from irtheory.runs.commands import command, refuse_given
+from irtheory.runs.folder import command_of
 from irtheory.runs.options import take
 from irtheory.studies.recovery.settings import RecoverRequest, RecoverySettings
 from irtheory.studies.simulate.settings import SimulateRequest, SimulateSettings
@@ -20,7 +21,9 @@ from irvision.settings.requests import (
     DoctorRequest,
     DownloadRequest,
     EvaluateRequest,
+    ExplainRequest,
     ExportRequest,
+    ImageOptions,
     ListRequest,
     PlotRequest,
     PrepareRequest,
@@ -123,19 +126,28 @@ def table(given: dict[str, Any]) -> int:
     app,
     PredictRequest,
     FileOptions,
+    ImageOptions,
     examples=(
         "ira predict runs/animals new.csv",
         "ira predict runs/animals new.csv --out named.csv",
+        "ira predict runs/beetles photographs more.jpg",
     ),
 )
 def predict(given: dict[str, Any]) -> int:
-    """Predict the class of every row of a CSV table with the tree of a run of ira table.
+    """Name the class of every row of a CSV table, or of images, with a run of table or train.
 
-    Exit code 0: done; 2: bad input; 130: Ctrl-C.
+    Exit code 0: done; 2: bad input; 130: Ctrl-C, and nothing was written.
     """
+    request = take(PredictRequest, given)
+    if command_of(request.run) == "train":
+        from irvision.commands.predict import predict_images
+
+        refuse_given(given, FileOptions, f"{request.run} is a run on images")
+        return predict_images(request, take(ImageOptions, given))
     from irtheory.studies.table.predict import predict_command
 
-    return predict_command(take(PredictRequest, given), take(FileOptions, given))
+    refuse_given(given, ImageOptions, f"{request.run} is no run on images")
+    return predict_command(request, take(FileOptions, given))
 
 
 @command(
@@ -176,6 +188,21 @@ def plot(given: dict[str, Any]) -> None:
     from irvision.commands.plot import plot_command
 
     plot_command(given)
+
+
+@command(
+    app,
+    ExplainRequest,
+    examples=(
+        "ira explain runs/beetles docs/beetle.png",
+        "ira explain runs/beetles docs/beetle.png --out why.html",
+    ),
+)
+def explain(given: dict[str, Any]) -> None:
+    """Say why a run names what it names for an image: its path through the tree, with pictures."""
+    from irvision.commands.explain import explain_command
+
+    explain_command(given)
 
 
 @command(

@@ -42,6 +42,8 @@ FLOORS = {
         {"methods"},
         {"runs"},
         {"training", "evaluation", "figures", "export"},
+        {"explain"},
+        {"model"},
         {"commands"},
     ],
 }

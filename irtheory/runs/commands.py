@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from irtheory.runs.exits import Exit, one_line_errors
+from irtheory.runs.files import InputError
 from irtheory.runs.options import Declared, check_range, declared
 
 Work = Callable[[dict[str, Any]], int | None]
@@ -128,6 +129,14 @@ def _hint(found: Declared) -> Any:
     return str if option.read is not None else found.hint
 
 
-def options_given(given: Mapping[str, Any], settings: type) -> list[str]:
-    """The options of a dataclass among those that were given, as users write them."""
-    return [found.flag for name, found in declared(settings).items() if name in given]
+def refuse_given(given: Mapping[str, Any], settings: type, why: str) -> None:
+    """InputError if an option of a dataclass was given that has no effect.
+
+    Args:
+        given: options of the command line, by the names of their fields.
+        settings: the dataclass.
+        why: it has none.
+    """
+    found = [option.flag for name, option in declared(settings).items() if name in given]
+    if found:
+        raise InputError(f"{', '.join(found)}: no effect here, as {why}")

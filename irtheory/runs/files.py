@@ -8,11 +8,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -21,15 +21,17 @@ class InputError(ValueError):
     """Bad input: one line that names what was wrong, what was expected and what was found."""
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file atomically: after a crash or a power cut it is whole, old or new, or absent.
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the place of `path` at the end, and is gone after an error.
 
-    A process that is killed leaves a temporary file `.<name>.<8 characters>` beside it.
+    After a crash or a power cut `path` is whole, old or new, or absent. A process that is killed
+    leaves a temporary file `.<name>.<8 characters>` beside it.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, 0o644)
@@ -40,6 +42,12 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)
         raise
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file atomically, see `replacing`."""
+    with replacing(path) as stream:
+        stream.write(content)
 
 
 def check_room(what: object, folder: Path, needed: int, hint: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from irtheory.runs.options import Option, at_least, between
 from irvision.settings.data import DATA, FolderLayout, KeptTogether, SampleUnit
@@ -23,6 +24,23 @@ CacheFolder = Annotated[
     ),
 ]
 Json = Annotated[bool, Option("Print the result as JSON and nothing else.", OUTPUT, flag="--json")]
+IMAGES = "Images"
+
+
+def _paths(words: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(map(Path, words))
+
+
+Images = Annotated[
+    tuple[Path, ...],
+    Option(
+        "Images, and folders of images.",
+        metavar="IMAGE...",
+        argument=True,
+        repeatable=True,
+        read=_paths,
+    ),
+]
 DataFolder = Annotated[
     Path | None,
     Option(
@@ -124,6 +142,39 @@ class PlotRequest:
             metavar="RUN2",
             argument=True,
         ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """What `ira explain` takes."""
+
+    folder: Run
+    images: Images
+    out: Annotated[
+        Path | None,
+        Option(
+            "Sheet to write: FILE.html for any number of images, FILE.png for one.",
+            OUTPUT,
+            metavar="FILE",
+        ),
+    ] = None
+    overwrite: Annotated[bool, Option("Replace the sheet if it is there.", OUTPUT)] = False
+    device: DeviceName = None
+    as_json: Json = False
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """What `ira predict` takes for images alone."""
+
+    codes: Annotated[
+        Literal["tested", "all", "none"],
+        Option("Images: codes that are columns of the table.", IMAGES),
+    ] = "tested"
+    device: Annotated[
+        str | None,
+        Option("Images: device, cpu, cuda or cuda:N.", IMAGES, default="a GPU if there is one"),
     ] = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -190,29 +191,46 @@ class TableRequest:
     ] = False
 
 
+def _paths(words: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(map(Path, words))
+
+
 @dataclass(frozen=True)
 class PredictRequest:
     """The options of `ira predict`."""
 
     run: Annotated[
-        Path, Option("Folder of a finished run of ira table.", argument=True, metavar="RUN")
-    ]
-    table: Annotated[
         Path,
+        Option("Folder of a finished run of ira table or ira train.", argument=True, metavar="RUN"),
+    ]
+    inputs: Annotated[
+        tuple[Path, ...],
         Option(
-            "Rows to predict: a CSV file with the columns of the training table, in any order.",
+            "What to predict. Of ira table: a CSV file with the columns of the training table, in "
+            "any order. Of ira train: images, and folders of images.",
             argument=True,
-            metavar="NEW.csv",
+            metavar="NEW.csv|IMAGE...",
+            repeatable=True,
+            read=_paths,
         ),
     ]
     out: Annotated[
         Path | None,
-        Option("File to write.", OUTPUT, default="RUN/predicted-NEW.csv", metavar="FILE.csv"),
+        Option("File to write.", OUTPUT, default="RUN/predicted-NAME.csv", metavar="FILE.csv"),
     ] = None
     overwrite: Annotated[bool, Option("Replace the file if it is there.", OUTPUT)] = False
     as_json: Annotated[
         bool, Option("Print a summary as JSON and nothing else.", OUTPUT, flag="--json")
     ] = False
+
+    @property
+    def table(self) -> Path:
+        """The one table to predict; InputError for several files."""
+        if len(self.inputs) != 1:
+            raise InputError(
+                f"NEW.csv: expected one table for {self.run}, found {len(self.inputs)} files"
+            )
+        return self.inputs[0]
 
 
 register_run_files("table", RunFiles(f"{WRITTEN} {PREDICTED}"))

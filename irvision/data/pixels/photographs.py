@@ -184,7 +184,7 @@ def _decoded(source: Source, ranges: Ranges, size: int | None, upright: bool) ->
         if size is not None:
             image.draft(None, (SPARE * size, SPARE * size))
         eight = in_eight_bits(image, source, ranges)
-        rgb = _as_rgb(as_stored(image) if eight is image else eight)
+        rgb = as_rgb(as_stored(image) if eight is image else eight)
         # Last, as Pillow loads a PNG where it looks for its tags.
         turn = turn_of(image) if upright else None
         return rgb if turn is None else rgb.transpose(turn)
@@ -200,7 +200,7 @@ def _opened(source: Source) -> Image.Image:
     return image
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
     """An image with eight bits per channel as RGB, transparent pixels as white."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         white = Image.new("RGBA", image.size, "white")

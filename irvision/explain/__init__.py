@@ -1,0 +1,1 @@
+"""Why a trained run names what it names for one image."""
