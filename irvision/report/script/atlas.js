@@ -24,7 +24,7 @@ ira.section("atlas", (root, data) => {
       const gain = each.null === null ? "" : ` (chance ${two(each.null)})`;
       return el("li", {}, el("b", {}, each.attribute), ` F1 ${two(each.f1)}${gain}`, el("span", { class: "muted" }, ` by ${each.column}`));
     });
-    if (best.length) rows.push([best.length > 1 ? "Best for" : "Best for", el("ul", { class: "plain" }, best)]);
+    if (best.length) rows.push(["Best for", el("ul", { class: "plain" }, best)]);
     return el("dl", { class: "facts" }, rows.map(([term, words]) => [el("dt", {}, term), el("dd", {}, words)]).flat());
   }
 
@@ -40,14 +40,13 @@ ira.section("atlas", (root, data) => {
     meter.firstChild.style.width = `${(100 * each.images) / each.of}%`;
     return el("div", { class: "value" },
       el("h4", {}, each.words, el("span", { class: "muted" }, ` ${ira.share(each.images, each.of)} of images`)), meter,
-      group(each.close.length ? "typical" : "", each.typical, card), group("borderline", each.close, card));
+      el("div", { class: "groups" }, group(each.close.length ? "typical" : "", each.typical, card), group("borderline", each.close, card)));
   }
 
   function make(card) {
     const title = el("h3", {}, `Code ${card.code}`);
     const item = el("li", { class: card.tested.length ? "card is-tested" : "card", id: `code-${card.code}`, tabindex: "-1" },
-      title, card.names.length ? el("p", { class: "card-name" }, card.names.join(" / "), el("span", { class: "muted" }, card.expert ? " where high, says the expert" : " where it passes")) : null,
-      facts(card));
+      title, card.names.map((name) => el("p", { class: "card-name" }, name)), facts(card));
     return item;
   }
 

@@ -43,8 +43,8 @@ ira.section("key", (root, data) => {
     }
     const rest = mix.slice(40).reduce((sum, [, images]) => sum + images, 0);
     if (rest) bar.lastChild.style.flexGrow = mix[39][1] + rest;
-    const first = mix.slice(0, most).map(([label, images]) => `${ira.className(label)} ${images}`).join(", ");
-    const more = mix.length > most ? ` and ${ira.count(mix.length - most, "more class").replace("classs", "classes")}` : "";
+    const first = mix.slice(0, most).map(([label, images]) => `${ira.className(label)} (${images})`).join(", ");
+    const more = mix.length > most ? ` and ${ira.count(mix.length - most, "more class", "more classes")}` : "";
     const others = data.counted.filter((each) => each !== part)
       .map((each) => `, ${ira.count(total(mixes[each][at]), `${each} image`)}`).join("");
     const words = `${ira.count(whole, `${part} image`)}${others} · ${first}${more}`;
@@ -67,6 +67,10 @@ ira.section("key", (root, data) => {
     ? [el("span", { class: "rule" }, name), el("span", { class: "code" }, code)]
     : [el("span", { class: "rule" }, code)]);
 
+  // A number that leads to the card of the code, if the page has an atlas.
+  const atlasLink = (code) => (ira.made.atlas
+    ? el("a", { class: "code-link", href: `#code-${code}` }, `about code ${code}`) : null);
+
   function shotsOf(at, most, caption) {
     const rows = nodes[at].shots.filter(ira.hasPicture).slice(0, most);
     return rows.length ? el("div", { class: "shots" }, rows.map((row) => ira.shot(row, caption))) : null;
@@ -80,7 +84,7 @@ ira.section("key", (root, data) => {
     const item = el("div", { class: "lead" });
     const label = `${node.number}${letters[side]}`;
     const head = el("div", { class: "lead-words" }, el("span", { class: "number" }, label));
-    head.append(el("div", { class: "lead-rule" }, wordsOf(node.words[side])));
+    head.append(el("div", { class: "lead-rule" }, wordsOf(node.words[side]), side === 0 ? atlasLink(node.code) : null));
     let list = null;
     if (beyond.next) {
       list = el("ol", { class: "couplets", hidden: true, id: `beyond-${child}` });
@@ -152,7 +156,7 @@ ira.section("key", (root, data) => {
       mark([]);
       const like = ira.shared.classes.filter((each) => each.toLowerCase().includes(name.trim().toLowerCase()));
       say.textContent = !name.trim() ? ""
-        : like.length ? `${ira.count(like.length, "class").replace("classs", "classes")} with these letters: ${like.slice(0, 5).join(", ")}${like.length > 5 ? ", …" : ""}`
+        : like.length ? `${ira.count(like.length, "class", "classes")} with these letters: ${like.slice(0, 5).join(", ")}${like.length > 5 ? ", …" : ""}`
           : `No class has “${name.trim()}” in its name.`;
       return;
     }

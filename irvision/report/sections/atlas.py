@@ -67,11 +67,10 @@ def _card(run: ReportRun, code: int, couplets: Couplets, part: Part | None) -> d
     """Everything about one code."""
     found = [run.named.test_at(node) for node in couplets.number]
     tests = [test for test in found if test.code == code]
-    names = [test.name_words() for test in tests]
+    names = [test.words() for test in tests if test.named_by != "code"]
     return {
         "code": code,
-        "names": list(dict.fromkeys(name for name in names if name)),
-        "expert": any(test.named_by == "expert" for test in tests),
+        "names": list(dict.fromkeys(names)),
         "tested": list(couplets.of_code.get(code, ())),
         "attributes": _attributes(run, code),
         "values": _values(run, code, part),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,18 +24,15 @@ def make(run: ReportRun) -> Section:
     couplets, shown = number_couplets(named), pictures_at(run)
     counted = [(part, words) for part, words in COUNTED if part in named.counts]
     nodes = [_node(run, node, couplets.number, shown) for node in range(tree.n_nodes)]
-    of_short = named.short.nodes.tolist()
-    leaves = [of_short[node] if tree.feature[node] < 0 else None for node in range(tree.n_nodes)]
+    leaves = tree.leaves.tolist()
+    at_leaves = named.short.nodes[leaves].tolist()
     data = {
         "nodes": nodes,
         "depth": int(tree.depth),
         "counted": [words for _, words in counted],
         # Only at leaves: the script adds them up.
         "mixes": {
-            words: [
-                mix if leaf is not None else None
-                for leaf, mix in zip(leaves, mixes(named.counts[part], of_short), strict=True)
-            ]
+            words: dict(zip(leaves, mixes(named.counts[part], at_leaves), strict=True))
             for part, words in counted
         },
     }
@@ -56,7 +54,7 @@ def make(run: ReportRun) -> Section:
 
 
 def _node(
-    run: ReportRun, node: int, number: dict[int, int] | Any, shown: dict[int, list[int]]
+    run: ReportRun, node: int, number: Mapping[int, int], shown: dict[int, list[int]]
 ) -> dict[str, Any]:
     """A couplet with both leads, or a leaf with its class."""
     tree, here = run.named.short.tree, {"shots": shown.get(node, [])}
