@@ -55,7 +55,7 @@ def pictures_at(run: ReportRun) -> dict[int, list[int]]:
         return {}
     scored, tree = run.scored, run.named.short.tree
     rows = np.array(sorted(run.gallery.pictures), np.int64)
-    reached = tree.decision_path(scored.codes[np.ix_(rows, list(run.named.kept))])
+    reached = tree.decision_path(scored.codes[rows][:, list(run.named.kept)])
     found: dict[int, list[int]] = {}
     for node in range(tree.n_nodes):
         here = rows[reached[:, node]]
