@@ -109,7 +109,7 @@ def _evaluate(request: EvaluateRequest, console: Console) -> Path:
     if scored.folder is not None:
         print_plain(console, f"wrote {run}/: {', '.join(path.name for path in written)}")
     else:
-        print_written(console, run, written, shlex.join(["ira", "plot", str(run)]))
+        print_written(console, run, written, shlex.join(["ira", "report", str(run)]))
     return written[0]
 
 

@@ -123,7 +123,7 @@ def test_training_never_reads_attributes(
 def test_what_is_evaluated_is_what_was_trained(finished: Path) -> None:
     done = ira("evaluate", finished, "--null-draws", 3, "--bootstrap", 10, "--device", "cpu")
     assert done.exit_code == 0, done.output
-    assert "next: ira plot" in done.output
+    assert "next: ira report" in done.output
     found = json.loads((finished / "evaluation.json").read_text())
     assert 0 <= found["accuracy_t"]["value"] <= 1
     table = (finished / "attributes.csv").read_text().splitlines()
