@@ -24,6 +24,7 @@ from irvision.settings.requests import (
     ListRequest,
     PlotRequest,
     PrepareRequest,
+    ReportRequest,
     ShowRequest,
     TrainRequest,
 )
@@ -176,6 +177,18 @@ def plot(given: dict[str, Any]) -> None:
     from irvision.commands.plot import plot_command
 
     plot_command(given)
+
+
+@command(
+    app,
+    ReportRequest,
+    examples=("ira report runs/beetles", "ira report runs/beetles runs/paper --out both.html"),
+)
+def report(given: dict[str, Any]) -> None:
+    """Write one HTML page about a run: key, atlas of codes, scores; several runs are compared."""
+    from irvision.commands.report import report_command
+
+    report_command(given)
 
 
 @command(

@@ -41,7 +41,7 @@ FLOORS = {
         {"models"},
         {"methods"},
         {"runs"},
-        {"training", "evaluation", "figures", "export"},
+        {"training", "evaluation", "figures", "export", "report"},
         {"commands"},
     ],
 }

@@ -14,6 +14,7 @@ LEAVES, TESTS = "leaves.csv", "tests.csv"
 NAMES = "names.csv"
 PREDICTIONS, PREDICTIONS_CODES = "predictions.csv", "predictions.safetensors"
 MODEL, CARD = "model.onnx", "README.md"
+REPORT = "report.html"
 GALLERY = "gallery.safetensors"
 CONFUSION_G, CONFUSION_T = "confusion-G.csv", "confusion-T.csv"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -125,6 +126,38 @@ class PlotRequest:
             argument=True,
         ),
     ] = None
+
+
+def read_folders(values: Sequence[str]) -> tuple[Path, ...]:
+    """Arguments of the command line as folders."""
+    return tuple(Path(value) for value in values)
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What `ira report` takes."""
+
+    folders: Annotated[
+        tuple[Path, ...],
+        Option(
+            "Folder of a run of ira train; several are compared.",
+            metavar="RUN",
+            argument=True,
+            repeatable=True,
+            read=read_folders,
+        ),
+    ]
+    out: Annotated[
+        Path | None,
+        Option(
+            "File to write.",
+            OUTPUT,
+            metavar="FILE.html",
+            default="RUN/report.html; report-against-RUN2.html for several runs",
+        ),
+    ] = None
+    overwrite: Annotated[bool, Option("Replace the file of --out.", OUTPUT)] = False
+    as_json: Json = False
 
 
 @dataclass(frozen=True)

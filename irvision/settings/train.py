@@ -440,7 +440,7 @@ register_run_files(
     RunFiles(
         "metrics.jsonl weights.safetensors tree.json key.txt leaves.csv classes.json result.json "
         "samples.csv gallery.safetensors model.onnx README.md evaluation.json attributes.csv "
-        "tests.csv predictions.csv "
+        "tests.csv predictions.csv report.html report-against-*.html "
         "predictions.safetensors confusion-G.csv confusion-T.csv evaluation-*.json "
         "attributes-*.csv tests-*.csv predictions-*.csv predictions-*.safetensors "
         "confusion-G-*.csv confusion-T-*.csv *.svg *.png "

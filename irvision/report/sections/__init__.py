@@ -1,0 +1,13 @@
+"""The sections of a report, each a module with a function `make`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from irvision.report.section import Section
+from irvision.report.source import ReportRun
+
+# In the order of the page; a section that has nothing to show is None.
+SECTIONS: tuple[Callable[[ReportRun], Section | None], ...] = ()
+# Of the page that compares several runs.
+COMPARISON: tuple[Callable[[Sequence[ReportRun]], Section | None], ...] = ()
