@@ -22,7 +22,7 @@ const ira = {
   },
 
   // "1 image", "2 images".
-  count: (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`,
+  count: (number, noun, nouns = `${noun}s`) => `${number.toLocaleString("en")} ${number === 1 ? noun : nouns}`,
   share: (part, whole) => (whole ? `${Math.round((1000 * part) / whole) / 10}%` : "–"),
   className: (label) => ira.shared.classes[label],
   hasPicture: (row) => Object.hasOwn(ira.pictures, row),
@@ -83,7 +83,7 @@ const ira = {
     const canvas = ira.el("canvas", { width: side, height: side, "aria-hidden": "true" });
     const context = canvas.getContext("2d");
     const pixels = context.createImageData(side, side);
-    values.forEach((value, place) => pixels.data.set([255, 176, 0, Math.round(value * 0.82)], 4 * place));
+    values.forEach((value, place) => pixels.data.set([255, 150, 0, Math.round(230 * (value / 255) ** 1.8)], 4 * place));
     context.putImageData(pixels, 0, 0);
     return canvas;
   },

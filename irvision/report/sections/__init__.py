@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from irvision.report.section import Section
+from irvision.report.sections import atlas, key
 from irvision.report.source import ReportRun
 
 # In the order of the page; a section that has nothing to show is None.
-SECTIONS: tuple[Callable[[ReportRun], Section | None], ...] = ()
+SECTIONS: tuple[Callable[[ReportRun], Section | None], ...] = (
+    key.make,
+    atlas.make,
+)
 # Of the page that compares several runs.
 COMPARISON: tuple[Callable[[Sequence[ReportRun]], Section | None], ...] = ()

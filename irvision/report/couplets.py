@@ -1,0 +1,92 @@
+"""The short tree as the couplets of a key: their numbers, and the images on either side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from irvision.data.examples import PARTS
+from irvision.report.source import ReportRun
+from irvision.runs.named_tree import NamedTree
+
+# Pictures on a side of a test, and at a leaf.
+ASIDE, AT_LEAF = 4, 8
+
+
+@dataclass(frozen=True, eq=False)
+class Couplets:
+    """What both the key and the atlas need to know of the short tree.
+
+    Attributes:
+        number: of the couplet at each inner node of the short tree, as in key.txt.
+        parent: couplet above each couplet, by number; 0 above the first one.
+        of_code: numbers of the couplets that test a code.
+    """
+
+    number: Mapping[int, int]
+    parent: Mapping[int, int]
+    of_code: Mapping[int, tuple[int, ...]]
+
+
+def number_couplets(named: NamedTree) -> Couplets:
+    """Couplets in the order in which a reader meets them who always follows lead a."""
+    tree = named.short.tree
+    number: dict[int, int] = {}
+    parent: dict[int, int] = {}
+    of_code: dict[int, list[int]] = {}
+    pending = [(0, 0)]
+    while pending:
+        node, above = pending.pop()
+        if tree.feature[node] >= 0:
+            number[node] = here = len(number) + 1
+            parent[here] = above
+            of_code.setdefault(named.test_at(node).code, []).append(here)
+            # Lead a is the side that passes; what is added last is met first.
+            pending += [(int(tree.left[node]), here), (int(tree.right[node]), here)]
+    return Couplets(number, parent, {code: tuple(found) for code, found in of_code.items()})
+
+
+def pictures_at(run: ReportRun) -> dict[int, list[int]]:
+    """By node of the short tree, rows of pictures that reach it: few, and of many classes."""
+    if run.scored is None or run.gallery is None:
+        return {}
+    scored, tree = run.scored, run.named.short.tree
+    rows = np.array(sorted(run.gallery.pictures), np.int64)
+    reached = tree.decision_path(scored.codes[np.ix_(rows, list(run.named.kept))])
+    found: dict[int, list[int]] = {}
+    for node in range(tree.n_nodes):
+        most = ASIDE if tree.feature[node] >= 0 else AT_LEAF
+        found[node] = spread(run, rows[reached[:, node]], most)
+    return found
+
+
+def spread(run: ReportRun, rows: Int[np.ndarray, " n"], most: int) -> list[int]:
+    """Up to `most` of the rows: frequent classes first, each once before any of them twice.
+
+    Within a class come images that G and T get right, then those that training has not seen.
+    """
+    scored = run.scored
+    assert scored is not None
+    labels, by_g = scored.labels[rows], scored.outputs[rows].argmax(1)
+    wrong = (by_g != labels).astype(int) + (scored.by_t[rows] != labels)
+    seen = scored.parts[rows] == PARTS.index("train")
+    counts = np.bincount(labels, minlength=len(scored.classes))
+    places: dict[int, int] = {}
+    ranked: list[tuple[int, int, int]] = []
+    for place in np.lexsort((seen, wrong)).tolist():
+        label = int(labels[place])
+        places[label] = places.get(label, -1) + 1
+        ranked.append((places[label], -int(counts[label]), int(rows[place])))
+    return [row for *_, row in sorted(ranked)[:most]]
+
+
+def mixes(counts: Int[np.ndarray, "nodes k"], nodes: Sequence[int]) -> list[list[int]]:
+    """At each of some nodes, classes and their numbers of images: [class, images, class, …]."""
+    found = []
+    for node in nodes:
+        labels = np.flatnonzero(counts[node])
+        found.append(np.stack([labels, counts[node][labels]], 1).ravel().tolist())
+    return found
