@@ -97,7 +97,10 @@ def draw(panel: Panel) -> Drawn:
         return round(HEIGHT - BELOW - (value - low) / (high - low) * (HEIGHT - BELOW - TOP), 1)
 
     places = [
-        [None if math.isnan(v) else (x(e), y(v)) for e, v in zip(panel.epochs, c.values, strict=True)]
+        [
+            None if math.isnan(v) else (x(e), y(v))
+            for e, v in zip(panel.epochs, c.values, strict=True)
+        ]
         for c in panel.curves
     ]
     few = len(panel.epochs) <= MOST_DOTS

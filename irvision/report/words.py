@@ -77,5 +77,5 @@ def whole(value: Any) -> str:
 
 
 def count(number: int, noun: str, nouns: str = "") -> str:
-    """"1 image", "2 images"."""
+    """A number with its noun: 1 image, 2 images."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

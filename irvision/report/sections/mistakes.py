@@ -1,4 +1,4 @@
-"""Mistakes on test images: where G and T disagree, which classes are confused, the surest errors."""
+"""Mistakes on test images: where G and T disagree, confused classes, the surest errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from irvision.report.couplets import number_couplets
-from irvision.report.heat import heat
+from irvision.report.heat import MORE, heat
 from irvision.report.rendering import render
 from irvision.report.section import Section
 from irvision.report.source import ReportRun
@@ -70,7 +70,9 @@ def make(run: ReportRun) -> Section | None:
     right_g, right_t = scored.by_g == scored.labels, scored.by_t == scored.labels
     apart = rows[scored.by_g[rows] != scored.by_t[rows]]
 
-    def cases(chosen: Int[np.ndarray, " n"], sure: Float[np.ndarray, " m"], most: int) -> list[Case]:
+    def cases(
+        chosen: Int[np.ndarray, " n"], sure: Float[np.ndarray, " m"], most: int
+    ) -> list[Case]:
         ordered = chosen[np.argsort(-sure[chosen], kind="stable")][:most]
         return [_case(run, scored, int(row), sure, couplets) for row in ordered]
 
@@ -93,7 +95,7 @@ def make(run: ReportRun) -> Section | None:
         unread=() if run.gallery is None else run.gallery.unread,
         has_gallery=run.gallery is not None,
         count=count,
-        heat=heat,
+        cell_class=cell_class,
         percent=percent,
     )
     pictures = {case.row for _, found, _ in shown for case in found if case.pictured}
@@ -177,6 +179,14 @@ def matrix_of(
         ),
         int((errors > 0).sum()) - len(shown),
     )
+
+
+def cell_class(images: int, whole: int, right: bool) -> str:
+    """Class of a cell of the matrix: blue where the tree is right; errors stand out at once."""
+    if not images:
+        return "empty"
+    share = images / max(whole, 1)
+    return heat(share) if right else f"less-{max(1, round(share * MORE))}"
 
 
 def _counts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,6 @@ def make(run: ReportRun) -> Section:
     """The summary of a run, evaluated or not."""
     evaluation = as_content(run.evaluation)
     figures = (*accuracies(run), *_recovery(evaluation))
-    command = repeat_command(run.settings)
     html = render(
         "summary.html",
         between=between,
@@ -78,9 +78,8 @@ def make(run: ReportRun) -> Section:
         fidelity=fidelity_rows(evaluation),
         fidelity_note=str(evaluation.get("fidelity_note") or ""),
         within_note=_within_note(evaluation),
-        about=(*_data(run), *_method(run), *_cost(run)),
-        # Several spaces in the name of a folder count.
-        command=escape(command) if command.isprintable() else command,
+        about=about_run(run),
+        command=_options(repeat_command(run.settings)),
         settings=[(name, _word(value)) for name, value in run.settings.items()],
         machine=_machine(run.environment),
         left_out=evaluation.get("left_out") or 0,
@@ -114,15 +113,20 @@ def _names(run: ReportRun) -> list[str]:
     by = [test.named_by for test in run.named.tests.values()]
     if not by or (not run.attributes and "expert" not in by):
         return []
+    whole, named = count(len(by), "question"), len(by) - by.count("code")
+    if not named:
+        return [f"None of its {whole} has a name: no attribute fits well enough."]
     told = [
         f"{by.count(kind)} {words}"
         for kind, words in (
             ("expert", "by an expert"),
-            ("attribute", "by an attribute that training never saw"),
+            ("attribute", "by attributes that training never saw"),
         )
         if kind in by
     ]
-    return [f"Of its {count(len(by), 'question')}, {' and '.join(told) or 'none'} could be named."]
+    return [
+        f"{named} of its {whole} {'has' if named == 1 else 'have'} a name: {' and '.join(told)}."
+    ]
 
 
 def accuracies(run: ReportRun) -> tuple[Figure, ...]:
@@ -203,10 +207,11 @@ def _within_note(evaluation: Mapping[str, Any]) -> str:
         note = evaluation.get("within_note")
         return f"Recovery inside classes was not measured: {note}." if note else ""
     excess = estimate(within.get("f1_excess"), within.get("f1_excess_interval"))
-    ends = between(excess, lambda value: decimal(value, signed=True))
+    low, high = (decimal(end, signed=True) for end in (excess.low, excess.high))
+    ends = "" if excess.low is None else f" ({low} to {high})"
     return (
         f"Inside classes, the codes reach an F1 of {decimal(excess.value, signed=True)} above "
-        f"chance{f' ({ends})' if ends else ''}, and an AUC of "
+        f"chance{ends}, and an AUC of "
         f"{decimal(as_number(within.get('auc')))}, where 0.5 is chance."
     )
 
@@ -214,6 +219,11 @@ def _within_note(evaluation: Mapping[str, Any]) -> str:
 def _warnings(run: ReportRun) -> list[str]:
     found = (run.result if run.evaluation is None else run.evaluation).get("warnings")
     return [str(each) for each in found] if isinstance(found, list | tuple) else []
+
+
+def about_run(run: ReportRun) -> list[tuple[str, str]]:
+    """Data, method and cost of a run, as pairs of what and how much."""
+    return [*_data(run), *_method(run), *_cost(run)]
 
 
 def _data(run: ReportRun) -> list[tuple[str, str]]:
@@ -267,6 +277,15 @@ def _cost(run: ReportRun) -> list[tuple[str, str]]:
     cores = machine.get("cores")
     rows.append(("Device", ", ".join(device) + (f", {cores} cores" if cores else "")))
     return rows
+
+
+def _options(command: str) -> list[str]:
+    """A command line parted before its options, for breaks between lines.
+
+    Several spaces in the name of a folder count, so that they are kept.
+    """
+    parts = re.split(r"(?<= )(?=--)", command)
+    return [escape(part) if part.isprintable() else part for part in parts]
 
 
 def _machine(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
