@@ -162,27 +162,25 @@ def _results(runs: Sequence[ReportRun]) -> list[Row]:
 
 
 def _fidelities(runs: Sequence[ReportRun]) -> list[Row]:
-    """Score with interval, and null, of every row that some run has."""
+    """Every row of the fidelity table that some run has."""
     tables = [{row["name"]: row for row in fidelity_rows(as_content(r.evaluation))} for r in runs]
     names = dict.fromkeys(name for table in tables for name in table)
 
     def cells(name: str, form: Callable[[dict[str, Any]], str]) -> list[str]:
         return [form(table[name]) if name in table else DASH for table in tables]
 
-    rows: list[Row] = []
-    for name in names:
-        rows.append(
-            (
-                f"fidelity, {name}",
-                cells(
-                    name, lambda r: _with_interval(decimal(r["score"].value), between(r["score"]))
-                ),
-            )
-        )
-        rows.append(("images shuffled", cells(name, lambda r: decimal(r["null"]))))
-        if name == "class oracle":
-            rows[-2:] = [("d(f‖g), class oracle", cells(name, lambda r: decimal(r["attributes"])))]
-    return rows
+    return [
+        (f"fidelity, {name}", cells(name, _fidelity))
+        if name != "class oracle"
+        else ("d(f‖g), class oracle", cells(name, lambda row: decimal(row["attributes"])))
+        for name in names
+    ]
+
+
+def _fidelity(row: dict[str, Any]) -> str:
+    """Score, interval, and the score with the images shuffled."""
+    shown = _with_interval(decimal(row["score"].value), between(row["score"]))
+    return shown if row["null"] is None else f"{shown}; shuffled {decimal(row['null'])}"
 
 
 def _within(run: ReportRun, key: str) -> str:

@@ -116,16 +116,12 @@ def _names(run: ReportRun) -> list[str]:
     whole, named = count(len(by), "question"), len(by) - by.count("code")
     if not named:
         return [f"None of its {whole} has a name: no attribute fits well enough."]
-    told = [
-        f"{by.count(kind)} {words}"
-        for kind, words in (
-            ("expert", "by an expert"),
-            ("attribute", "by attributes that training never saw"),
-        )
-        if kind in by
-    ]
+    kinds = {"expert": "given by an expert", "attribute": "that of an attribute, never trained on"}
+    told = [f"{by.count(kind)} {words}" for kind, words in kinds.items() if kind in by]
+    if len(told) == 1:
+        told = [words for kind, words in kinds.items() if kind in by]
     return [
-        f"{named} of its {whole} {'has' if named == 1 else 'have'} a name: {' and '.join(told)}."
+        f"{named} of its {whole} {'has' if named == 1 else 'have'} a name, {' and '.join(told)}."
     ]
 
 
@@ -284,7 +280,7 @@ def _options(command: str) -> list[str]:
 
     Several spaces in the name of a folder count, so that they are kept.
     """
-    parts = re.split(r"(?<= )(?=--)", command)
+    parts = re.split(r" (?=--)", command)
     return [escape(part) if part.isprintable() else part for part in parts]
 
 
