@@ -116,7 +116,10 @@ def _names(run: ReportRun) -> list[str]:
     whole, named = count(len(by), "question"), len(by) - by.count("code")
     if not named:
         return [f"None of its {whole} has a name: no attribute fits well enough."]
-    kinds = {"expert": "given by an expert", "attribute": "that of an attribute, never trained on"}
+    kinds = {
+        "expert": "given by an expert",
+        "attribute": "found among attributes that training never saw",
+    }
     told = [f"{by.count(kind)} {words}" for kind, words in kinds.items() if kind in by]
     if len(told) == 1:
         told = [words for kind, words in kinds.items() if kind in by]
