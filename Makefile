@@ -23,6 +23,7 @@ demo: .venv/.installed-core  ## install, then run Proposition 1, train on drawn 
 	@$(VENV_PYTHON) cli.py evaluate runs/demo-beetles
 	@$(VENV_PYTHON) cli.py plot runs/demo-beetles
 	@echo "Figures:"; find runs/demo runs/demo-beetles -name '*.svg' -o -name '*.png' | sort
+	@$(VENV_PYTHON) cli.py report runs/demo-beetles
 
 # Half of the kernels compile on one core while the other lints and compiles the rest; else both test
 # processes would compile all of them.

@@ -12,8 +12,8 @@ from irvision.data.examples import PARTS
 from irvision.report.source import ReportRun
 from irvision.runs.named_tree import NamedTree
 
-# Pictures on a side of a test, and at a leaf.
-ASIDE, AT_LEAF = 4, 8
+# Pictures on a side of a test; at a leaf, of its class and of others.
+ASIDE, OF_CLASS, OF_OTHERS = 4, 6, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +55,23 @@ def pictures_at(run: ReportRun) -> dict[int, list[int]]:
         return {}
     scored, tree = run.scored, run.named.short.tree
     rows = np.array(sorted(run.gallery.pictures), np.int64)
-    reached = tree.decision_path(scored.codes[np.ix_(rows, list(run.named.kept))])
+    reached = tree.decision_path(scored.codes[rows][:, list(run.named.kept)])
     found: dict[int, list[int]] = {}
     for node in range(tree.n_nodes):
-        most = ASIDE if tree.feature[node] >= 0 else AT_LEAF
-        found[node] = spread(run, rows[reached[:, node]], most)
+        here = rows[reached[:, node]]
+        if tree.feature[node] >= 0:
+            found[node] = spread(run, here, ASIDE)
+        else:
+            found[node] = _at_leaf(run, here, int(tree.value[node].argmax()))
     return found
+
+
+def _at_leaf(run: ReportRun, rows: Int[np.ndarray, " n"], label: int) -> list[int]:
+    """Mostly images of the class of a leaf, as most that come there are; errors in between."""
+    assert run.scored is not None
+    own = run.scored.labels[rows] == label
+    right, wrong = spread(run, rows[own], OF_CLASS), spread(run, rows[~own], OF_OTHERS)
+    return [*right[: ASIDE - 1], *wrong[:1], *right[ASIDE - 1 :], *wrong[1:]]
 
 
 def spread(run: ReportRun, rows: Int[np.ndarray, " n"], most: int) -> list[int]:

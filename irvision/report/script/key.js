@@ -48,7 +48,7 @@ ira.section("key", (root, data) => {
     const others = data.counted.filter((each) => each !== part)
       .map((each) => `, ${ira.count(total(mixes[each][at]), `${each} image`)}`).join("");
     const words = `${ira.count(whole, `${part} image`)}${others} · ${first}${more}`;
-    return el("div", { class: "mix" }, bar, el("p", { class: "mix-words" }, words));
+    return el("div", { class: "mix" }, bar, el("p", { class: "mix-words", title: words }, words));
   }
 
   // What an end says: its class, and for how many images that is right.
@@ -63,13 +63,25 @@ ira.section("key", (root, data) => {
       found.length ? el("span", { class: "mix-words" }, found.join(", ")) : null];
   }
 
-  const wordsOf = ([name, code]) => (name
-    ? [el("span", { class: "rule" }, name), el("span", { class: "code" }, code)]
-    : [el("span", { class: "rule" }, code)]);
+  // The other classes at an end, if there are any.
+  function othersAt(at, label) {
+    const found = data.counted.flatMap((part) => {
+      const others = mixes[part][at].filter(([each]) => each !== label);
+      const words = others.slice(0, 3).map(([each, images]) => `${ira.className(each)} (${images})`).join(", ");
+      const more = others.length > 3 ? ` and ${ira.count(others.length - 3, "more class", "more classes")}` : "";
+      return others.length ? [`${part}: ${words}${more}`] : [];
+    });
+    return found.length ? el("p", { class: "mix-words others" }, `also ${found.join("; ")}`) : null;
+  }
 
-  // A number that leads to the card of the code, if the page has an atlas.
-  const atlasLink = (code) => (ira.made.atlas
-    ? el("a", { class: "code-link", href: `#code-${code}` }, `about code ${code}`) : null);
+  // A side in words; the code leads to its card, if the page has an atlas and asks for the link.
+  function wordsOf([name, code], number = null) {
+    const link = number !== null && ira.made.atlas;
+    const words = link ? el("a", { class: "code-link", href: `#code-${number}` }, code) : code;
+    return name
+      ? [el("span", { class: "rule" }, name), el("span", { class: "code" }, words)]
+      : [el("span", { class: "rule" }, words)];
+  }
 
   function shotsOf(at, most, caption) {
     const rows = nodes[at].shots.filter(ira.hasPicture).slice(0, most);
@@ -84,7 +96,7 @@ ira.section("key", (root, data) => {
     const item = el("div", { class: "lead" });
     const label = `${node.number}${letters[side]}`;
     const head = el("div", { class: "lead-words" }, el("span", { class: "number" }, label));
-    head.append(el("div", { class: "lead-rule" }, wordsOf(node.words[side]), side === 0 ? atlasLink(node.code) : null));
+    head.append(el("div", { class: "lead-rule" }, wordsOf(node.words[side], node.code)));
     let list = null;
     if (beyond.next) {
       list = el("ol", { class: "couplets", hidden: true, id: `beyond-${child}` });
@@ -99,7 +111,8 @@ ira.section("key", (root, data) => {
     } else {
       head.append(el("p", { class: "lead-end" }, endOf(child)));
       item.append(head);
-      if (data.counted.some((part) => mixes[part][child].length > 1)) item.append(mixOf(child));
+      const others = othersAt(child, beyond.class);
+      if (others) item.append(others);
     }
     const shots = shotsOf(child, 4);
     if (shots) item.append(shots);

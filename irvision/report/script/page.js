@@ -44,7 +44,7 @@ const ira = {
     const words = `${ira.className(label)}, ${ira.shared.parts[part]} image ${name}`;
     const image = ira.el("img", { "data-picture": row, alt: words, title: words, width: 96, height: 96 });
     const wrong = t !== label || g !== label;
-    const below = ira.el("figcaption", {}, caption ?? ira.className(label));
+    const below = ira.el("figcaption", {}, ira.el("span", { class: "caption" }, caption ?? ira.className(label)));
     if (wrong) {
       const by = t !== label && g !== label && t === g ? `named ${ira.className(t)}`
         : t !== label ? `T: ${ira.className(t)}` : `G: ${ira.className(g)}`;

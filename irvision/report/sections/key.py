@@ -22,11 +22,11 @@ def make(run: ReportRun) -> Section:
     """The key of a run; data has an entry for each node of the short tree, in preorder."""
     named, tree = run.named, run.named.short.tree
     couplets, shown = number_couplets(named), pictures_at(run)
-    counted = [(part, words) for part, words in COUNTED if part in named.counts]
+    counted: list[tuple[Part, str]] = [each for each in COUNTED if each[0] in named.counts]
     nodes = [_node(run, node, couplets.number, shown) for node in range(tree.n_nodes)]
     leaves = tree.leaves.tolist()
     at_leaves = named.short.nodes[leaves].tolist()
-    data = {
+    data: dict[str, Any] = {
         "nodes": nodes,
         "depth": int(tree.depth),
         "counted": [words for _, words in counted],

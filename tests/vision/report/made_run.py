@@ -37,6 +37,8 @@ HOSTILE = (
     "</script><img src=x onerror=alert(1)>",
     "\x1b[31mred\x1b[0m",
     "a \"double\" and 'single' quote & ampersand",
+    '"><img src=x onerror=alert(1)>',
+    "</noscript></title><svg onload=alert(1)>",
     "two\u2028lines",
     "x" * 300,
     "{{ 7*7 }} {% raw %}",
