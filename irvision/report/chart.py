@@ -126,7 +126,9 @@ def _path(places: Sequence[tuple[float, float] | None]) -> str:
     words, gap = [], True
     for place in places:
         if place is not None:
-            words.append(f"{'M' if gap else 'L'}{place[0]:g} {place[1]:g}")
+            # A line of no length: a lone point between gaps is drawn as a dot.
+            end = f"{place[0]:g} {place[1]:g}"
+            words.append(f"M{end}h0" if gap else f"L{end}")
         gap = place is None
     return "".join(words)
 
