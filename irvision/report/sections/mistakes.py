@@ -73,7 +73,9 @@ def make(run: ReportRun) -> Section | None:
     def cases(
         chosen: Int[np.ndarray, " n"], sure: Float[np.ndarray, " m"], most: int
     ) -> list[Case]:
-        ordered = chosen[np.argsort(-sure[chosen], kind="stable")][:most]
+        # Among equally sure ones, those with a picture come first.
+        bare = [run.gallery is None or row not in run.gallery.pictures for row in chosen.tolist()]
+        ordered = chosen[np.lexsort((bare, -sure[chosen]))][:most]
         return [_case(run, scored, int(row), sure, couplets) for row in ordered]
 
     shown = [
