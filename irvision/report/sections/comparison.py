@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from irtheory.trees.writing import told_apart
+from irtheory.trees.writing import exact, told_apart
 from irvision.report.chart import Curve, Panel, curves, draw
 from irvision.report.heat import difference_heat, heat
 from irvision.report.rendering import render
@@ -211,6 +211,8 @@ def differences(runs: Sequence[ReportRun]) -> list[Row]:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, float):
+        return exact(value)
     return "none" if value is None else str(value)
 
 
