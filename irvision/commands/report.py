@@ -26,7 +26,7 @@ def report_command(given: Mapping[str, Any]) -> None:
     found = write_report(request.folders, request.out, request.overwrite)
     for note in found["notes"]:
         print_plain(console, f"· {note}")
-    size = f"{found['bytes'] / 1e6:.1f} MB, {found['pictures']} pictures"
+    size = f"{found['bytes'] / 1e6:.2f} MB, {found['pictures']} pictures"
     print_plain(console, f"wrote {found['file']}: {size}")
     print_plain(console, f"next: open {found['file']} in a browser")
     if request.as_json:

@@ -13,6 +13,7 @@ from irtheory.runs.figures import GREY
 from irtheory.runs.files import InputError
 from irvision.figures.page import page, shortened
 from irvision.runs.attribute_table import AttributeRow
+from irvision.runs.comparing import BETTER, compare_attributes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,6 @@ FONT = 6.5
 # Largest number of attributes for 1, 2 and 3 blocks side by side; more take 4.
 COLUMNS_UP_TO = (34, 84, 168)
 LONGEST, LONGEST_RUN, LONGEST_HEAD = 30, 60, 36
-BETTER = 0.05
 # Cells above this share of the scale are dark and get white numbers.
 DARK = 0.62
 
@@ -60,23 +60,19 @@ def comparison_figure(
     Raises:
         InputError: no attribute is scored in both.
     """
-    ours, theirs = (
-        {row.attribute: row.f1 for row in rows if row.f1 is not None} for rows in (first, second)
-    )
-    both = sorted(set(ours) & set(theirs), key=lambda name: (theirs[name] - ours[name], name))
-    if not both:
+    found = compare_attributes(first, second)
+    if not found.names:
         raise InputError(f"{names[0]} and {names[1]}: expected common attributes, found none")
-    pairs = np.array([[ours[name], theirs[name]] for name in both])
-    difference = (pairs[:, 0] - pairs[:, 1]).round(12)
-    better = int((difference >= BETTER).sum()), int((difference <= -BETTER).sum())
+    better, difference = found.better, np.array(found.difference)
     title = (
-        f"best F1 of {len(both)} attributes; better by ≥ {BETTER} (bold):\n"
+        f"best F1 of {len(found.names)} attributes; better by ≥ {BETTER} (bold):\n"
         f"{better[0]}: {shortened(names[0], LONGEST_RUN)}\n"
         f"{better[1]}: {shortened(names[1], LONGEST_RUN)}"
     )
     heads = [shortened(names[0], LONGEST_HEAD), shortened(names[1], LONGEST_HEAD), "difference"]
     bold = (np.abs(difference) >= BETTER).tolist()
-    return _heat_map(both, bold, heads, pairs, difference, title)
+    pairs = np.array([found.first, found.second]).T
+    return _heat_map(found.names, bold, heads, pairs, difference, title)
 
 
 def _heat_map(

@@ -12,12 +12,13 @@ from irtheory.runs.folder import command_of
 from irvision.figures.attributes import attributes_figure, comparison_figure
 from irvision.figures.training import dynamics_figure
 from irvision.figures.tree import NodeText, tree_figure
+from irvision.runs.comparing import check_same_samples
+from irvision.runs.epochs import restored_epoch, with_fidelity
 from irvision.runs.named_tree import NamedTest, read_named_tree
 from irvision.runs.names import ATTRIBUTES, EVALUATION, METRICS, RESULT, TREE
 from irvision.runs.reader import (
     read_attributes,
     read_epoch_fidelity,
-    read_left_out,
     read_metrics,
     read_result,
 )
@@ -49,7 +50,7 @@ def plot_run(
         return _plot_comparison(run, other)
     drawings: dict[str, Callable[[], Figure]] = {}
     if (run / METRICS).is_file():
-        rows, epoch = _with_fidelity(read_metrics(run), run), _restored_epoch(run)
+        rows, epoch = _epochs(run), restored_epoch(_result(run))
         drawings["training"] = lambda: dynamics_figure(rows, f"training of {_name(run)}", epoch)
     if (run / TREE).is_file():
         drawings["tree"] = lambda: _drawn_tree(run)
@@ -91,29 +92,13 @@ def _check_command(run: Path) -> None:
 
 
 def _plot_comparison(run: Path, other: Path) -> list[Path]:
-    _check_same_samples(run, other)
+    check_same_samples(run, other)
     names = _name(run), _name(other)
     if names[0] == names[1]:
         names = str(run), str(other)
     tables = read_attributes(run), read_attributes(other)
     name = f"attributes-against-{_name(other)}.svg"
     return _drawn(run, {name: lambda: comparison_figure(*tables, names)}, print)
-
-
-def _check_same_samples(run: Path, other: Path) -> None:
-    """InputError unless both runs were scored on the same images: a best F1 depends on them."""
-    samples = [_result(each).get("samples") for each in (run, other)]
-    if None not in samples and samples[0] != samples[1]:
-        raise InputError(
-            f"{run} and {other}: expected runs of the same data set and parts, found different "
-            "ones, whose scores cannot be compared"
-        )
-    for each in (run, other):
-        if (each / EVALUATION).is_file() and read_left_out(each):
-            raise InputError(
-                f"{each}: expected a score of all images, found one without those that have "
-                f"changed (--only-known); bring them back and run `ira evaluate {each}`"
-            )
 
 
 def _name(run: Path) -> str:
@@ -125,21 +110,10 @@ def _result(run: Path) -> dict[str, Any]:
     return read_result(run) if (run / RESULT).is_file() else {}
 
 
-def _restored_epoch(run: Path) -> int | None:
-    """The epoch that was kept, if it is not the last one."""
-    result = _result(run)
-    if isinstance(kept := result.get("kept_epoch"), int):
-        return kept if kept != result.get("epochs") else None
-    return int(result["epochs"]) - 1 if result.get("stopped") is True else None
-
-
-def _with_fidelity(rows: list[dict[str, Any]], run: Path) -> list[dict[str, Any]]:
+def _epochs(run: Path) -> list[dict[str, Any]]:
     """The epochs, each with its feature fidelity if `ira evaluate` measured it."""
-    if not (run / EVALUATION).is_file():
-        return rows
-    scored = read_epoch_fidelity(run)
-    found = ((row, scored.get(row["epoch"])) for row in rows)
-    return [row if more is None else {**row, **more} for row, more in found]
+    rows = read_metrics(run)
+    return with_fidelity(rows, read_epoch_fidelity(run)) if (run / EVALUATION).is_file() else rows
 
 
 def _drawn_tree(run: Path) -> Figure:

@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from irtheory.runs.figures import BLUE, GREEN, GREY, ORANGE, RED, STYLE, plt
+from irvision.runs.epochs import Epochs, column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Epochs = Sequence[dict[str, Any]]
 DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
 # Runs with at most this many epochs get markers: a curve of one epoch would be invisible.
 MOST_DOTS = 8
@@ -78,7 +78,7 @@ def dynamics_figure(epochs: Epochs, title: str, back_to: int | None = None) -> F
         title: title of the figure.
         back_to: the epoch that was kept, if it is not the last one.
     """
-    last = FIDELITY if np.isfinite(_column(epochs, "fidelity")).any() else SIZE
+    last = FIDELITY if np.isfinite(column(epochs, "fidelity")).any() else SIZE
     with plt.rc_context({**STYLE, "font.size": 9}):
         figure, axes = plt.subplots(2, 3, figsize=(9, 5.2), sharex=True)
         for panel, (name, curves) in zip(axes.flat, (*PANELS, last), strict=True):
@@ -101,15 +101,15 @@ def dynamics_figure(epochs: Epochs, title: str, back_to: int | None = None) -> F
 
 def _images(epochs: Epochs) -> str:
     """The number of images on which fidelity was scored, as part of a title."""
-    count = _column(epochs, "images")
+    count = column(epochs, "images")
     return f", {np.nanmax(count):.0f} validation images"
 
 
 def _curves(panel: Axes, epochs: Epochs, curves: Sequence[tuple[str, str, str, Any]]) -> None:
-    x = _column(epochs, "epoch")
+    x = column(epochs, "epoch")
     marker = "o" if len(epochs) <= MOST_DOTS else ""
     for key, label, colour, dash in curves:
-        y = _column(epochs, key)
+        y = column(epochs, key)
         if np.isfinite(y).any():
             panel.plot(x, y, color=colour, ls=dash, lw=1.8, marker=marker, ms=3, label=label)
     if panel.lines:
@@ -117,11 +117,3 @@ def _curves(panel: Axes, epochs: Epochs, curves: Sequence[tuple[str, str, str, A
     else:
         panel.set_yticks([])
         panel.text(0.5, 0.5, "not in force", transform=panel.transAxes, ha="center", color=GREY)
-
-
-def _column(epochs: Epochs, key: str) -> np.ndarray:
-    """A number for every epoch, NaN if missing; "losses.tree" is `row["losses"]["tree"]`."""
-    outer, _, inner = key.partition(".")
-    found = (row.get(outer) for row in epochs)
-    cells = [cell.get(inner) if isinstance(cell, dict) else cell for cell in found]
-    return np.array([np.nan if cell is None else float(cell) for cell in cells])

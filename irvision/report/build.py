@@ -40,7 +40,7 @@ def write_report(
         sections = [section for section in made if section is not None]
         text, notes = report_page(runs[0], sections), runs[0].notes
     else:
-        made = [make(runs) for make in COMPARISON]
+        made = [make(runs, path.parent) for make in COMPARISON]
         sections = [section for section in made if section is not None]
         notes = tuple(f"{run.name}: {note}" for run in runs for note in run.notes)
         text = page(" · ".join(run.name for run in runs), "Runs compared", notes, sections, {}, {})

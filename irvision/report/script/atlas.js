@@ -2,7 +2,9 @@
 ira.section("atlas", (root, data) => {
   const { el } = ira;
   const find = (id) => root.querySelector(`#${id}`);
-  const above = (card) => (card.attributes[0] ? card.attributes[0].f1 - (card.attributes[0].null ?? 0) : -1);
+  // Of its best attribute, or of the best name of its tests.
+  const above = (card) => Math.max(-1, ...card.attributes.map((each) => each.f1 - (each.null ?? 0)),
+    ...card.names.filter((each) => each.f1 !== null).map((each) => each.f1 - (each.chance ?? 0)));
   // Of the highest value, or of all but the lowest one.
   const share = (card) => card.values.slice(0, -1).reduce((sum, each) => sum + each.images / each.of, 0);
   const orders = {
@@ -13,6 +15,7 @@ ira.section("atlas", (root, data) => {
     f1: (one, other) => above(other) - above(one) || one.code - other.code,
   };
   const two = (number) => number.toFixed(2);
+  const fit = (f1, chance) => `F1 ${two(f1)}${chance === null ? "" : ` (chance ${two(chance)})`}`;
 
   function facts(card) {
     const rows = [];
@@ -21,8 +24,7 @@ ira.section("atlas", (root, data) => {
       rows.push(["Tested at", el("span", {}, card.tested.length === 1 ? "couplet " : "couplets ", links)]);
     }
     const best = card.attributes.map((each) => {
-      const gain = each.null === null ? "" : ` (chance ${two(each.null)})`;
-      return el("li", {}, el("b", {}, each.attribute), ` F1 ${two(each.f1)}${gain}`, el("span", { class: "muted" }, ` by ${each.column}`));
+      return el("li", {}, el("b", {}, each.attribute), ` ${fit(each.f1, each.null)}`, el("span", { class: "muted" }, ` by ${each.column}`));
     });
     if (best.length) rows.push(["Best for", el("ul", { class: "plain" }, best)]);
     return el("dl", { class: "facts" }, rows.map(([term, words]) => [el("dt", {}, term), el("dd", {}, words)]).flat());
@@ -43,10 +45,13 @@ ira.section("atlas", (root, data) => {
       el("div", { class: "groups" }, group(each.close.length ? "typical" : "", each.typical, card), group("borderline", each.close, card)));
   }
 
+  const named = (name) => el("p", { class: "card-name" }, name.words,
+    name.f1 === null ? null : el("span", { class: "muted" }, ` ${fit(name.f1, name.chance)} where it is tested`));
+
   function make(card) {
     const title = el("h3", {}, `Code ${card.code}`);
     const item = el("li", { class: card.tested.length ? "card is-tested" : "card", id: `code-${card.code}`, tabindex: "-1" },
-      title, card.names.map((name) => el("p", { class: "card-name" }, name)), facts(card));
+      title, card.names.map(named), facts(card));
     return item;
   }
 
@@ -76,7 +81,7 @@ ira.section("atlas", (root, data) => {
     return [card, item];
   }));
   const texts = new Map(data.cards.map((card) => [card,
-    [`code ${card.code}`, ...card.names, ...card.attributes.map((each) => each.attribute)].join(" ").toLowerCase()]));
+    [`code ${card.code}`, ...card.names.map((each) => each.words), ...card.attributes.map((each) => each.attribute)].join(" ").toLowerCase()]));
 
   function arrange() {
     const words = find("atlas-find").value.trim().toLowerCase();

@@ -164,13 +164,17 @@ ira.section("key", (root, data) => {
   // Ends that name a class; without any, those where most of its images come to.
   function search(name) {
     const say = find("key-found");
-    const label = ira.shared.classes.findIndex((each) => each.toLowerCase() === name.trim().toLowerCase());
+    const wanted = name.trim();
+    // Names may differ in capitals alone.
+    const exact = ira.shared.classes.indexOf(wanted);
+    const label = exact >= 0 ? exact
+      : ira.shared.classes.findIndex((each) => each.toLowerCase() === wanted.toLowerCase());
     if (label < 0) {
       mark([]);
-      const like = ira.shared.classes.filter((each) => each.toLowerCase().includes(name.trim().toLowerCase()));
-      say.textContent = !name.trim() ? ""
+      const like = ira.shared.classes.filter((each) => each.toLowerCase().includes(wanted.toLowerCase()));
+      say.textContent = !wanted ? ""
         : like.length ? `${ira.count(like.length, "class", "classes")} with these letters: ${like.slice(0, 5).join(", ")}${like.length > 5 ? ", …" : ""}`
-          : `No class has “${name.trim()}” in its name.`;
+          : `No class has “${wanted}” in its name.`;
       return;
     }
     const ends = nodes.flatMap((node, at) => (node.next ? [] : [at]));

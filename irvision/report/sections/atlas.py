@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from irvision.report.couplets import Couplets, number_couplets, spread
 from irvision.report.rendering import render
 from irvision.report.section import Section
 from irvision.report.source import ReportRun
+from irvision.runs.named_tree import NamedTest
 
 # Attributes that are listed for a code, best first.
 MOST_ATTRIBUTES = 3
@@ -67,15 +69,32 @@ def _card(run: ReportRun, code: int, couplets: Couplets, part: Part | None) -> d
     """Everything about one code."""
     found = [run.named.test_at(node) for node in couplets.number]
     tests = [test for test in found if test.code == code]
-    names = [test.words() for test in tests if test.named_by != "code"]
     return {
         "code": code,
-        "names": list(dict.fromkeys(names)),
+        "names": _names(tests),
         "tested": list(couplets.of_code.get(code, ())),
         "attributes": _attributes(run, code),
         "values": _values(run, code, part),
         "maps": _maps(run, code),
     }
+
+
+def _names(tests: Sequence[NamedTest]) -> list[dict[str, Any]]:
+    """What the tests of a code are called, and how well that fits the images that reach them.
+
+    A name that several tests share comes once, with the best fit.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for test in tests:
+        if test.named_by == "code":
+            continue
+        fit = test.attribute if test.named_by == "attribute" else None
+        f1, chance = (None, None) if fit is None else (fit.f1, fit.chance)
+        name = {"words": test.words(), "f1": f1, "chance": chance}
+        other = found.setdefault(name["words"], name)
+        if (f1 or 0) - (chance or 0) > (other["f1"] or 0) - (other["chance"] or 0):
+            found[name["words"]] = name
+    return list(found.values())
 
 
 def _attributes(run: ReportRun, code: int) -> list[dict[str, Any]]:

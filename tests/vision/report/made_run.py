@@ -60,6 +60,7 @@ class Made:
     names: tuple[str, ...] = ()
     side: int = 24
     noise: float = 0.04
+    confused: float = 0.0
     seed: int = 0
 
 
@@ -112,7 +113,11 @@ def _subject(
         levels = np.where(flipped, 2**made.bits - 1 - levels, levels).astype(np.float16)
         codes = np.round(levels).clip(0, 2**made.bits - 1).astype(np.uint8)
         outputs = rng.dirichlet(np.full(made.classes, 0.05), made.images).astype(np.float32) * 0.3
-        outputs[np.arange(made.images), labels] += 0.35
+        favoured = labels
+        if made.confused:
+            other = rng.random(made.images) < made.confused
+            favoured = np.where(other, (labels + 1) % made.classes, labels)
+        outputs[np.arange(made.images), favoured] += 0.35
         outputs /= outputs.sum(1, keepdims=True)
         parts[part] = Predictions(codes, outputs, labels, levels)
         if made.attributes:

@@ -111,6 +111,13 @@ def test_search_opens_and_marks_the_path_to_a_class(open_page, report_of) -> Non
     assert page.locator(".lead.is-goal").count() == 0
 
 
+def test_search_tells_capitals_apart_where_it_must(open_page, report_of) -> None:
+    page = open_page(report_of(Made(classes=3, names=("Wren", "WREN", "robin")))[0]).page
+    for typed, found in (("Wren", "Wren"), ("WREN", "WREN"), ("Robin", "robin"), ("wren", "Wren")):
+        page.fill("#key-search", typed)
+        assert page.inner_text("#key-found").startswith(f"{found}:")
+
+
 def test_cards_are_sorted_filtered_and_linked(open_page, report_of) -> None:
     path, subject = report_of(PLAIN)
     page = open_page(path).page

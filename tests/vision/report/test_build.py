@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 import re
@@ -70,6 +71,22 @@ def test_shares_of_values_are_those_of_the_test_images(run: Path) -> None:
             assert value["images"] == np.sum(codes[:, card["code"]] == value["value"])
             for row in value["typical"] + value["close"]:
                 assert scored.codes[row, card["code"]] == value["value"]
+
+
+def test_names_of_tests_come_with_how_well_they_fit(run: Path) -> None:
+    text = Path(write_report([run])["file"]).read_text(encoding="utf-8")
+    names = {
+        (card["code"], name["words"].split(" present")[0].split(" absent")[0], name["f1"])
+        for card in data_of(text, "atlas")["cards"]
+        for name in card["names"]
+    }
+    best: dict[tuple[int, str], float] = {}
+    with (run / "tests.csv").open(encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            if row["attribute"]:
+                key = int(row["code"]), row["attribute"]
+                best[key] = max(best.get(key, 0), float(row["f1"]))
+    assert names and names <= {(*key, f1) for key, f1 in best.items()}
 
 
 def test_borderline_pictures_are_closer_to_the_other_value(run: Path) -> None:
