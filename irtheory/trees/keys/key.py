@@ -1,0 +1,170 @@
+"""A key as data: couplets of two leads, each of which goes to another couplet or ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from irtheory.trees.tree import Tree
+from irtheory.trees.writing import one_line
+
+
+@dataclass(frozen=True)
+class Count:
+    """For how many samples an end is right, such as 4 of 5 training samples.
+
+    Attributes:
+        right: samples that are what the end says.
+        total: all samples that come to the end.
+        samples: what is counted, such as "training samples".
+    """
+
+    right: int
+    total: int
+    samples: str
+
+    @property
+    def text(self) -> str:
+        """Such as "4 of 5 training samples"."""
+        return f"{self.right} of {self.total} {self.samples}"
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a key ends.
+
+    Attributes:
+        name: the class, or what else the tree predicts there; one line.
+        counts: how often it is right, of each kind of samples.
+    """
+
+    name: str
+    counts: tuple[Count, ...] = ()
+
+    @property
+    def about(self) -> str:
+        """All counts, such as "4 of 5 training samples, 1 of 2 test samples"."""
+        return ", ".join(count.text for count in self.counts)
+
+    @property
+    def text(self) -> str:
+        """The name with its counts."""
+        return f"{self.name}: {self.about}" if self.counts else self.name
+
+
+@dataclass(frozen=True)
+class Lead:
+    """One of the two statements of a couplet, and where a reader goes who agrees.
+
+    Attributes:
+        label: number of its couplet and a letter, such as "3b".
+        statement: one line.
+        goal: number of the next couplet, or the end.
+    """
+
+    label: str
+    statement: str
+    goal: int | End
+
+    @property
+    def goal_text(self) -> str:
+        """Number of the next couplet, or the text of the end."""
+        return self.goal.text if isinstance(self.goal, End) else str(self.goal)
+
+
+@dataclass(frozen=True)
+class Couplet:
+    """Two leads that exclude each other: ``a`` is the greater branch of the tree.
+
+    Attributes:
+        number: from 1.
+        parent: the lead that goes here; None for the first couplet.
+        leads: ``a`` and ``b``.
+        depth: number of couplets before it on the way here.
+    """
+
+    number: int
+    parent: Lead | None
+    leads: tuple[Lead, Lead]
+    depth: int
+
+
+@dataclass(frozen=True)
+class Key:
+    """A dichotomous key.
+
+    Attributes:
+        couplets: in the order of their numbers, which is that in which a reader meets them who
+            always follows ``a``; empty where the tree is a single leaf.
+        only: the end of a key without couplets, else None.
+        title: one line; may be empty.
+    """
+
+    couplets: tuple[Couplet, ...]
+    only: End | None = None
+    title: str = ""
+
+    @property
+    def leads(self) -> tuple[Lead, ...]:
+        """All leads: those of the first couplet, then of the second, and so on."""
+        return tuple(lead for couplet in self.couplets for lead in couplet.leads)
+
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """All ends, in the order of their leads."""
+        found = tuple(lead.goal for lead in self.leads if isinstance(lead.goal, End))
+        return found if self.only is None else (self.only,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The different names of ends, in the order in which they come first."""
+        return tuple(dict.fromkeys(end.name for end in self.ends))
+
+
+def key_of(
+    tree: Tree,
+    wording: Mapping[int, tuple[str, str]],
+    ends: Mapping[int, End],
+    title: str = "",
+) -> Key:
+    """The key of a tree.
+
+    Args:
+        tree: the tree.
+        wording: the words for (left, right) at every inner node.
+        ends: of every leaf.
+        title: of the key.
+
+    Every text is made one line; characters that control the output are escaped. Ends with equal
+    names are the same class.
+    """
+    plain = {node: End(one_line(end.name), end.counts) for node, end in ends.items()}
+    if tree.n_nodes == 1:
+        return Key((), plain[0], one_line(title))
+    order = _greater_branch_first(tree)
+    number_of = {node: number for number, node in enumerate(order, start=1)}
+    parents: dict[int, tuple[Lead, int]] = {}
+    couplets = []
+    for node in order:
+        number, (low, high) = number_of[node], wording[node]
+        parent, depth = parents.get(node, (None, 0))
+        sides = (("a", high, int(tree.right[node])), ("b", low, int(tree.left[node])))
+        leads = []
+        for letter, words, child in sides:
+            goal = number_of[child] if child in number_of else plain[child]
+            lead = Lead(f"{number}{letter}", one_line(words), goal)
+            parents[child] = lead, depth + 1
+            leads.append(lead)
+        couplets.append(Couplet(number, parent, (leads[0], leads[1]), depth))
+    return Key(tuple(couplets), None, one_line(title))
+
+
+def _greater_branch_first(tree: Tree) -> list[int]:
+    """Inner nodes in the order met when every right branch is followed before the left one."""
+    order, pending = [], [0]
+    while pending:
+        node = pending.pop()
+        if tree.feature[node] >= 0:
+            order.append(node)
+            pending += [int(tree.left[node]), int(tree.right[node])]
+    return order
