@@ -94,9 +94,7 @@ def to_key(
     Raises:
         ValueError: a wrong number of names or flags, or what ``to_dot`` refuses.
     """
-    features = _feature_names(tree, feature_names)
-    present = _binary_columns(tree, binary)
-    branches = _branches(tree, features, present, _cuts(tree, gaps)) | dict(test_names or {})
+    branches = test_words(tree, feature_names, binary, gaps) | dict(test_names or {})
     predictions = _predictions(tree, output_names)
     if leaf_names is not None:
         names = check_names("leaf_names", leaf_names, tree.n_leaves)
@@ -106,6 +104,17 @@ def to_key(
         texts = check_names("leaf_texts", leaf_texts, tree.n_leaves)
         ends = dict(zip(tree.leaves.tolist(), texts, strict=True))
     return key_as_text(key_of(tree, branches, {node: End(text) for node, text in ends.items()}))
+
+
+def test_words(
+    tree: Tree,
+    feature_names: Iterable[str] | None = None,
+    binary: bool | Iterable[bool] = False,
+    gaps: Gaps | None = None,
+) -> dict[int, tuple[str, str]]:
+    """The wording of (left, right) at every inner node; the arguments are those of ``to_key``."""
+    features, present = _feature_names(tree, feature_names), _binary_columns(tree, binary)
+    return _branches(tree, features, present, _cuts(tree, gaps))
 
 
 def gaps_of(tree: Tree, x: npt.ArrayLike) -> dict[int, tuple[float, float]]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from irtheory.trees.keys.key import End, Key, Lead
+from irtheory.trees.keys.markdown import as_paragraph
 
 SCHEMA = "https://raw.githubusercontent.com/Artsdatabanken/Clavis/main/Clavis.json"
 # The format wants a licence; whoever publishes the key states theirs instead.
@@ -89,7 +90,7 @@ def _taxa(
 
 
 def _about(end: End) -> dict[str, str]:
-    return {"description": end.about} if end.counts else {}
+    return {"description": as_paragraph(end.about.lstrip(": "))} if end.about else {}
 
 
 def _character(key: Key, number: int) -> dict[str, Any]:

@@ -29,4 +29,4 @@ def as_dot(key: Key) -> str:
 
 
 def _end(end: End) -> str:
-    return "\n".join([end.name, *(count.text for count in end.counts)])
+    return "\n".join([end.name, *(count.text for count in end.counts), *filter(None, [end.note])])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from irtheory.trees.tree import Tree
-from irtheory.trees.writing import one_line
+from irtheory.trees.writing import one_line, told_apart
 
 
 @dataclass(frozen=True)
@@ -36,20 +39,24 @@ class End:
     Attributes:
         name: the class, or what else the tree predicts there; one line.
         counts: how often it is right, of each kind of samples.
+        note: what else there is to say, where nothing is counted, such as "(n = 5)".
     """
 
     name: str
     counts: tuple[Count, ...] = ()
+    note: str = ""
 
     @property
     def about(self) -> str:
-        """All counts, such as "4 of 5 training samples, 1 of 2 test samples"."""
-        return ", ".join(count.text for count in self.counts)
+        """What follows the name: ": 4 of 5 training samples, 1 of 2 test samples", or the note."""
+        if self.counts:
+            return f": {', '.join(count.text for count in self.counts)}"
+        return f" {self.note}" if self.note else ""
 
     @property
     def text(self) -> str:
-        """The name with its counts."""
-        return f"{self.name}: {self.about}" if self.counts else self.name
+        """The name and what follows it."""
+        return self.name + self.about
 
 
 @dataclass(frozen=True)
@@ -138,10 +145,12 @@ def key_of(
     Every text is made one line; characters that control the output are escaped. Ends with equal
     names are the same class.
     """
-    plain = {node: End(one_line(end.name), end.counts) for node, end in ends.items()}
+    plain = {
+        node: End(one_line(end.name), end.counts, one_line(end.note)) for node, end in ends.items()
+    }
     if tree.n_nodes == 1:
         return Key((), plain[0], one_line(title))
-    order = _greater_branch_first(tree)
+    order = couplet_order(tree)
     number_of = {node: number for number, node in enumerate(order, start=1)}
     parents: dict[int, tuple[Lead, int]] = {}
     couplets = []
@@ -159,8 +168,29 @@ def key_of(
     return Key(tuple(couplets), None, one_line(title))
 
 
-def _greater_branch_first(tree: Tree) -> list[int]:
-    """Inner nodes in the order met when every right branch is followed before the left one."""
+def ends_of_counts(
+    tree: Tree, counts: npt.NDArray[np.int64], classes: Sequence[str], samples: str
+) -> dict[int, End]:
+    """The class that each leaf names (argmax of its value), and of how many it is right.
+
+    Args:
+        tree: the tree.
+        counts: samples of each class at each node [nodes, k].
+        classes: names of the k classes; those that print alike are numbered.
+        samples: what is counted, such as "training samples".
+    """
+    names, ends = told_apart(classes, "class"), {}
+    for node in tree.leaves.tolist():
+        named, here = int(tree.value[node].argmax()), counts[node]
+        ends[node] = End(names[named], (Count(int(here[named]), int(here.sum()), samples),))
+    return ends
+
+
+def couplet_order(tree: Tree) -> list[int]:
+    """The inner nodes of a tree in the order of their couplets.
+
+    That is the order in which they are met when every right branch is followed before the left.
+    """
     order, pending = [], [0]
     while pending:
         node = pending.pop()

@@ -66,8 +66,7 @@ def _paragraph(line: Line, wide: float, style: Style) -> str:
 def _goal(goal: End | int) -> str:
     if not isinstance(goal, End):
         return f"\\textbf{{{goal}}}"
-    name = f"\\textbf{{{_escaped(goal.name)}}}"
-    return f"{name}: {_escaped(goal.about)}" if goal.counts else name
+    return f"\\textbf{{{_escaped(goal.name)}}}{_escaped(goal.about)}"
 
 
 def _escaped(text: str) -> str:

@@ -15,7 +15,7 @@ LINKS = re.compile(r"(?i)(www)\.|(:)//")
 
 def as_markdown(key: Key, style: Style = "numbered") -> str:
     """A heading, and paragraphs or a nested list of leads; couplets are linked."""
-    head = f"# {_escaped(key.title)}\n\n" if key.title else ""
+    head = f"# {as_paragraph(key.title)}\n\n" if key.title else ""
     if key.only is not None:
         return f"{head}→ {_end(key.only)}\n"
     lines = lines_of(key, style)
@@ -31,7 +31,7 @@ def as_markdown(key: Key, style: Style = "numbered") -> str:
 
 def _lead(line: Line) -> str:
     goal = "" if line.goal is None else f" → {_goal(line.goal)}"
-    return f"**{_escaped(line.label)}** {_escaped(line.lead.statement)}{goal}"
+    return f"**{as_paragraph(line.label)}** {as_paragraph(line.lead.statement)}{goal}"
 
 
 def _goal(goal: End | int) -> str:
@@ -39,10 +39,10 @@ def _goal(goal: End | int) -> str:
 
 
 def _end(end: End) -> str:
-    name = _escaped(end.name)
-    return f"**{name}**: {_escaped(end.about)}" if end.counts else f"**{name}**"
+    return f"**{as_paragraph(end.name)}**{as_paragraph(end.about)}"
 
 
-def _escaped(text: str) -> str:
+def as_paragraph(text: str) -> str:
+    """Any text as Markdown that shows it as it is."""
     marked = MARKS.sub(r"\\\1", text)
     return LINKS.sub(lambda found: f"{found[1]}\\." if found[1] else ":\\//", marked)

@@ -15,7 +15,7 @@ body { font: 1rem/1.45 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; 
 .statement { overflow-wrap: anywhere; }
 .dots { flex: 1 1 2rem; min-width: 1rem; border-bottom: 1px dotted; opacity: .6; }
 .goal { max-width: 100%; overflow-wrap: anywhere; }
-.counts { opacity: .75; }
+.about { opacity: .75; }
 .couplet { margin: .7rem 0; padding: .15rem .3rem; break-inside: avoid; border-radius: .3rem; }
 .couplet:target { outline: 2px solid; }
 """
@@ -63,5 +63,5 @@ def _lead(line: Line) -> str:
 def _goal(goal: End | int) -> str:
     if not isinstance(goal, End):
         return f'<span class="goal"><a href="#couplet-{goal}">{goal}</a></span>'
-    counts = f' <span class="counts">{escape(goal.about)}</span>' if goal.counts else ""
-    return f'<span class="goal"><b>{escape(goal.name)}</b>{counts}</span>'
+    about = f'<span class="about">{escape(goal.about)}</span>' if goal.about else ""
+    return f'<span class="goal"><b>{escape(goal.name)}</b>{about}</span>'

@@ -65,9 +65,9 @@ def _representation(label: str, indent: str, detail: str = "") -> list[str]:
 
 def _taxon(key: Key, name: str, taxon: str) -> Iterator[str]:
     ends = [(lead.label, lead.goal) for lead in key.leads if isinstance(lead.goal, End)]
-    found = [f"lead {label}: {e.about}" for label, e in ends if e.name == name and e.counts]
+    found = [f"lead {label}{e.about}" for label, e in ends if e.name == name and e.about]
     if key.only is not None:
-        found = [key.only.about]
+        found = [key.only.text]
     yield f'      <TaxonName id="{taxon}">'
     yield from _representation(name, "        ", "; ".join(found))
     yield "      </TaxonName>"

@@ -7,6 +7,8 @@ from typing import Any
 
 from irtheory.trees.keys.key import Count, Couplet, End, Key, Lead
 
+# Where runs keep their keys: as text, and as what `as_json` writes.
+KEY, KEY_DATA = "key.txt", "key.json"
 FORMAT, VERSION = "ira-key", 1
 LETTERS = ("a", "b")
 
@@ -17,7 +19,8 @@ def as_json(key: Key) -> str:
     An object with format, version, title and couplets; of a key without couplets also the end.
     A couplet has its number, the lead that goes there ("from", or null) and two leads. A lead has
     a label, a statement, and either the number of a couplet or an end. An end has a name and
-    counts, each with the samples that are counted, how many are right, and of how many.
+    counts, each with the samples that are counted, how many are right, and of how many; where
+    nothing is counted there may be a note.
     """
     content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "title": key.title}
     if key.only is not None:
@@ -42,7 +45,7 @@ def _end(end: End) -> dict[str, Any]:
     counts = [
         {"samples": count.samples, "right": count.right, "of": count.total} for count in end.counts
     ]
-    return {"name": end.name, "counts": counts}
+    return {"name": end.name, "counts": counts, **({"note": end.note} if end.note else {})}
 
 
 def read_json(text: str) -> Key:
@@ -95,7 +98,7 @@ def _read_end(found: Any) -> End:
         Count(int(each["right"]), int(each["of"]), _text(each["samples"]))
         for each in found["counts"]
     )
-    return End(_text(found["name"]), counts)
+    return End(_text(found["name"]), counts, _text(found.get("note", "")))
 
 
 def _text(found: Any) -> str:
