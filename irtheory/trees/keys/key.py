@@ -11,6 +11,9 @@ import numpy.typing as npt
 from irtheory.trees.tree import Tree
 from irtheory.trees.writing import one_line, told_apart
 
+# In place of a text without a letter.
+NOTHING = "–"
+
 
 @dataclass(frozen=True)
 class Count:
@@ -72,11 +75,6 @@ class Lead:
     label: str
     statement: str
     goal: int | End
-
-    @property
-    def goal_text(self) -> str:
-        """Number of the next couplet, or the text of the end."""
-        return self.goal.text if isinstance(self.goal, End) else str(self.goal)
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,8 @@ def key_of(
     names are the same class.
     """
     plain = {
-        node: End(one_line(end.name), end.counts, one_line(end.note)) for node, end in ends.items()
+        node: End(one_line(end.name) or NOTHING, end.counts, one_line(end.note))
+        for node, end in ends.items()
     }
     if tree.n_nodes == 1:
         return Key((), plain[0], one_line(title))
@@ -161,7 +160,7 @@ def key_of(
         leads = []
         for letter, words, child in sides:
             goal = number_of[child] if child in number_of else plain[child]
-            lead = Lead(f"{number}{letter}", one_line(words), goal)
+            lead = Lead(f"{number}{letter}", one_line(words) or NOTHING, goal)
             parents[child] = lead, depth + 1
             leads.append(lead)
         couplets.append(Couplet(number, parent, (leads[0], leads[1]), depth))
