@@ -12,8 +12,8 @@ def as_text(key: Key, style: Style = "numbered") -> str:
     """A line for each lead: what it says, then an arrow and where it goes.
 
     Arrows in names become ``->`` and an end that is a number stands in quotation marks, so that
-    no line can be read in two ways. In the indented style leads without an arrow go to the lines below them, which are further in.
-    Without couplets it is an arrow and the end.
+    no line can be read in two ways. In the indented style leads without an arrow go to the lines
+    below them, which are further in. Without couplets it is an arrow and the end.
     """
     if key.only is not None:
         return f"{ARROW.lstrip()}{goal_text(key.only)}"
