@@ -24,7 +24,9 @@ from irvision.settings.requests import (
     ExplainRequest,
     ExportRequest,
     ImageOptions,
+    KeyRequest,
     ListRequest,
+    NameRequest,
     PlotRequest,
     PrepareRequest,
     ReportRequest,
@@ -228,6 +230,33 @@ def export(given: dict[str, Any]) -> None:
     from irvision.commands.export import export_command
 
     export_command(given)
+
+
+@command(
+    app,
+    KeyRequest,
+    examples=(
+        "ira key runs/beetles",
+        "ira key runs/beetles --format html --style bracketed --out key.html",
+    ),
+)
+def key(given: dict[str, Any]) -> None:
+    """Print the tree of a run as a dichotomous key, in one of nine formats."""
+    from irvision.commands.key import key_command
+
+    key_command(given)
+
+
+@command(app, NameRequest, examples=("ira name runs/beetles", "ira name runs/beetles --json"))
+def name(given: dict[str, Any]) -> None:
+    """Write RUN/names.csv, in which an expert names the codes that the tree tests.
+
+    Run it again when names are filled in: nothing that people wrote is lost, and the key, figures,
+    report and explanations use the names.
+    """
+    from irvision.commands.name import name_command
+
+    name_command(given)
 
 
 @command(app, DoctorRequest, examples=("ira doctor", "ira doctor --json"))

@@ -28,9 +28,10 @@ from irtheory.intersection.methods import Method, method_named
 from irtheory.intersection.step import TERMS
 from irtheory.runs.console import Pulse, make_console, print_plain, progress_bar
 from irtheory.trees.choices import Criterion
-from irtheory.trees.export import classes_named, to_key
+from irtheory.trees.export import classes_named, test_words
+from irtheory.trees.keys.key import ends_of_counts, key_of
+from irtheory.trees.keys.text import as_text
 from irtheory.trees.short_tree import class_counts, shorten
-from irtheory.trees.writing import told_apart
 
 # Untyped: its annotations allow no array-likes, and omit that it returns a pair if y is given.
 _validate: Any = validate_data
@@ -214,14 +215,11 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         """
         names = self.get_feature_names_out() if feature_names is None else feature_names
         short = shorten(self.tree_, self._counts.sum(axis=1) > 0)
-        leaves = short.tree.leaves
-        counts, named = self._counts[short.nodes[leaves]], short.tree.value[leaves].argmax(axis=1)
-        classes = told_apart([str(label) for label in self.classes_], "class")
-        texts = [
-            f"{classes[label]}: {here[label]} of {here.sum()} training samples"
-            for label, here in zip(named, counts, strict=True)
-        ]
-        return to_key(short.tree, names, binary=self._binary, leaf_texts=texts)
+        counts = self._counts[short.nodes]
+        ends = ends_of_counts(
+            short.tree, counts, [str(label) for label in self.classes_], "training samples"
+        )
+        return as_text(key_of(short.tree, test_words(short.tree, names, self._binary), ends))
 
     def _settings(self, samples: int) -> ArraySettings:
         """All settings but λ, checked; the seed is drawn later."""

@@ -30,6 +30,7 @@ FLOORS = {
         {"checks", "choices", "kernels", "serialise", "writing"},
         {"tree"},
         {"short_tree", "written"},
+        {"keys"},
         {"binning", "exact", "cart", "export", "routing"},
         {"refine"},
         {"compile", "estimators"},

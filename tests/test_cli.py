@@ -66,7 +66,7 @@ def test_a_run_leaves_a_complete_folder_and_can_be_overwritten(tmp_path):
     assert first.output.splitlines()[-1].startswith("next:")
     expected = {
         "certificate.json", "config.yaml", "environment.json", "trajectory.csv", "tree.json",
-        "key.txt", "gaps.svg", "gaps.png", "values.svg", "values.png",
+        "key.txt", "key.json", "gaps.svg", "gaps.png", "values.svg", "values.png",
     }  # fmt: skip
     assert {path.name for path in out.iterdir()} == expected
     certificate = json.loads((out / "certificate.json").read_text())

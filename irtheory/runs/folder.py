@@ -30,11 +30,13 @@ class RunFiles:
         folders: the folders that it makes there, with spaces between.
         resume: how to go on with an interrupted run, `{folder}` standing for its folder; empty if
             that cannot be done.
+        by_people: files that people fill in there, with spaces between; never removed.
     """
 
     files: str
     folders: str = ""
     resume: str = ""
+    by_people: str = ""
 
 
 _REGISTERED: dict[str, RunFiles] = {}
@@ -122,9 +124,10 @@ def _files_of_run(folder: Path) -> list[Path]:
     for path in found:
         if not _is_written(path, folder, written):
             name = path.relative_to(folder)
-            raise InputError(
-                f"--out {folder}: holds {name}, which ira {command} does not write; {kept}"
-            )
+            why = f"which ira {command} does not write"
+            if name.as_posix() in written.by_people.split():
+                why = "which people fill in; copy it to another place and remove it there first"
+            raise InputError(f"--out {folder}: holds {name}, {why}; {kept}")
     return found
 
 

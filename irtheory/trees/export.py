@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from irtheory.trees.keys.key import End, key_of
+from irtheory.trees.keys.text import as_text as key_as_text
 from irtheory.trees.serialise import check_names
 from irtheory.trees.short_tree import shorten
 from irtheory.trees.tree import Tree
@@ -92,27 +94,27 @@ def to_key(
     Raises:
         ValueError: a wrong number of names or flags, or what ``to_dot`` refuses.
     """
-    features = _feature_names(tree, feature_names)
-    present = _binary_columns(tree, binary)
-    branches = _branches(tree, features, present, _cuts(tree, gaps)) | dict(test_names or {})
+    branches = test_words(tree, feature_names, binary, gaps) | dict(test_names or {})
     predictions = _predictions(tree, output_names)
     if leaf_names is not None:
         names = check_names("leaf_names", leaf_names, tree.n_leaves)
         predictions = dict(zip(tree.leaves.tolist(), names, strict=True))
-    goal = _leaf_labels(tree, predictions)
+    ends = _leaf_labels(tree, predictions)
     if leaf_texts is not None:
-        texts = map(one_line, check_names("leaf_texts", leaf_texts, tree.n_leaves))
-        goal = dict(zip(tree.leaves.tolist(), texts, strict=True))
-    if tree.n_nodes == 1:
-        return f"→ {goal[0]}"
-    order = _greater_branch_first(tree)
-    goal |= {node: str(number) for number, node in enumerate(order, start=1)}
-    lines: list[str] = []
-    for node in order:
-        low, high = branches[node]
-        lines.append(f"{goal[node]}a. {high} → {goal[int(tree.right[node])]}")
-        lines.append(f"{goal[node]}b. {low} → {goal[int(tree.left[node])]}")
-    return "\n".join(lines)
+        texts = check_names("leaf_texts", leaf_texts, tree.n_leaves)
+        ends = dict(zip(tree.leaves.tolist(), texts, strict=True))
+    return key_as_text(key_of(tree, branches, {node: End(text) for node, text in ends.items()}))
+
+
+def test_words(
+    tree: Tree,
+    feature_names: Iterable[str] | None = None,
+    binary: bool | Iterable[bool] = False,
+    gaps: Gaps | None = None,
+) -> dict[int, tuple[str, str]]:
+    """The wording of (left, right) at every inner node; the arguments are those of ``to_key``."""
+    features, present = _feature_names(tree, feature_names), _binary_columns(tree, binary)
+    return _branches(tree, features, present, _cuts(tree, gaps))
 
 
 def gaps_of(tree: Tree, x: npt.ArrayLike) -> dict[int, tuple[float, float]]:
@@ -215,17 +217,6 @@ def _branches(
         if feature in present:
             words[node] = (f"{name} absent", f"{name} present")
     return words
-
-
-def _greater_branch_first(tree: Tree) -> list[int]:
-    """Inner nodes in the order met when every right branch is followed before the left one."""
-    order, pending = [], [0]
-    while pending:
-        node = pending.pop()
-        if tree.feature[node] >= 0:
-            order.append(node)
-            pending += [int(tree.left[node]), int(tree.right[node])]
-    return order
 
 
 def classes_named(tree: Tree) -> tuple[int, ...]:

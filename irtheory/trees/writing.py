@@ -10,6 +10,8 @@ from collections.abc import Sequence
 # A number that differs from a whole one by less than this share of it is rounding error.
 NOISE = 1e-9
 MOST_DIGITS = 17
+# Spreadsheets take a cell that begins so for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # Marks that change the direction of all that follows them.
 TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
@@ -93,3 +95,26 @@ def told_apart(names: Sequence[str], noun: str, lines: bool = False) -> list[str
             f"{name} ({noun} {number})" if often[look] > 1 else name
             for number, (name, look) in enumerate(zip(shown, looks, strict=True))
         ]
+
+
+def safe_cell(text: str) -> str:
+    """A cell of a CSV file that no spreadsheet takes for a formula: an apostrophe comes first.
+
+    Numbers stay as they are. A text that begins with such an apostrophe gets another one, so that
+    ``plain_cell`` gives back any text.
+    """
+    kept = text[1:] if text.startswith("'") else text
+    return f"'{text}" if kept.startswith((*FORMULA, "'")) and not _is_number(text) else text
+
+
+def plain_cell(cell: str) -> str:
+    """The text that ``safe_cell`` made a cell of."""
+    inner = cell[1:]
+    return inner if cell.startswith("'") and inner.startswith((*FORMULA, "'")) else cell
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

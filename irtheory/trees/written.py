@@ -39,7 +39,7 @@ def as_text(tree: Tree, wording: Wording, leaves: Mapping[int, str]) -> str:
 def as_dot(tree: Tree, labels: Sequence[str]) -> str:
     """A digraph with one of ``labels`` [nodes] in every node; tests are answered by yes and no."""
     lines = ["digraph tree {", "  node [shape=box];"]
-    lines += [f"  {node} [label={_dot_quoted(label)}];" for node, label in enumerate(labels)]
+    lines += [f"  {node} [label={dot_quoted(label)}];" for node, label in enumerate(labels)]
     for node in np.flatnonzero(tree.feature >= 0):
         lines.append(f'  {node} -> {tree.left[node]} [label="yes"];')
         lines.append(f'  {node} -> {tree.right[node]} [label="no"];')
@@ -59,7 +59,8 @@ def count_of(tree: Tree, node: int) -> str:
     return f"{tree.count[node]:.0f}"
 
 
-def _dot_quoted(text: str) -> str:
+def dot_quoted(text: str) -> str:
+    """A text as a string of DOT; line ends stay line ends."""
     for raw, escaped in _DOT_ESCAPES.items():
         text = text.replace(raw, escaped)
     return f'"{text}"'

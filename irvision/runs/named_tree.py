@@ -85,6 +85,10 @@ class NamedTest:
         """One side by its name, such as "round body absent"; empty without a name."""
         if self.expert is not None:
             return self.expert.words(passed)
+        return self.attribute_words(passed)
+
+    def attribute_words(self, passed: bool = True) -> str:
+        """One side by the attribute that evaluation found; empty without one."""
         if self.attribute is None:
             return ""
         present = self.attribute.present == passed
@@ -172,12 +176,12 @@ def read_named_tree(run: Path) -> NamedTree:
     kept = read_kept(run, tree.n_features) if result else tuple(range(tree.n_features))
     bits = result.get("bits")
     attributes, remarks = _attributes(run)
-    experts = read_code_names(run, _dim(run, kept))
+    experts = read_code_names(run, read_dim(run, kept))
     bits = bits if type(bits) is int else None
     return name_tree(tree, counts, classes, kept, bits, attributes, experts, remarks)
 
 
-def _dim(run: Path, kept: Sequence[int]) -> int:
+def read_dim(run: Path, kept: Sequence[int]) -> int:
     """D of the run, or as many codes as are known of."""
     dim = read_settings_content(run).get("dim")
     return dim if type(dim) is int else max(kept) + 1

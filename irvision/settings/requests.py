@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from irtheory.runs.options import Option, at_least, between
+from irtheory.trees.keys.formats import Format
+from irtheory.trees.keys.layout import Style
 from irvision.settings.data import DATA, FolderLayout, KeptTogether, SampleUnit
 from irvision.settings.train import MACHINE
 
@@ -225,6 +227,50 @@ class ExportRequest:
         ),
     ] = None
     overwrite: Annotated[bool, Option("Replace what is there.", OUTPUT)] = False
+    as_json: Json = False
+
+
+@dataclass(frozen=True)
+class KeyRequest:
+    """What `ira key` takes."""
+
+    folder: Annotated[
+        Path,
+        Option(
+            "Folder of a run of ira train, ira table or ira simulate.",
+            metavar="RUN",
+            argument=True,
+        ),
+    ]
+    form: Annotated[
+        Format,
+        Option(
+            "text, markdown, latex and html for readers; json, csv and dot for programs; sdd and "
+            "clavis for software for identification keys.",
+            OUTPUT,
+            flag="--format",
+        ),
+    ] = "text"
+    style: Annotated[
+        Style,
+        Option(
+            "Of formats for readers: couplets with letters (numbered), with the couplet before in "
+            "brackets (bracketed), or each below the lead that goes there (indented).",
+            OUTPUT,
+        ),
+    ] = "numbered"
+    out: Annotated[
+        Path | None, Option("File to write.", OUTPUT, metavar="FILE", default="standard output")
+    ] = None
+    overwrite: Annotated[bool, Option("Replace the file if it is there.", OUTPUT)] = False
+    as_json: Annotated[bool, Option("The same as --format json.", OUTPUT, flag="--json")] = False
+
+
+@dataclass(frozen=True)
+class NameRequest:
+    """What `ira name` takes."""
+
+    folder: Run
     as_json: Json = False
 
 

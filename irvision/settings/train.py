@@ -447,6 +447,8 @@ register_run_files(
         "checkpoints/*.pt checkpoints/.checkpoint-*.tmp codes/epoch-*.npz tensorboard/events.*",
         folders="checkpoints codes tensorboard",
         resume="--resume {folder} alone",
+        # What `ira name` writes for people.
+        by_people="names.csv",
     ),
 )
 

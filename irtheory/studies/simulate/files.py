@@ -12,7 +12,10 @@ from irtheory.problems.tables import tree_in_units
 from irtheory.runs.files import json_text, write_json, write_text
 from irtheory.studies.simulate.resolve import ResolvedSettings, content
 from irtheory.studies.simulate.result import Result
-from irtheory.trees.export import to_key
+from irtheory.trees.export import test_words
+from irtheory.trees.keys.key import End, Key, key_of
+from irtheory.trees.keys.stored import KEY, KEY_DATA, as_json
+from irtheory.trees.keys.text import as_text
 from irtheory.trees.writing import rounded, told_apart
 
 if TYPE_CHECKING:
@@ -61,22 +64,25 @@ def write_figures(folder: Path, result: Result, say: Say) -> list[Path]:
     return [path for name, make in drawings.items() for path in draw(folder / name, make, say)]
 
 
-def tree_key(result: Result) -> str:
+def tree_key(result: Result) -> Key:
     """The last tree as a dichotomous key in the units of the table.
 
     A leaf names its largest output and the value.
     """
-    problem, values = result.problem, result.tree.value[result.tree.leaves]
-    if values.shape[1] == 1:
-        names = [f"T = {rounded(v)}" for v in values[:, 0]]
-    else:
-        classes = told_apart(problem.class_names, "class")
-        best = values.argmax(axis=1)
-        names = [f"{classes[c]} ({rounded(v[c])})" for c, v in zip(best, values, strict=True)]
-    tree = tree_in_units(result.tree, problem.columns)
+    problem, tree = result.problem, tree_in_units(result.tree, result.problem.columns)
+    classes = told_apart(problem.class_names, "class")
+    ends = {}
+    for node in tree.leaves.tolist():
+        value, note = tree.value[node], f"(n = {rounded(tree.count[node])})"
+        if len(value) == 1:
+            ends[node] = End(f"T = {rounded(value[0])}", note=note)
+        else:
+            best = int(value.argmax())
+            ends[node] = End(classes[best], note=f"({rounded(value[best])}) {note}")
     # Without a table of the user, codes are 0 and 1.
     binary = [column.kind in ("binary", "word") for column in problem.columns] or True
-    return to_key(tree, problem.feature_names, leaf_names=names, binary=binary)
+    words = test_words(tree, problem.feature_names, binary)
+    return key_of(tree, words, ends, f"Key by {title_of(result)}")
 
 
 def tree_json(result: Result) -> str:
@@ -87,16 +93,18 @@ def tree_json(result: Result) -> str:
 
 
 def write_results(folder: Path, result: Result, say: Say = print) -> list[Path]:
-    """Write certificate.json, tree.json, key.txt and the figures; returns what was written.
+    """Write certificate.json, tree.json, the key and the figures; returns what was written.
 
     `say` is told why a figure cannot be drawn.
 
     tree.json tests codes; with a table of the user, columns.json says what the codes mean.
     """
+    key = tree_key(result)
     text = [
         (folder / "certificate.json", result.certificate.to_json() + "\n"),
         (folder / "tree.json", tree_json(result) + "\n"),
-        (folder / "key.txt", tree_key(result) + "\n"),
+        (folder / KEY, as_text(key) + "\n"),
+        (folder / KEY_DATA, as_json(key)),
     ]
     if result.problem.columns:
         columns = [asdict(column) for column in result.problem.columns]

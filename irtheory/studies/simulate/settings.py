@@ -261,8 +261,9 @@ class SimulateRequest:
 register_run_files(
     "simulate",
     RunFiles(
-        "certificate.json seeds.json columns.json tree.json key.txt trajectory.csv escape.csv "
-        "trajectories/seed-*.csv widths.csv widths.json trajectories/width-*.csv *.svg *.png",
+        "certificate.json seeds.json columns.json tree.json key.txt key.json trajectory.csv "
+        "escape.csv trajectories/seed-*.csv widths.csv widths.json trajectories/width-*.csv "
+        "*.svg *.png",
         folders="trajectories",
     ),
 )

@@ -18,8 +18,10 @@ from irtheory.studies.table.score import named
 from irtheory.studies.table.settings import TableSettings
 from irtheory.studies.table.study import Result
 from irtheory.tables.columns import TableColumn
+from irtheory.trees.keys.stored import KEY, KEY_DATA, as_json
+from irtheory.trees.keys.text import as_text
 
-RESULT, KEY, TREE, DOT = "result.json", "key.txt", "tree.json", "tree.dot"
+RESULT, TREE, DOT = "result.json", "tree.json", "tree.dot"
 PREDICTIONS, CONFUSION = "predictions.csv", "confusion.csv"
 # A figure of more leaves would be too wide to read, or to draw.
 MOST_LEAVES = 64
@@ -39,7 +41,8 @@ def write_results(folder: Path, result: Result, say: Callable[[str], None]) -> l
     """Write everything, the figure last: without it the results are whole."""
     grown, classes = result.grown, result.read.features.classes
     texts = {
-        KEY: grown.key + "\n",
+        KEY: as_text(grown.key) + "\n",
+        KEY_DATA: as_json(grown.key),
         TREE: grown.tree.to_json(grown.feature_names) + "\n",
         DOT: grown.dot,
         PREDICTIONS: _predictions(result),
@@ -67,7 +70,7 @@ def results(result: Result) -> dict[str, Any]:
         "held_out_rows": len(found.split.test),
         "classes": list(found.features.classes),
         "tree": grown.numbers,
-        "key": grown.key.splitlines(),
+        "key": as_text(grown.key).splitlines(),
         "scored_on": "held-out rows" if result.held_out else "training rows",
         "scores": [asdict(score) for score in result.scores],
         "confusion": result.confusion.tolist(),

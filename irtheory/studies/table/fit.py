@@ -23,7 +23,7 @@ from irtheory.tables.columns import TableColumn
 from irtheory.tables.place import counted
 from irtheory.trees.estimators import CodeTreeClassifier, OptimalTreeClassifier
 from irtheory.trees.estimators.plot import draw
-from irtheory.trees.export import to_key
+from irtheory.trees.keys.key import Key, ends_of_counts, key_of
 from irtheory.trees.short_tree import class_counts, shorten
 from irtheory.trees.tree import Tree
 from irtheory.trees.written import as_dot, dot_labels
@@ -50,7 +50,7 @@ class Grown:
     model: TableModel
     tree: Tree
     feature_names: tuple[str, ...]
-    key: str
+    key: Key
     dot: str
     draw: Draw
     facts: tuple[str, ...]
@@ -109,7 +109,7 @@ def _tree(
         _model(own, columns, label, classes, settings),
         own.tree,
         own.encoder.tested_names,
-        estimator.to_key(),
+        estimator.make_key(_title(label, settings)),
         estimator.to_dot(),
         estimator.plot,
         facts,
@@ -186,7 +186,8 @@ def _codes(
     counts = class_counts(fitted.tree, codes, labels, len(classes))
     short = shorten(fitted.tree, counts.sum(axis=1) > 0)
     names = tuple(f"code {code}" for code in fitted.kept.tolist())
-    texts = _leaf_texts(short.tree, counts[short.nodes], classes)
+    ends = ends_of_counts(short.tree, counts[short.nodes], classes, "training samples")
+    texts = {node: end.text for node, end in ends.items()}
     wording = {
         node: (f"{names[feature]} absent", f"{names[feature]} present")
         for node, feature in enumerate(short.tree.feature.tolist())
@@ -202,7 +203,7 @@ def _codes(
         _model(own, columns, label, classes, settings),
         replace(fitted.tree, class_names=classes),
         names,
-        to_key(short.tree, names, leaf_texts=list(texts.values()), test_names=wording),
+        key_of(short.tree, wording, ends, _title(label, settings)),
         as_dot(short.tree, dot_labels(short.tree, wording, texts)),
         lambda ax: draw(short.tree, wording, texts, ax),
         (fact, *remarks),
@@ -211,11 +212,5 @@ def _codes(
     )
 
 
-def _leaf_texts(
-    tree: Tree, counts: Int[np.ndarray, "nodes k"], classes: tuple[str, ...]
-) -> dict[int, str]:
-    texts = {}
-    for node in tree.leaves.tolist():
-        named, here = int(tree.value[node].argmax()), counts[node]
-        texts[node] = f"{classes[named]}: {here[named]} of {here.sum()} training samples"
-    return texts
+def _title(label: str, settings: TableSettings) -> str:
+    return f"Key to {label} ({settings.table.name})"

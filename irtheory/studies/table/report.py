@@ -8,6 +8,7 @@ from rich.markup import escape
 from irtheory.runs.console import number_columns, print_plain, print_table
 from irtheory.studies.table.score import Score
 from irtheory.studies.table.study import Read, Result
+from irtheory.trees.keys.text import as_text
 
 # Confusion matrices of more classes are in confusion.csv alone.
 MOST_CLASSES = 12
@@ -32,7 +33,7 @@ def print_result(console: Console, result: Result) -> None:
     for fact in result.grown.facts:
         print_plain(console, fact)
     console.print()
-    print_plain(console, result.grown.key)
+    print_plain(console, as_text(result.grown.key))
     console.print()
     for name in result.suspects:
         print_plain(console, f"! the model reads {name}, see the remark on it above")

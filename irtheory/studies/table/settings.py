@@ -28,8 +28,8 @@ CRITERIA: dict[Method, Criterion | None] = {
 TIME_LIMIT, CODE_COUNT = 60.0, 64
 # Files of `ira table` in the folder of a run, and those of `ira predict`.
 WRITTEN = (
-    "result.json key.txt tree.json tree.dot model.json model.safetensors predictions.csv "
-    "confusion.csv *.svg *.png"
+    "result.json key.txt key.json tree.json tree.dot model.json model.safetensors "
+    "predictions.csv confusion.csv *.svg *.png"
 )
 PREDICTED = "predicted-*.csv"
 

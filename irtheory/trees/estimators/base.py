@@ -26,7 +26,8 @@ from irtheory.trees.estimators.losses import (
 from irtheory.trees.estimators.plot import draw
 from irtheory.trees.estimators.pruning import weakest_links, without
 from irtheory.trees.estimators.table import Table, read_table
-from irtheory.trees.export import to_key
+from irtheory.trees.keys.key import End, Key, key_of
+from irtheory.trees.keys.text import as_text as key_as_text
 from irtheory.trees.tree import Tree
 from irtheory.trees.written import as_dot, as_text, dot_labels
 
@@ -149,9 +150,16 @@ class TableTree(BaseEstimator):
 
     def to_key(self) -> str:
         """The tree as a dichotomous key: a couplet of lines for every test."""
+        return key_as_text(self.make_key())
+
+    def make_key(self, title: str = "") -> Key:
+        """The same as data, for `irtheory.trees.keys.formats.write_key`.
+
+        Args:
+            title: of the key.
+        """
         check_is_fitted(self)
-        texts = list(self._leaf_texts().values())
-        return to_key(self.tree_, leaf_texts=texts, test_names=self.encoder_.wording(self.tree_))
+        return key_of(self.tree_, self.encoder_.wording(self.tree_), self._ends(), title)
 
     def to_dot(self) -> str:
         """The tree as a Graphviz digraph."""
@@ -170,6 +178,10 @@ class TableTree(BaseEstimator):
 
     def _leaf_texts(self) -> dict[int, str]:
         """What is said at each leaf, by its node."""
+        return {node: end.text for node, end in self._ends().items()}
+
+    def _ends(self) -> dict[int, End]:
+        """What a key says at each leaf, by its node."""
         raise NotImplementedError
 
 

@@ -16,8 +16,8 @@ from irtheory.trees.estimators.base import TableTree, Training, check_passed, ke
 from irtheory.trees.estimators.class_weight import ClassWeight, by_class
 from irtheory.trees.estimators.losses import Loss, sums_at_nodes
 from irtheory.trees.estimators.table import read_table
+from irtheory.trees.keys.key import End, ends_of_counts
 from irtheory.trees.tree import Tree
-from irtheory.trees.writing import told_apart
 
 _MISSING_TYPES = ("NAType", "NaTType", "NoneType")
 
@@ -121,9 +121,5 @@ class TreeOfClasses(ClassifierMixin, TableTree):
     def _class_names(self) -> tuple[str, ...]:
         return tuple(str(label) for label in self.classes_)
 
-    def _leaf_texts(self) -> dict[int, str]:
-        texts, names = {}, told_apart(self._class_names(), "class")
-        for node in self.tree_.leaves.tolist():
-            named, here = int(self.tree_.value[node].argmax()), self._counts[node]
-            texts[node] = f"{names[named]}: {here[named]} of {here.sum()} training samples"
-        return texts
+    def _ends(self) -> dict[int, End]:
+        return ends_of_counts(self.tree_, self._counts, self._class_names(), "training samples")

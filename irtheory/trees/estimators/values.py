@@ -13,6 +13,7 @@ from irtheory.trees.estimators.base import TableTree, Training, check_passed, ke
 from irtheory.trees.estimators.losses import Loss
 from irtheory.trees.estimators.table import read_table
 from irtheory.trees.estimators.whole import refuse_merged, refuse_merged_cells
+from irtheory.trees.keys.key import End
 from irtheory.trees.writing import rounded
 from irtheory.trees.written import count_of
 
@@ -69,9 +70,9 @@ class TreeOfValues(MultiOutputMixin, RegressorMixin, TableTree):
         predicted = self.tree_.value[leaf]
         return predicted[:, 0] if self._one_dimensional else predicted
 
-    def _leaf_texts(self) -> dict[int, str]:
+    def _ends(self) -> dict[int, End]:
         return {
-            node: f"{_written(self.tree_.value[node])} (n = {count_of(self.tree_, node)})"
+            node: End(_written(self.tree_.value[node]), note=f"(n = {count_of(self.tree_, node)})")
             for node in self.tree_.leaves.tolist()
         }
 

@@ -18,8 +18,8 @@ from irtheory.tables.options import FileOptions
 
 ANIMALS = Path(__file__).resolve().parents[3] / "docs" / "animals.csv"
 FILES = {
-    "config.yaml", "environment.json", "result.json", "key.txt", "tree.json", "tree.dot",
-    "tree.svg", "tree.png", "predictions.csv", "confusion.csv", "model.json",
+    "config.yaml", "environment.json", "result.json", "key.txt", "key.json", "tree.json",
+    "tree.dot", "tree.svg", "tree.png", "predictions.csv", "confusion.csv", "model.json",
 }  # fmt: skip
 
 
