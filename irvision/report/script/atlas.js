@@ -106,7 +106,11 @@ ira.section("atlas", (root, data) => {
       for (const id of ["atlas-tested", "atlas-named"]) find(id).checked = false;
       arrange();
     }
-    complete(item);
+    // Cards above it that grew later would push it off the screen.
+    for (const each of item.parentNode.children) {
+      complete(each);
+      if (each === item) break;
+    }
     item.scrollIntoView({ block: "start" });
     item.focus({ preventScroll: true });
   }

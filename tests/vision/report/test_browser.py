@@ -147,7 +147,7 @@ def test_cards_are_sorted_filtered_and_linked(open_page, report_of) -> None:
     link = page.locator("#atlas-cards .facts a").first
     number = link.inner_text()
     link.click()
-    page.wait_for_function(f"document.activeElement.id === 'couplet-{number}'")
+    page.locator(f"#couplet-{number}:focus").wait_for()
 
 
 def test_pictures_come_with_maps_of_where_a_code_comes_from(open_page, report_of) -> None:
@@ -159,7 +159,7 @@ def test_pictures_come_with_maps_of_where_a_code_comes_from(open_page, report_of
     assert card.locator(".layers.is-mapped canvas").count() == 1
     button.press("Enter")
     assert button.get_attribute("aria-pressed") == "true"
-    page.wait_for_function("document.querySelector('.card img').naturalWidth > 0")
+    card.locator("img[src]").first.wait_for()
 
 
 def test_names_that_are_traps_stay_text(open_page, report_of) -> None:
