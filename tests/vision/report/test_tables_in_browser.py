@@ -63,6 +63,13 @@ def test_a_narrow_page_with_hostile_names_does_not_scroll_sideways(
     assert page.locator("#mistakes script:not([type])").count() == 0
 
 
+def test_tables_fit_on_paper(open_page: Callable, report_of: Callable) -> None:
+    page = open_page(report_of(TRAPS)[0], width=720).page
+    page.emulate_media(media="print")
+    wide = page.evaluate("document.querySelector('#recovery').getBoundingClientRect().width")
+    assert wide <= page.evaluate("document.querySelector('#attributes').clientWidth")
+
+
 def test_a_link_of_an_error_opens_its_couplet(open_page: Callable, report_of: Callable) -> None:
     page = open_page(report_of(TRAPS)[0]).page
     link = page.locator("#mistakes .error a").first
