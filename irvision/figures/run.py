@@ -136,7 +136,7 @@ def _node_text(test: NamedTest) -> NodeText:
     if test.named_by == "code":
         return NodeText(test.code_words())
     if test.expert is not None:
-        return NodeText(test.expert.words(True), test.code_words())
+        return NodeText(test.expert.high or test.expert.words(True), test.code_words())
     assert test.attribute is not None
     found = test.attribute
     below = f"{test.code_words(found.present)}, F1 {found.f1:.2f} ({found.chance:.2f})"

@@ -73,12 +73,12 @@ def tree_key(result: Result) -> Key:
     classes = told_apart(problem.class_names, "class")
     ends = {}
     for node in tree.leaves.tolist():
-        value, note = tree.value[node], f"(n = {rounded(tree.count[node])})"
+        value, note = tree.value[node], f"(n = {rounded(float(tree.count[node]))})"
         if len(value) == 1:
-            ends[node] = End(f"T = {rounded(value[0])}", note=note)
+            ends[node] = End(f"T = {rounded(float(value[0]))}", note=note)
         else:
             best = int(value.argmax())
-            ends[node] = End(classes[best], note=f"({rounded(value[best])}) {note}")
+            ends[node] = End(classes[best], note=f"({rounded(float(value[best]))}) {note}")
     # Without a table of the user, codes are 0 and 1.
     binary = [column.kind in ("binary", "word") for column in problem.columns] or True
     words = test_words(tree, problem.feature_names, binary)

@@ -9,12 +9,12 @@ from irtheory.trees.keys.layout import Line, Style, lines_of
 
 STYLE = """\
 :root { color-scheme: light dark; }
-body { font: 1rem/1.45 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1.5rem; }
+body { font: 1rem/1.45 system-ui, sans-serif; max-width: 66rem; margin: 0 auto; padding: 1.5rem; }
 .lead { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: .6rem; }
 .label { min-width: 3.2rem; font-variant-numeric: tabular-nums; font-weight: 600; }
 .statement { overflow-wrap: anywhere; }
 .dots { flex: 1 1 2rem; min-width: 1rem; border-bottom: 1px dotted; opacity: .6; }
-.goal { max-width: 100%; overflow-wrap: anywhere; }
+.goal { max-width: 100%; overflow-wrap: anywhere; margin-left: auto; text-align: right; }
 .about { opacity: .75; }
 .couplet { margin: .7rem 0; padding: .15rem .3rem; break-inside: avoid; border-radius: .3rem; }
 .couplet:target { outline: 2px solid; }

@@ -52,7 +52,7 @@ def holds(statement: str, row: Row) -> bool:
     if said in ("present", "absent"):
         return (value == 1) == (said == "present")
     if found := re.fullmatch(r"([≤>]) (\S+?)( or missing)?", said):
-        if gone:
+        if gone or value is None:
             return found[3] is not None
         return value <= float(found[2]) if found[1] == "≤" else value > float(found[2])
     words = re.split(r", | or ", said.removeprefix("is "))
