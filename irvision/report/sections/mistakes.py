@@ -75,7 +75,7 @@ def make(run: ReportRun) -> Section | None:
     ) -> list[Case]:
         # Among equally sure ones, those with a picture come first.
         bare = [run.gallery is None or row not in run.gallery.pictures for row in chosen.tolist()]
-        ordered = chosen[np.lexsort((bare, -sure[chosen]))][:most]
+        ordered = chosen[np.lexsort((np.array(bare, np.bool_), -sure[chosen]))][:most]
         return [_case(run, scored, int(row), sure, couplets) for row in ordered]
 
     shown = [
