@@ -17,7 +17,7 @@ PIP_INSTALL := $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*  ## (.*)$$/make \1	\2/p' Makefile | expand -t 16
 
-demo: .venv/.installed-core  ## install, then run Proposition 1, train on drawn beetles, draw both
+demo: .venv/.installed-core  ## install, then run Proposition 1, train on drawn beetles, write their report
 	@$(VENV_PYTHON) cli.py simulate --setting convex --out runs/demo --overwrite
 	@$(VENV_PYTHON) cli.py train --dataset beetles --epochs 10 --out runs/demo-beetles --overwrite
 	@$(VENV_PYTHON) cli.py evaluate runs/demo-beetles

@@ -51,6 +51,14 @@ TRAININGS = {
     "beetles": "--dataset beetles",
     "beetles-paper": "--dataset beetles --method paper",
 }
+# Pages that the documentation shows, made from the first of these: name, command that writes FILE.
+PAGES = {
+    "beetles-report": "report {run} --out {file} --overwrite",
+    "beetle-explained": "explain {run} docs/beetle.png --out {file} --overwrite",
+}
+# What a picture of a page shows, in pixels.
+WINDOW = (1280, 1000)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Of the contact sheet of beetles: the part that shows each attribute, in pixels, and its width.
 SHEET, WIDTH = (0, 1290, 1148, 2160), 789
 # file in docs/figures: (run, figure of that run)
@@ -144,6 +152,27 @@ def train_and_draw() -> None:
     call(f"plot {' '.join(map(folder, TRAININGS))}")
 
 
+def pages() -> None:
+    """The pages of PAGES, and a picture of each where there is a browser."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    for name, command in PAGES.items():
+        page, picture = BUILD / f"{name}.html", BUILD / f"{name}.png"
+        call(command.format(run=folder("beetles"), file=shlex.quote(str(page))))
+        shutil.copyfile(page, TARGET / page.name)
+        if browser is None:
+            print(f"no browser: {picture.name} stays as it is")
+            continue
+        size = f"--window-size={WINDOW[0]},{WINDOW[1]}"
+        # What a page loads while it is seen needs some time of its own.
+        wait = "--virtual-time-budget=4000"
+        arguments = ["--headless", "--no-sandbox", "--hide-scrollbars", size, wait]
+        shot = [browser, *arguments, f"--screenshot={picture}", page.as_uri()]
+        subprocess.run(shot, check=True, capture_output=True)
+        with Image.open(picture) as image:
+            few = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+            few.save(TARGET / picture.name, optimize=True)
+
+
 def main() -> None:
     """Run everything, then copy and draw the figures."""
     TARGET.mkdir(parents=True, exist_ok=True)
@@ -154,13 +183,15 @@ def main() -> None:
         run("recover", name, arguments)
     contact_sheet()
     train_and_draw()
+    pages()
     for figure, (name, source) in COPIES.items():
         shutil.copyfile(BUILD / name / f"{source}.svg", TARGET / f"{figure}.svg")
     for figure, (column, unit, title, runs) in COMPARISONS.items():
         columns = [(k, read_columns(BUILD / v / "trajectory.csv")) for k, v in runs.items()]
         drawn = save(comparison_figure(columns, column, unit, title), BUILD / figure)
         shutil.copyfile(drawn[0], TARGET / f"{figure}.svg")
-    print(f"wrote {len(COPIES) + len(COMPARISONS) + 1} figures to {TARGET.relative_to(ROOT)}")
+    count = len(COPIES) + len(COMPARISONS) + 1 + len(PAGES)
+    print(f"wrote {count} figures and pages to {TARGET.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
