@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from irtheory.checks import check_whole
 from irtheory.intersection.arrays import ArraySettings, fit_arrays
+from irtheory.intersection.column_cuts import cuts_of
 from irtheory.intersection.engine import Intersection
 from irtheory.intersection.epoch import Epoch
 from irtheory.intersection.methods import Method, method_named
@@ -32,6 +33,7 @@ from irtheory.trees.export import classes_named, test_words
 from irtheory.trees.keys.key import ends_of_counts, key_of
 from irtheory.trees.keys.text import as_text
 from irtheory.trees.short_tree import class_counts, shorten
+from irtheory.trees.writing import one_line, told_apart
 
 # Untyped: its annotations allow no array-likes, and omit that it returns a pair if y is given.
 _validate: Any = validate_data
@@ -159,6 +161,8 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         self._fitted, self._binary = fitted, settings.bits == 1
         codes, _ = fitted.apply(samples[0])
         self._counts = class_counts(fitted.tree, codes, samples[1], k)
+        short = shorten(fitted.tree, self._counts.sum(axis=1) > 0)
+        self._cuts = cuts_of(short, np.asarray(codes), samples[0])
         self.network_, self.kept_ = fitted.network, fitted.kept
         columns, classes = self.get_feature_names_out(), map(str, self.classes_)
         self.tree_ = replace(fitted.tree, feature_names=columns, class_names=tuple(classes))
@@ -205,10 +209,13 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         """T as a dichotomous key: at each leaf its class, and how many training samples have it.
 
         Branches of one class are merged, and those that no training sample reaches are left out.
+        T tests codes, each a function of all columns. Where the cut of a single column comes close
+        to a test (right for 90% of either side, among the training samples there), the test is
+        told by it, with the code in brackets; the code alone decides.
 
         Args:
-            feature_names: names of the columns of `transform`; by default those of
-                `get_feature_names_out`.
+            feature_names: names of the columns of `transform`, to tell every test by; by default
+                those of `get_feature_names_out`, behind the columns of X.
 
         Raises:
             ValueError: a wrong number of names.
@@ -219,7 +226,21 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         ends = ends_of_counts(
             short.tree, counts, [str(label) for label in self.classes_], "training samples"
         )
-        return as_text(key_of(short.tree, test_words(short.tree, names, self._binary), ends))
+        words = test_words(short.tree, names, self._binary)
+        if feature_names is None:
+            words = {node: self._told(node, *sides) for node, sides in words.items()}
+        return as_text(key_of(short.tree, words, ends))
+
+    def _told(self, node: int, low: str, high: str) -> tuple[str, str]:
+        """Both sides of a test by the column that comes close to its code, if one does."""
+        cut = self._cuts.get(node)
+        if cut is None:
+            return low, high
+        given = getattr(self, "feature_names_in_", None)
+        columns = [f"x{column}" for column in range(self.n_features_in_)]
+        if given is not None:
+            columns = told_apart([one_line(str(name)) for name in given], "column")
+        return f"{cut.words(columns, False)} ({low})", f"{cut.words(columns, True)} ({high})"
 
     def _settings(self, samples: int) -> ArraySettings:
         """All settings but λ, checked; the seed is drawn later."""

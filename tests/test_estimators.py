@@ -120,8 +120,10 @@ def test_following_the_key_is_the_tree(iris):
     def follow(row: np.ndarray) -> str:
         couplet = "1"
         while f"{couplet}a" in lines:
-            test = lines[f"{couplet}a"].split(" present → ")[0]
-            branch = "a" if row[names.index(test)] else "b"
+            # A cut of a column may stand in front; the code in brackets decides.
+            told = re.search(r"(code \d+) (present|absent)\)? → ", lines[f"{couplet}a"])
+            assert told is not None
+            branch = "a" if row[names.index(told[1])] == (told[2] == "present") else "b"
             couplet = lines[couplet + branch].split(" → ")[1]
         return couplet.split(": ")[0]
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from irtheory.runs.options import Option, at_least, between
-from irtheory.trees.keys.formats import Format
-from irtheory.trees.keys.layout import Style
+from irtheory.trees.keys.choices import Format, Style
 from irvision.settings.data import DATA, FolderLayout, KeptTogether, SampleUnit
 from irvision.settings.train import MACHINE
 

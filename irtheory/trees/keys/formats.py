@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
 
+from irtheory.trees.keys.choices import Format, Style
 from irtheory.trees.keys.clavis import as_clavis
 from irtheory.trees.keys.graph import as_dot
 from irtheory.trees.keys.key import Key
 from irtheory.trees.keys.latex import as_latex
-from irtheory.trees.keys.layout import Style
 from irtheory.trees.keys.markdown import as_markdown
 from irtheory.trees.keys.page import as_html
 from irtheory.trees.keys.sdd import as_sdd
@@ -18,7 +17,6 @@ from irtheory.trees.keys.stored import as_json
 from irtheory.trees.keys.table import as_csv
 from irtheory.trees.keys.text import as_text
 
-Format = Literal["text", "markdown", "latex", "html", "json", "dot", "sdd", "clavis", "csv"]
 # For readers: these come in styles.
 STYLED: dict[str, Callable[[Key, Style], str]] = {
     "text": lambda key, style: f"{as_text(key, style)}\n",

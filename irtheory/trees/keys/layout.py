@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
+from irtheory.trees.keys.choices import Style
 from irtheory.trees.keys.key import End, Key, Lead
-
-Style = Literal["numbered", "bracketed", "indented"]
 
 
 @dataclass(frozen=True)

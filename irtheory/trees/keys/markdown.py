@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from irtheory.trees.keys.choices import Style
 from irtheory.trees.keys.key import End, Key
-from irtheory.trees.keys.layout import Line, Style, lines_of
+from irtheory.trees.keys.layout import Line, lines_of
 
 # Characters that may begin or end markup somewhere in a line, in CommonMark or its extensions.
 MARKS = re.compile(r"([\\`*_{}\[\]()#+\-!|<>&~$^=@\"'])")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from irtheory.trees.keys.choices import Style
 from irtheory.trees.keys.key import End, Key
-from irtheory.trees.keys.layout import Line, Style, lines_of
+from irtheory.trees.keys.layout import Line, lines_of
 
 ARROW, STEP = " → ", "  "
 
