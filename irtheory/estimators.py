@@ -162,6 +162,7 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         codes, _ = fitted.apply(samples[0])
         self._counts = class_counts(fitted.tree, codes, samples[1], k)
         short = shorten(fitted.tree, self._counts.sum(axis=1) > 0)
+        self._width = samples[0].shape[1]
         self._cuts = cuts_of(short, np.asarray(codes), samples[0])
         self.network_, self.kept_ = fitted.network, fitted.kept
         columns, classes = self.get_feature_names_out(), map(str, self.classes_)
@@ -237,7 +238,7 @@ class IntersectionClassifier(ClassifierMixin, NamedColumns, TransformerMixin, Ba
         if cut is None:
             return low, high
         given = getattr(self, "feature_names_in_", None)
-        columns = [f"x{column}" for column in range(self.n_features_in_)]
+        columns = [f"x{column}" for column in range(self._width)]
         if given is not None:
             columns = told_apart([one_line(str(name)) for name in given], "column")
         return f"{cut.words(columns, False)} ({low})", f"{cut.words(columns, True)} ({high})"

@@ -90,7 +90,8 @@ class Model:
         """Why T names a class for one image; errors as for `codes`."""
         from irvision.explain.explanation import explain
 
-        return explain(self.trained, self.named, self.read(image))
+        picture, context = self.read(image), autocast(self.runtime)
+        return explain(self.trained, self.named, picture, context, self._dtype)
 
     def read(self, image: Given) -> UInt8[np.ndarray, "S S 3"]:
         """One image as a square; errors as for `codes`."""
@@ -98,14 +99,14 @@ class Model:
 
     def collected(self, images: Any) -> Collected:
         """Codes, outputs and levels of images; labels are 0; errors as for `codes`."""
-        pictures = [self.read(image) for image in as_list(images)]
-        if not pictures:
+        given = as_list(images)
+        if not given:
             width, k = self.trained.settings.dim, len(self.classes)
             return Collected(
                 torch.zeros(0, width, dtype=torch.uint8), torch.zeros(0, k),
                 torch.zeros(0, dtype=torch.int64), torch.zeros(0, width),
             )  # fmt: skip
-        return self.forward(pictures)
+        return self.forward(map(self.read, given))
 
     def forward(self, pictures: Iterable[UInt8[np.ndarray, "S S 3"]]) -> Collected:
         """Codes, outputs and levels of squares, batch by batch.
@@ -117,6 +118,11 @@ class Model:
         return collect(self.trained.network, batches, autocast(self.runtime), levels=True)
 
     @property
+    def _dtype(self) -> torch.dtype:
+        """Type of the input of F: the one that autocast would convert it to."""
+        return torch.bfloat16 if self.runtime.precision == "bf16" else torch.float32
+
+    @property
     def at_once(self) -> int:
         """Images of a batch."""
         return ON_CPU if self.runtime.device.type == "cpu" else ON_GPU
@@ -125,7 +131,7 @@ class Model:
         self, pictures: Iterable[UInt8[np.ndarray, "S S 3"]]
     ) -> Iterator[tuple[torch.Tensor, Int[torch.Tensor, " b"]]]:
         view, device, some = view_of(self.trained.settings), self.runtime.device, []
-        dtype = torch.bfloat16 if self.runtime.precision == "bf16" else torch.float32
+        dtype = self._dtype
         for picture in pictures:
             some.append(picture)
             if len(some) == self.at_once:

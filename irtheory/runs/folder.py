@@ -160,6 +160,14 @@ def command_of(folder: Path) -> str | None:
     return command if isinstance(command, str) else None
 
 
+def is_of_run(path: Path, run: Path) -> bool:
+    """Whether a path lies in a run's folder under a name that its command writes, there or not."""
+    command, at, folder = command_of(run), path.resolve(), run.resolve()
+    if command is None or not at.is_relative_to(folder):
+        return False
+    return _is_written(at, folder, _REGISTERED.get(command, RunFiles("")))
+
+
 def _contents(folder: Path, written: RunFiles) -> Iterator[Path]:
     """Every entry, and what lies in the folders that the command makes."""
     for path in folder.iterdir():

@@ -33,6 +33,7 @@ from irvision.models.network import view_of
 from irvision.runs.card import write_card
 from irvision.runs.code_names import read_code_names
 from irvision.runs.leaf_counts import read_leaf_counts
+from irvision.runs.names import GALLERY
 from irvision.runs.samples import distinct_names
 from irvision.runs.trained import Trained, load_trained, with_data_dir
 from irvision.runtime.device import autocast, start_runtime
@@ -101,6 +102,8 @@ def _evaluate(request: EvaluateRequest, console: Console) -> Path:
     written = write_evaluation(run, evaluation, subject, _names(material), scored.folder)
     if scored.folder is None and request.pictures:
         written.append(write_pictures(run, trained, subject, material, request.pictures, console))
+    if scored.folder is None and not request.pictures:
+        (run / GALLERY).unlink(missing_ok=True)
     if scored.folder is None and (card := write_card(run)) is not None:
         written.append(card)
     print_evaluation(console, evaluation)

@@ -12,10 +12,11 @@ from rich.console import Console
 from irtheory.runs.console import make_console, print_plain
 from irtheory.runs.files import InputError, json_text, write_bytes, write_text
 from irtheory.runs.options import take
+from irtheory.runs.outputs import check_output
 from irtheory.trees.writing import one_line
 from irvision.data.examples import BadImage
 from irvision.data.pixels.given import image_paths
-from irvision.explain.examples import read_examples
+from irvision.explain.examples import Examples, read_examples
 from irvision.explain.explanation import Explanation
 from irvision.explain.text import as_content, lines_of
 from irvision.model import Model, load
@@ -41,12 +42,14 @@ def explain_command(given: Mapping[str, Any]) -> None:
     paths = image_paths(request.images)
     _check_out(request, paths)
     model = load(request.folder, request.device)
+    # Their errors come before the work.
+    examples = None if request.out is None else read_examples(model.folder, model.trained)
     explained, bad = _explained(model, paths, console)
     if not explained:
         name, why = bad[0]
         raise InputError(f"{name}: expected an image, found none that can be read ({why})")
     if request.out is not None:
-        _write(request.out, model, explained)
+        _write(request.out, model, explained, examples)
         print_plain(console, f"wrote {request.out}: {len(explained)} explained")
     else:
         words = ["ira", "explain", str(request.folder), *map(str, paths[:1]), "--out", "why.html"]
@@ -89,18 +92,12 @@ def _check_out(request: ExplainRequest, paths: list[Path]) -> None:
         raise InputError(f"--out {out}: expected a name ending in .html or .png")
     if out.suffix.casefold() == PICTURE and len(paths) > 1:
         raise InputError(f"--out {out}: expected one image for a PNG, found {len(paths)}")
-    if out.is_dir():
-        raise InputError(f"--out {out}: expected a file, found a folder")
-    if out.exists() and any(path.samefile(out) for path in paths):
-        raise InputError(f"--out {out}: expected another file than the image itself")
-    if out.exists() and not request.overwrite:
-        raise InputError(f"--out {out}: is there already; pass --overwrite or another name")
-    if not out.parent.is_dir():
-        raise InputError(f"--out {out}: expected a folder {out.parent} to write to, found none")
+    check_output(out, request.overwrite, request.folder, inputs=paths)
 
 
-def _write(out: Path, model: Model, explained: list[tuple[str, Explanation]]) -> None:
-    examples = read_examples(model.folder, model.trained)
+def _write(
+    out: Path, model: Model, explained: list[tuple[str, Explanation]], examples: Examples | None
+) -> None:
     try:
         if out.suffix.casefold() in PAGE:
             from irvision.explain.sheet import sheet_page

@@ -11,12 +11,18 @@ from typing import Any
 from irtheory.runs.console import make_console, print_plain, print_written
 from irtheory.runs.files import InputError, json_text
 from irtheory.runs.options import take
+from irtheory.runs.outputs import check_output
 from irvision.export.folder import copy_model
 from irvision.runs.names import CARD, MODEL
 from irvision.runs.trained import load_trained
 from irvision.settings.requests import ExportRequest
 
 ONNX = ".onnx"
+# Endings that nobody gives a folder.
+NO_FOLDERS = (
+    ".txt", ".json", ".pt", ".pth", ".pkl", ".safetensors", ".pb", ".tflite", ".zip", ".onxx",
+    ".csv", ".html",
+)  # fmt: skip
 
 
 def export_command(given: Mapping[str, Any]) -> None:
@@ -35,7 +41,8 @@ def export_command(given: Mapping[str, Any]) -> None:
     summary: dict[str, Any] = {"run": str(run), "wrote": str(to)}
     try:
         if to.suffix.casefold() == ONNX:
-            _check_file(to, request.overwrite or request.to is None)
+            overwrite = request.overwrite or request.to is None
+            check_output(to, overwrite, run, MODEL, flag="--to")
             from irvision.export.onnx_file import write_onnx
 
             with console.status("tracing F, q, G and T …"):
@@ -48,6 +55,8 @@ def export_command(given: Mapping[str, Any]) -> None:
             print_plain(console, f"wrote {to}: {to.stat().st_size / 1e6:.1f} MB")
             print_plain(console, "next: onnxruntime.InferenceSession reads it; docs/export.md")
             summary |= {"onnxruntime": asdict(found)}
+        elif to.suffix.casefold() in NO_FOLDERS:
+            raise InputError(f"--to {to}: expected a folder or FILE.onnx")
         else:
             written = copy_model(run, to, request.overwrite)
             print_written(console, to, written, _following(to))
@@ -61,12 +70,3 @@ def export_command(given: Mapping[str, Any]) -> None:
 def _following(to: Path) -> str:
     card = f"read {to / CARD}, then " if (to / CARD).is_file() else ""
     return f"{card}{shlex.join(['ira', 'predict', str(to), 'IMAGES'])}"
-
-
-def _check_file(to: Path, overwrite: bool) -> None:
-    if to.is_dir():
-        raise InputError(f"--to {to}: expected a file, found a folder")
-    if to.exists() and not overwrite:
-        raise InputError(f"--to {to}: is there already; pass --overwrite or another name")
-    if not to.parent.is_dir():
-        raise InputError(f"--to {to}: expected a folder {to.parent} to write to, found none")

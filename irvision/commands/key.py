@@ -13,12 +13,14 @@ from irtheory.runs.console import make_console, print_plain
 from irtheory.runs.files import InputError, write_text
 from irtheory.runs.folder import command_of
 from irtheory.runs.options import take
+from irtheory.runs.outputs import check_output
 from irtheory.trees.keys.formats import STYLED, write_key
 from irtheory.trees.keys.key import Key
 from irtheory.trees.keys.stored import KEY_DATA, read_json
 from irvision.runs.key import key_text, make_key
 from irvision.runs.named_tree import read_named_tree
-from irvision.runs.names import KEY, TREE
+from irvision.runs.names import EVALUATION, KEY, TREE
+from irvision.runs.reader import check_finished, read_left_out
 from irvision.settings.requests import KeyRequest
 
 # Of commands whose runs hold their key as data.
@@ -46,7 +48,7 @@ def key_command(given: Mapping[str, Any]) -> None:
         named = ", ".join(STYLED)
         raise InputError(f"--style: without effect with --format {form}; it is for {named}")
     if request.out is not None:
-        _check_file(request.out, request.overwrite)
+        check_output(request.out, request.overwrite, request.folder)
     elif request.overwrite:
         raise InputError("--overwrite: without effect without --out")
     key, source = _key_of(request.folder)
@@ -63,15 +65,6 @@ def key_command(given: Mapping[str, Any]) -> None:
     print_plain(console, f"wrote {request.out}: {len(key.couplets)} couplets")
 
 
-def _check_file(out: Path, overwrite: bool) -> None:
-    if out.is_dir():
-        raise InputError(f"--out {out}: expected a file, found a folder")
-    if out.exists() and not overwrite:
-        raise InputError(f"--out {out}: is there already; pass --overwrite or another name")
-    if not out.parent.is_dir():
-        raise InputError(f"--out {out}: expected a folder {out.parent} to write to, found none")
-
-
 def _key_of(run: Path) -> tuple[Key, Path]:
     """The key of a run, and the file that it was made from."""
     if not run.is_dir():
@@ -86,9 +79,16 @@ def _key_of(run: Path) -> tuple[Key, Path]:
         )
     if command is None and not (run / TREE).is_file():
         raise InputError(f"{run}: expected the folder of a run, found no {TREE} in it")
+    check_finished(run)
     named = read_named_tree(run)
-    _refresh(run, key_text(named) + "\n")
+    # Names that cannot be used now, or of fewer images, are no reason to lose those that are there.
+    if not named.remarks and not _left_out(run):
+        _refresh(run, key_text(named) + "\n")
     return make_key(named, f"Key to the classes of {run.resolve().name}"), run / TREE
+
+
+def _left_out(run: Path) -> bool:
+    return (run / EVALUATION).is_file() and read_left_out(run) > 0
 
 
 def _what(path: Path) -> str:

@@ -13,11 +13,13 @@ from irtheory.runs.files import InputError, json_text
 from irtheory.runs.folder import command_of
 from irtheory.runs.options import take
 from irtheory.trees.writing import one_line
+from irvision.runs.card import write_card
 from irvision.runs.code_names import CodeName, read_name_file
 from irvision.runs.key import write_key_text
 from irvision.runs.name_table import TestedCode, tested_codes, write_names
 from irvision.runs.named_tree import read_dim, read_named_tree
-from irvision.runs.names import EVALUATION, KEY, NAMES
+from irvision.runs.names import CARD, EVALUATION, KEY, NAMES
+from irvision.runs.reader import check_finished
 from irvision.settings.requests import NameRequest
 
 
@@ -38,12 +40,14 @@ def name_command(given: Mapping[str, Any]) -> None:
             f"{run}: expected a run of ira train, found one of ira {command}, whose tests have "
             "names of columns"
         )
+    check_finished(run)
     named = read_named_tree(run)
     before = read_name_file(run, read_dim(run, named.kept))
     codes, names = tested_codes(run, named), {} if before is None else before.names
     try:
         write_names(run, codes, before)
         write_key_text(run, named)
+        card = write_card(run)
     except OSError as error:
         raise InputError(f"{run}: cannot write there ({error.strerror})") from error
     if request.as_json:
@@ -57,7 +61,10 @@ def name_command(given: Mapping[str, Any]) -> None:
     print_table(console, ["code", "name", "suggestion", "f1", "couplets"], rows)
     done = sum(code.code in names for code in codes)
     print_plain(console, f"{done} of {len(codes)} tested codes have a name")
-    print_plain(console, f"wrote {run}/: {KEY}, {NAMES}")
+    for words, codes_of in _twins(names).items():
+        print_plain(console, f"· codes {codes_of} have the same name: {words}")
+    written = ", ".join((KEY, NAMES, *([] if card is None else [CARD])))
+    print_plain(console, f"wrote {run}/: {written}")
     print_plain(console, f"next: {_following(request, done, len(codes))}")
 
 
@@ -68,7 +75,15 @@ def _following(request: NameRequest, done: int, codes: int) -> str:
     if done < codes:
         file = request.folder / NAMES
         return f"fill in the columns name and opposite of {file}, then run {again} once more"
-    return shlex.join(["ira", "key", str(request.folder), "--format", "html", "--out", "key.html"])
+    return f"{shlex.join(['ira', 'report', str(request.folder)])} shows the names"
+
+
+def _twins(names: Mapping[int, CodeName]) -> dict[str, str]:
+    """Names that several codes have, with the numbers of these codes."""
+    found: dict[str, list[int]] = {}
+    for code, name in names.items():
+        found.setdefault(f"{name.words(True)} / {name.words(False)}", []).append(code)
+    return {w: " and ".join(map(str, codes)) for w, codes in found.items() if len(codes) > 1}
 
 
 def _cells(code: TestedCode, name: CodeName | None) -> list[str]:

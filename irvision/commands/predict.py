@@ -18,7 +18,9 @@ from rich.console import Console
 from irtheory.intersection.network import Collected
 from irtheory.runs.console import Pulse, clock, make_console, print_plain, progress_bar
 from irtheory.runs.files import InputError, json_text, replacing
-from irtheory.studies.table.settings import PredictRequest
+from irtheory.runs.outputs import check_output
+from irtheory.studies.table.settings import PREDICTED, PredictRequest
+from irtheory.trees.writing import one_line, safe_cell
 from irvision.data.examples import BadImage
 from irvision.data.pixels.given import image_paths, read_many
 from irvision.model import Model, load
@@ -55,7 +57,7 @@ def predict_images(request: PredictRequest, options: ImageOptions) -> int:
     console = make_console(quiet=request.as_json)
     paths = image_paths(request.inputs)
     out = request.out or request.run / f"predicted-{_name(request.inputs)}.csv"
-    _check_out(out, request, paths)
+    check_output(out, request.overwrite, request.run, PREDICTED, paths)
     model = load(request.run, options.device)
     tally, began = Tally(), time.perf_counter()
     with _table(out) as stream:
@@ -72,7 +74,7 @@ def _report(
     paths: Sequence[Path],
 ) -> None:  # fmt: skip
     for name, why in tally.bad[:3]:
-        print_plain(console, f"· cannot be read: {name}: {why}")
+        print_plain(console, f"· cannot be read: {one_line(name)}: {why}")
     if tally.bad:
         print_plain(console, f"· {len(tally.bad)} of {len(paths)} images cannot be read")
     rate = tally.images / max(seconds, 1e-9)
@@ -84,7 +86,8 @@ def _report(
     print_plain(console, f"wrote {out}: {len(paths)} rows")
     unread = {name for name, _ in tally.bad}
     first = next(str(path) for path in paths if str(path) not in unread)
-    print_plain(console, f"next: {shlex.join(['ira', 'explain', str(request.run), first])}")
+    following = shlex.join(["ira", "explain", str(request.run), first])
+    print_plain(console, f"next: {one_line(following)}")
     if request.as_json:
         errors = [{"image": name, "error": why} for name, why in tally.bad]
         print(json_text({
@@ -146,13 +149,14 @@ def _write_batch(
     for place, path in enumerate(paths):
         if place in bad:
             tally.bad.append((str(path), bad[place]))
-            table.writerow((path, "", "", "", bad[place], *empty))
+            table.writerow((safe_cell(str(path)), "", "", "", bad[place], *empty))
             continue
         by_t, by_g, leaf, cells = next(rows)
         tally.images += 1
         tally.agree += by_t == by_g
         tally.by_t[by_t] = tally.by_t.get(by_t, 0) + 1
-        table.writerow((path, by_t, by_g, leaf, "", *cells))
+        named = map(safe_cell, (str(path), by_t, by_g))
+        table.writerow((*named, leaf, "", *cells))
 
 
 def _collected(
@@ -190,20 +194,6 @@ def _name(inputs: Sequence[Path]) -> str:
     """What the table is called after: the folder or image that was given first."""
     first = inputs[0].resolve()
     return first.name if first.is_dir() else first.stem
-
-
-def _check_out(out: Path, request: PredictRequest, paths: Sequence[Path]) -> None:
-    own = out.resolve().parent == request.run.resolve() and not out.name.startswith("predicted-")
-    if out.is_dir():
-        raise InputError(f"--out {out}: expected a file, found a folder")
-    if own:
-        raise InputError(f"--out {out}: expected a name predicted-….csv in the folder of the run")
-    if out.exists() and any(path.samefile(out) for path in paths):
-        raise InputError(f"--out {out}: expected another file than the images")
-    if out.exists() and not request.overwrite:
-        raise InputError(f"--out {out}: is there already; pass --overwrite or another name")
-    if not out.parent.is_dir():
-        raise InputError(f"--out {out}: expected a folder {out.parent} to write to, found none")
 
 
 @contextmanager

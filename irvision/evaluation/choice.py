@@ -108,7 +108,7 @@ def _tests(choice: Choice, scored: ScoredImages, named: NamedTree) -> None:
 
 
 def _errors(choice: Choice, scored: ScoredImages, named: NamedTree) -> None:
-    """The most confident errors of T and of G, and images on which they disagree."""
+    """The most confident errors of T and of G."""
     values = named.tree.value
     total = np.maximum(values.sum(1), 1e-12)
     sure_t = (values.max(1) / total)[scored.leaf] if len(scored.leaf) else np.zeros(0)
@@ -116,10 +116,10 @@ def _errors(choice: Choice, scored: ScoredImages, named: NamedTree) -> None:
     for wrong, sure in (
         (scored.by_t != scored.labels, sure_t),
         (scored.by_g != scored.labels, sure_g),
-        (scored.by_g != scored.by_t, sure_g),
     ):
         rows = np.flatnonzero(wrong & (scored.parts != PARTS.index("train")))
-        choice.take(_ordered(scored, rows, -sure[rows]), ERRORS)
+        # Just these, shown already or not: a report lists the surest ones.
+        choice.take(_ordered(scored, rows, -sure[rows])[:ERRORS], ERRORS)
 
 
 def _code(
@@ -143,8 +143,7 @@ def _code(
         if tested or value == values[-1]:
             choice.mapped += [(row, code) for row in taken]
         if scored.levels is not None:
-            # The value changes half way between two codes.
-            close = np.abs(np.abs(levels[rows] - value) - 0.5)
+            close = _to_the_edge(levels[rows], value, values[0], values[-1])
             taken = [
                 row
                 for row in choice.take(_ordered(scored, rows, close), borderline)
@@ -153,6 +152,18 @@ def _code(
             found += taken
             choice.mapped += [(row, code) for row in taken if tested]
     choice.of_code[code] = found
+
+
+def _to_the_edge(
+    levels: Float[np.ndarray, " n"], value: int, lowest: int, highest: int
+) -> Float[np.ndarray, " n"]:
+    """How far levels with one value lie from where it changes, half way to the next value.
+
+    Beyond the outer values nothing changes, however far out a level lies.
+    """
+    below = np.inf if value == lowest else levels - (value - 0.5)
+    above = np.inf if value == highest else (value + 0.5) - levels
+    return np.minimum(below, above)
 
 
 def _ordered(scored: ScoredImages, rows: Int[np.ndarray, " n"], key: np.ndarray) -> list[int]:
@@ -171,4 +182,5 @@ def _by_class(scored: ScoredImages, rows: Int[np.ndarray, " n"], key: np.ndarray
     place = np.empty(len(ordered), np.int64)
     place[grouped] = np.arange(len(ordered)) - starts[labels[grouped]]
     # Stable: among classes of one size the better image stays first.
-    return ordered[np.lexsort((-counts[labels], place))].tolist()
+    seen = scored.parts[ordered] == PARTS.index("train")
+    return ordered[np.lexsort((-counts[labels], place, seen))].tolist()

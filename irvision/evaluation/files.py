@@ -21,6 +21,7 @@ from irvision.runs.key import key_text
 from irvision.runs.leaf_counts import write_leaf_counts
 from irvision.runs.named_tree import AttributeName, name_tree
 from irvision.runs.names import ATTRIBUTES, EVALUATION, KEY, TESTS, path_of
+from irvision.runs.reader import tree_digest
 
 
 def write_evaluation(
@@ -64,6 +65,7 @@ def write_evaluation(
             stale.unlink(missing_ok=True)
     content = asdict(evaluation)
     del content["attributes"]
+    content["tree"] = tree_digest(run)
     if other is not None:
         content["folder"] = str(other.resolve())
     write_json(result, content)

@@ -24,6 +24,7 @@ from irvision.runs.names import (
     PREDICTIONS_CODES,
     path_of,
 )
+from irvision.runs.reader import tree_digest
 from irvision.runs.samples import CODING
 from irvision.runs.scored_images import ScoredImages
 
@@ -57,6 +58,8 @@ def write_predictions(
     write_bytes(written[0], text.getvalue().encode(**CODING))
     about = {"images": json.dumps(_names(order, images)), "classes": json.dumps(subject.classes)}
     about["parts"] = json.dumps(PARTS)
+    if (tree := tree_digest(run)) is not None:
+        about["tree"] = tree
     write_bytes(written[1], save(_tensors(subject, order), about))
     for path, counts in zip(written[2:], confusion(subject), strict=True):
         _write_confusion(path, subject.classes, counts)

@@ -17,10 +17,12 @@ class Change:
 
     Attributes:
         label: the class.
+        leaf: node of T that is then reached.
         codes: for each code that changes its column of T, its value, and the value it must get.
     """
 
     label: int
+    leaf: int
     codes: tuple[tuple[int, int, int], ...]
 
 
@@ -59,7 +61,7 @@ def smallest_change(
         if best is None or cost < best:
             best = cost
             moves = zip(changed.tolist(), now[changed].tolist(), to.tolist(), strict=True)
-            found = Change(named, tuple(moves))
+            found = Change(named, leaf, tuple(moves))
     return found
 
 

@@ -32,7 +32,7 @@ def explanation_figure(name: str, found: Explanation, examples: Examples | None)
         found: its explanation.
         examples: images of the run, or None.
     """
-    height = TOP + len(found.steps) * (PICTURE + 0.35) + MARGIN
+    height = TOP + 0.1 + len(found.steps) * (PICTURE + 0.35) + MARGIN
     with page(WIDTH, height, FONT) as (figure, axes):
         _show(axes, enlarged(found.pixels, 256), (MARGIN, MARGIN), TOP - 2 * MARGIN)
         left = MARGIN + TOP - 2 * MARGIN + 0.2
@@ -49,15 +49,19 @@ def explanation_figure(name: str, found: Explanation, examples: Examples | None)
         for number, line in enumerate(filter(None, lines)):
             axes.text(left, 0.85 + 0.22 * number, shortened(line, LONGEST + 20), va="center",
                       parse_math=False)  # fmt: skip
+        legend = "first picture: in colour, what adds to the code"
+        if examples is not None:
+            legend += "; then images of the run on the side of this image (blue), and on the other"
+        axes.text(MARGIN, TOP - 0.06, legend, color=GREY, va="center")
         for number, step in enumerate(found.steps):
-            _step(axes, number + 1, step, found, examples, TOP + number * (PICTURE + 0.35))
+            _step(axes, step, found, examples, TOP + 0.1 + number * (PICTURE + 0.35))
     return figure
 
 
 def _step(
-    axes: Axes, number: int, step: Step, found: Explanation, examples: Examples | None, top: float
+    axes: Axes, step: Step, found: Explanation, examples: Examples | None, top: float
 ) -> None:
-    words = f"{number}. {shortened(step.words, LONGEST)}"
+    words = f"{step.label}. {shortened(step.words, LONGEST)}"
     axes.text(MARGIN, top + 0.12, words, weight="bold", va="center", parse_math=False)
     told = f"{step.level:.2f} before rounding, {step.margin:.2f} of a step from the threshold"
     axes.text(WIDTH - MARGIN, top + 0.12, told, color=GREY, va="center", ha="right")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
 from irtheory.runs.files import InputError
-from irtheory.trees.tree import Tree
+from irtheory.trees.keys.key import couplet_order
+from irtheory.trees.writing import told_apart
 from irvision.data.batches.augment import central_view
 from irvision.explain.change import smallest_change
 from irvision.models.localise import localise
@@ -31,6 +34,7 @@ class Step:
 
     Attributes:
         test: with its words.
+        couplet: number of its couplet in the key; None where the key leaves it out.
         passed: whether the image passes it.
         child: node of T where the image goes on.
         value: of the code.
@@ -40,12 +44,18 @@ class Step:
     """
 
     test: NamedTest
+    couplet: int | None
     passed: bool
     child: int
     value: int
     level: float
     margin: float
     map: Float[np.ndarray, "s s"]
+
+    @property
+    def label(self) -> str:
+        """The lead of the key that the image follows, such as "5a"; "–" where the key has none."""
+        return "–" if self.couplet is None else f"{self.couplet}{'a' if self.passed else 'b'}"
 
     @property
     def words(self) -> str:
@@ -70,6 +80,7 @@ class Explanation:
     Attributes:
         pixels: the central crop, which the network sees.
         steps: the tests on the path.
+        leaf: of T, as in predictions.csv; the end of the key may stand for several leaves.
         as_trained: the path is one that images of the run went; otherwise T was grown without any
             image like this at its end.
         by_t: class that T names.
@@ -83,6 +94,7 @@ class Explanation:
 
     pixels: UInt8[np.ndarray, "c c 3"]
     steps: tuple[Step, ...]
+    leaf: int
     as_trained: bool
     by_t: str
     mix: Mapping[str, float]
@@ -98,13 +110,21 @@ class Explanation:
         return min(self.steps, key=lambda step: step.margin, default=None)
 
 
-def explain(trained: Trained, named: NamedTree, picture: UInt8[np.ndarray, "S S 3"]) -> Explanation:
+def explain(
+    trained: Trained,
+    named: NamedTree,
+    picture: UInt8[np.ndarray, "S S 3"],
+    precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    dtype: torch.dtype = torch.float32,
+) -> Explanation:
     """Explain what T names for one picture.
 
     Args:
         trained: the run, its network in eval mode.
         named: T of the run with its words.
         picture: resized to the side of the run, as `Photographs.read` gives it.
+        precision: context of the pass, such as autocast, in which other passes of the run are made.
+        dtype: of the input of F.
 
     Raises:
         InputError: another side, or features that are not finite.
@@ -116,21 +136,23 @@ def explain(trained: Trained, named: NamedTree, picture: UInt8[np.ndarray, "S S 
             f"{picture.dtype} {picture.shape}"
         )
     device = next(trained.network.parameters()).device
-    images = central_view(torch.from_numpy(picture[None].copy()).to(device), view)
-    codes, levels, outputs = _forward(trained, images)
-    tree, nodes, as_trained = _path(named, codes[trained.kept])
+    pixels = torch.from_numpy(picture[None].copy()).to(device)
+    images = central_view(pixels, view, dtype)
+    codes, levels, outputs = _forward(trained, images, precision)
+    nodes, as_trained = _path(named, codes[trained.kept])
     edge = (settings.resize - view.size) // 2
-    steps = _steps(trained, named, tree, nodes, codes, levels, images)
+    steps = _steps(trained, named, nodes, codes, levels, images.float())
     label = int(trained.tree.predict(codes[None, trained.kept]).argmax())
     moves, changed = _moves(trained, named, codes, levels)
     counts = named.counts.get("train")
     end = nodes[-1]
     mix = counts[end] if counts is not None and counts[end].sum() else trained.tree.value[end]
     order = np.argsort(-outputs, kind="stable")[:MOST_CLASSES].tolist()
-    names = named.classes
+    names = told_apart(named.classes, "class")
     return Explanation(
         picture[edge : edge + view.size, edge : edge + view.size],
         steps,
+        int(trained.tree.apply(codes[None, trained.kept])[0]),
         as_trained,
         names[label],
         {names[k]: float(mix[k]) for k in np.argsort(-mix, kind="stable").tolist() if mix[k] > 0},
@@ -142,11 +164,15 @@ def explain(trained: Trained, named: NamedTree, picture: UInt8[np.ndarray, "S S 
     )
 
 
-def _forward(trained: Trained, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _forward(
+    trained: Trained,
+    images: torch.Tensor,
+    precision: Callable[[], AbstractContextManager[Any]],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes, levels and probabilities of G for one image."""
     network = trained.network
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), precision():
             codes, levels = network.codes(images), network.levels(images)
             outputs = network.logits(codes).softmax(dim=1)
     except FloatingPointError as error:
@@ -156,8 +182,8 @@ def _forward(trained: Trained, images: torch.Tensor) -> tuple[np.ndarray, np.nda
     return found[0], found[1], found[2]
 
 
-def _path(named: NamedTree, codes: np.ndarray) -> tuple[Tree, list[int], bool]:
-    """The tree to read, and the nodes of T on the path of the image.
+def _path(named: NamedTree, codes: np.ndarray) -> tuple[list[int], bool]:
+    """The nodes of T on the path of the image, and whether it is that of the tree for readers.
 
     The tree for readers leaves out what no image of the run reached. An image that goes there is
     explained by T itself.
@@ -168,27 +194,30 @@ def _path(named: NamedTree, codes: np.ndarray) -> tuple[Tree, list[int], bool]:
     in_full = np.flatnonzero(full.decision_path(codes[None])[0]).tolist()
     same = short.tree.value[in_short[-1]].argmax() == full.value[in_full[-1]].argmax()
     if same and nodes[-1] in in_full:
-        return short.tree, nodes, True
-    return full, in_full, False
+        return nodes, True
+    return in_full, False
 
 
 def _steps(
     trained: Trained,
     named: NamedTree,
-    tree: Tree,
     nodes: list[int],
     codes: np.ndarray,
     levels: np.ndarray,
     images: torch.Tensor,
 ) -> tuple[Step, ...]:
     """The tests on a path, given as nodes of T from the root to the end."""
+    short = named.short
+    order = short.nodes[couplet_order(short.tree)].tolist()
+    couplets = {node: number for number, node in enumerate(order, 1)}
     found = []
     for node, child in pairwise(nodes):
         test = named.tests.get(node) or _unread(named, node)
         value, level = int(codes[test.code]), float(levels[test.code])
         margin = abs(level - (test.lowest - 0.5))
         empty = np.zeros((1, 1))
-        found.append(Step(test, value > test.threshold, child, value, level, margin, empty))
+        passed = value > test.threshold
+        found.append(Step(test, couplets.get(node), passed, child, value, level, margin, empty))
     if not found:
         return ()
     asked = list(dict.fromkeys(step.test.code for step in found))
@@ -201,8 +230,7 @@ def _unread(named: NamedTree, node: int) -> NamedTest:
     """A test of T that the tree for readers leaves out."""
     code = named.kept[int(named.tree.feature[node])]
     threshold = float(named.tree.threshold[node])
-    expert = next((t.expert for t in named.tests.values() if t.code == code), None)
-    return NamedTest(node, code, threshold, named.bits == 1, expert)
+    return NamedTest(node, code, threshold, named.bits == 1, named.experts.get(code))
 
 
 def _moves(
@@ -212,15 +240,26 @@ def _moves(
     change = smallest_change(trained.tree, codes[kept], levels[kept], largest)
     if change is None:
         return (), None
+    path = _tests_to(named, change.leaf)
     moves = []
     for column, value, to in change.codes:
         code = int(kept[column])
-        words = f"code {code} = {to}"
-        tests = [test for test in named.tests.values() if test.code == code]
-        crossed = [t for t in tests if (value > t.threshold) != (to > t.threshold)]
-        if crossed:
-            words = crossed[0].words(to > crossed[0].threshold)
-        elif named.bits == 1:
-            words = f"code {code} {'present' if to else 'absent'}"
-        moves.append(Move(code, value, to, words))
+        # Of the tests that must come out otherwise, the one that asks for most.
+        crossed = [
+            test
+            for test in path
+            if test.code == code and (value > test.threshold) != (to > test.threshold)
+        ]
+        binding = max(crossed, key=lambda test: test.threshold if to > value else -test.threshold)
+        moves.append(Move(code, value, to, binding.words(to > value)))
     return tuple(moves), change.label
+
+
+def _tests_to(named: NamedTree, leaf: int) -> list[NamedTest]:
+    """The tests of T on the way to a leaf."""
+    tree, found, node = named.tree, [], 0
+    while node != leaf:
+        found.append(named.tests.get(node) or _unread(named, node))
+        # Nodes are in preorder: what lies right of a node comes after all that lies left of it.
+        node = int(tree.right[node] if leaf >= tree.right[node] else tree.left[node])
+    return found

@@ -66,6 +66,7 @@ def _step(found: Explanation, step: Step, examples: Examples | None) -> dict[str
     sides = {} if examples is None else examples.beside(step)
     name, code = step.test.name_words(step.passed), step.test.code_words(step.passed)
     return {
+        "label": step.label,
         "words": name or code,
         "code": code if name else "",
         "distance": distance(step),

@@ -13,8 +13,8 @@ MOST_MIXED = 3
 
 def lines_of(found: Explanation) -> Iterator[str]:
     """The explanation line by line, without the name of the image."""
-    for number, step in enumerate(found.steps, 1):
-        yield f"{number}. {step.words}: {distance(step)}"
+    for step in found.steps:
+        yield f"{step.label}. {step.words}: {distance(step)}"
     yield f"→ T: {found.by_t} ({mix_words(found)})"
     if not found.as_trained:
         yield "  no image of the run went this way: T was never seen to be right there"
@@ -66,6 +66,7 @@ def as_content(name: str, found: Explanation) -> dict[str, Any]:
         "path": [
             {
                 "node": step.test.node,
+                "couplet": step.couplet,
                 "words": step.words,
                 "name": step.test.name_words(step.passed),
                 "named_by": step.test.named_by,
@@ -78,8 +79,9 @@ def as_content(name: str, found: Explanation) -> dict[str, Any]:
             }
             for step in found.steps
         ],
-        "at_leaf": dict(found.mix),
-        "at_leaf_are": "training images" if found.counted else "shares",
+        "leaf": found.leaf,
+        "at_end": dict(found.mix),
+        "at_end_are": "training images" if found.counted else "shares",
         "probabilities": dict(found.likeliest),
         "smallest_change": None
         if found.changed is None

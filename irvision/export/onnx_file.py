@@ -17,6 +17,7 @@ import torch
 from jaxtyping import UInt8
 
 from irtheory.runs.files import InputError, write_bytes
+from irvision.data.batches.augment import central_view
 from irvision.export.graph import Graph
 from irvision.models.network import view_of
 from irvision.runs.trained import Trained
@@ -60,7 +61,7 @@ def write_onnx(trained: Trained, path: Path) -> Comparison:
     side = view_of(trained.settings).size
     graph = Graph(trained).eval()
     content = _exported(graph, side, about(trained))
-    found = _compared(onnxruntime, content, graph, side)
+    found = _compared(onnxruntime, content, trained)
     if found.codes < 0.999 or found.classes < 1.0 or not found.probabilities < 1e-3:
         raise InputError(
             f"export: onnxruntime gives other results than the run ({found.codes:.2%} of the codes "
@@ -143,17 +144,21 @@ def _silent():
             logger.setLevel(level)
 
 
-def _compared(onnxruntime: Any, content: bytes, graph: Graph, side: int) -> Comparison:
-    pixels = _noise(side)
+def _compared(onnxruntime: Any, content: bytes, trained: Trained) -> Comparison:
+    """Onnxruntime beside the network and the tree themselves, not beside what was traced."""
+    view = view_of(trained.settings)
+    pixels = _noise(view.size)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     codes, probabilities, classes, _ = session.run(None, {INPUT: pixels})
     with torch.inference_mode():
-        expected = [each.numpy() for each in graph(torch.from_numpy(pixels))]
+        own = trained.network.codes(central_view(torch.from_numpy(pixels), view))
+        outputs = trained.network.logits(own).softmax(dim=1).numpy()
+    by_t = trained.tree.predict(own.numpy()[:, trained.kept]).argmax(1)
     return Comparison(
         COMPARED,
-        float((codes == expected[0]).mean()),
-        float((classes == expected[2]).mean()),
-        float(np.abs(probabilities - expected[1]).max()),
+        float((codes == own.numpy()).mean()),
+        float((classes == by_t).mean()),
+        float(np.abs(probabilities - outputs).max()),
     )
 
 

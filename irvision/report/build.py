@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from irtheory.runs.files import InputError, write_text
+from irtheory.runs.outputs import check_output
 from irvision.report.page import page, report_page
 from irvision.report.sections import COMPARISON, SECTIONS
 from irvision.report.source import ReportRun, read_report_run
@@ -67,14 +68,10 @@ def _check(folders: Sequence[Path], out: Path | None, overwrite: bool) -> None:
             raise InputError(f"RUN: expected different runs, found {twin} and {folder}")
     if out is None:
         return
-    if out.is_dir():
-        raise InputError(f"--out {out}: expected a file, found a folder")
-    if out.suffix.casefold() not in (".html", ".htm"):
+    if not out.is_dir() and out.suffix.casefold() not in (".html", ".htm"):
         raise InputError(f"--out {out}: expected a name that ends in .html")
-    if out.exists() and not overwrite:
-        raise InputError(f"--out {out}: is there already; pass --overwrite or another name")
-    if not out.parent.is_dir():
-        raise InputError(f"--out {out}: expected a folder {out.parent} to write to, found none")
+    for folder in folders:
+        check_output(out, overwrite, folder, "report*.html")
 
 
 def _file_name(runs: Sequence[ReportRun]) -> str:

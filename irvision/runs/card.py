@@ -32,7 +32,7 @@ def write_card(run: Path) -> Path | None:
     if path.exists():
         try:
             with path.open(encoding="utf-8") as stream:
-                own = stream.readline().strip() != MARK
+                own = stream.readline(len(MARK) + 2).strip() != MARK
         except (OSError, UnicodeDecodeError):
             own = True
         if own:

@@ -91,7 +91,9 @@ def read_gallery(run: Path, scored: str) -> Gallery | None:
         return _checked(about, arrays) if about["scored"] == scored else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         why = f"no {error}" if isinstance(error, KeyError) else error
-        raise InputError(f"{path}: expected what `ira evaluate {run}` writes ({why})") from None
+        raise InputError(
+            f"{path}: expected what `ira evaluate {run}` writes ({why}); run it again"
+        ) from None
 
 
 def _checked(about: dict[str, str], arrays: dict[str, np.ndarray]) -> Gallery:

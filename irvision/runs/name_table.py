@@ -20,7 +20,7 @@ from irvision.runs.named_tree import NamedTest, NamedTree
 from irvision.runs.names import NAMES, PREDICTIONS_CODES
 from irvision.runs.scored_images import ScoredImages, read_scored_images, scored_digest
 
-REMARK, UNTESTED = "remark", "T does not test this code now"
+REMARK, UNTESTED = "remark", "the key does not test this code now"
 # The columns that `ira name` fills in anew; people fill in the two after the code.
 FOUND = ("suggestion", "f1", "chance", "couplets", "share", "examples_high", "examples_low")
 HEADER = (CODE, HIGH, LOW, *FOUND, REMARK)
@@ -125,8 +125,21 @@ def _typical(
 ) -> Int[np.ndarray, " rows"]:
     """The images, those that are furthest from the threshold of a test first."""
     levels = scored.codes if scored.levels is None else scored.levels
-    far = np.abs(levels[rows, test.code].astype(np.float64) - test.threshold)
+    far = np.abs(levels[rows, test.code].astype(np.float64) - (test.lowest - 0.5))
     return rows[np.argsort(-far, kind="stable")]
+
+
+def without_examples(content: bytes) -> bytes:
+    """A names.csv with empty cells in place of names of images."""
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    columns = [at for at, head in enumerate(rows[0] if rows else []) if head.startswith("examples")]
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    for row in rows[:1]:
+        table.writerow(row)
+    for row in rows[1:]:
+        table.writerow("" if at in columns else cell for at, cell in enumerate(row))
+    return text.getvalue().encode()
 
 
 def write_names(run: Path, codes: list[TestedCode], before: NameFile | None) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,6 +113,7 @@ class NamedTree:
         bits: r of the codes; None for a run of version 0.1, which does not say.
         tests: by node of T, all inner nodes of the short tree.
         remarks: sentences on names that could not be used.
+        experts: words of an expert by code, also for codes that the key does not test.
     """
 
     tree: Tree
@@ -123,6 +124,7 @@ class NamedTree:
     bits: int | None
     tests: Mapping[int, NamedTest]
     remarks: tuple[str, ...] = ()
+    experts: Mapping[int, CodeName] = field(default_factory=dict)
 
     def test_at(self, short_node: int) -> NamedTest:
         """The test at an inner node of the short tree."""
@@ -157,7 +159,9 @@ def name_tree(
         node, code = int(short.nodes[at]), int(kept[short.tree.feature[at]])
         names = by_code.get(code), by_node.get(node)
         tests[node] = NamedTest(node, code, float(short.tree.threshold[at]), bits == 1, *names)
-    return NamedTree(tree, short, counts, tuple(classes), tuple(kept), bits, tests, remarks)
+    return NamedTree(
+        tree, short, counts, tuple(classes), tuple(kept), bits, tests, remarks, by_code
+    )
 
 
 def read_named_tree(run: Path) -> NamedTree:

@@ -7,6 +7,7 @@ file, what was expected in it and what was found.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def _is_epoch(row: dict[str, Any]) -> bool:
 
 def read_epoch_fidelity(run: Path) -> dict[int, dict[str, Any]]:
     """By epoch: images, fidelity and null (which may be None), from evaluation.json."""
-    content = _object(run / EVALUATION)
+    content = read_evaluation(run)
     try:
         return {
             int(row["epoch"]): {
@@ -114,9 +115,53 @@ def read_epoch_fidelity(run: Path) -> dict[int, dict[str, Any]]:
         raise _bad_evaluation(run, error) from None
 
 
+def check_finished(run: Path) -> None:
+    """InputError for a run without result.json, which alone says which codes T tests."""
+    if not (run / RESULT).is_file():
+        raise InputError(
+            f"{run}: expected a finished run, found no {RESULT}; run `ira train --resume {run}`"
+        )
+
+
 def read_evaluation(run: Path) -> dict[str, Any]:
-    """The fields of `irvision.evaluation.results.Evaluation`, from evaluation.json."""
-    return _object(run / EVALUATION)
+    """The fields of `irvision.evaluation.results.Evaluation`, from evaluation.json.
+
+    Raises:
+        InputError: the file is damaged, or that of another run.
+    """
+    content = _object(run / EVALUATION)
+    check_of_tree(run, run / EVALUATION, content.get("tree"))
+    named = content.get("classes")
+    if isinstance(named, list) and (run / CLASSES).is_file():
+        classes = [row.get("name") for row in named if isinstance(row, dict)]
+        if classes != list(read_classes(run, len(named))):
+            raise InputError(
+                f"{run / EVALUATION}: expected the classes of {run / CLASSES}, found others; run "
+                f"`ira evaluate {run}`"
+            )
+    return content
+
+
+def tree_digest(run: Path) -> str | None:
+    """Digest of tree.json, by which results say what they are results of; None without one."""
+    path = run / TREE
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:32] if path.is_file() else None
+
+
+def check_of_tree(run: Path, file: Path, digest: object) -> None:
+    """InputError if a file of results says that it belongs to another tree than that of the run.
+
+    Args:
+        run: folder of the run.
+        file: of results.
+        digest: that it gives; None in files of earlier releases, which give none.
+    """
+    found = tree_digest(run)
+    if digest is not None and found is not None and digest != found:
+        raise InputError(
+            f"{file}: expected results of {run / TREE}, found those of another tree; run "
+            f"`ira evaluate {run}`"
+        )
 
 
 def read_left_out(run: Path) -> int:
@@ -136,7 +181,7 @@ def read_named_tests(run: Path) -> list[dict[str, Any]] | None:
     version 0.1, which named tests without regard to the images that reach them.
     """
     kinds = {"node": int, "present": bool, "f1": float, "chance": float}
-    content = _object(run / EVALUATION)
+    content = read_evaluation(run)
     try:
         if any("node" not in test for test in content["tests"]):
             return None

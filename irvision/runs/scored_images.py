@@ -13,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 
 from irtheory.runs.files import InputError
 from irvision.data.examples import PARTS, Part
-from irvision.runs.names import PREDICTIONS_CODES
+from irvision.runs.names import CLASSES, PREDICTIONS_CODES
+from irvision.runs.reader import check_of_tree, read_classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +30,8 @@ class ScoredImages:
         outputs: probabilities of G.
         by_t: classes that T names.
         leaf: leaves of T that the images reach, nodes of tree.json.
-        levels: features in units of codes before they are rounded, so that
-            `codes = round(levels)` but for ties; of all d codes. None in runs of earlier releases.
+        levels: features in units of codes before they are clamped and rounded, in half precision;
+            of all d codes. None in runs of earlier releases.
     """
 
     names: tuple[str, ...]
@@ -66,10 +67,21 @@ def read_scored_images(run: Path) -> ScoredImages:
         with safe_open(path, "np") as stream:
             about = stream.metadata() or {}
             arrays = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
-        return _checked(about, arrays)
+        found = _checked(about, arrays)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         why = f"no {error}" if isinstance(error, KeyError) else error
-        raise InputError(f"{path}: expected what `ira evaluate {run}` writes ({why})") from None
+        raise InputError(
+            f"{path}: expected what `ira evaluate {run}` writes ({why}); run it again"
+        ) from None
+    check_of_tree(run, path, about.get("tree"))
+    if (run / CLASSES).is_file():
+        classes = read_classes(run, len(found.classes))
+        if classes != found.classes:
+            raise InputError(
+                f"{path}: expected the classes of {run / CLASSES}, found others; run "
+                f"`ira evaluate {run}`"
+            )
+    return found
 
 
 def scored_digest(run: Path) -> str:

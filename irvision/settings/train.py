@@ -444,6 +444,7 @@ register_run_files(
         "predictions.safetensors confusion-G.csv confusion-T.csv evaluation-*.json "
         "attributes-*.csv tests-*.csv predictions-*.csv predictions-*.safetensors "
         "confusion-G-*.csv confusion-T-*.csv *.svg *.png "
+        "predicted-*.csv "
         "checkpoints/*.pt checkpoints/.checkpoint-*.tmp codes/epoch-*.npz tensorboard/events.*",
         folders="checkpoints codes tensorboard",
         resume="--resume {folder} alone",

@@ -190,7 +190,7 @@ def test_predict_refuses_what_it_cannot_use(run: Path, data: Path, tmp_path: Pat
         ((run, text), "found none that can be read"),
         ((run, ROOT / "docs" / "animals.csv"), "found a table"),
         ((run, image, "--out", there), "is there already"),
-        ((run, image, "--out", run / "key.txt"), "expected a name predicted-"),
+        ((run, image, "--out", run / "key.txt"), "expected another file than those of the run"),
         ((run, image, "--out", tmp_path), "found a folder"),
         ((run, image, "--out", tmp_path / "no" / "x.csv"), "expected a folder"),
         ((run, image, "--na", "x"), "--na: no effect here"),

@@ -32,6 +32,9 @@ Given = str | os.PathLike[str] | Image.Image | np.ndarray
 def read_given(image: Given, size: int, ranges: Ranges) -> UInt8[np.ndarray, "size size 3"]:
     """One image as the training images were read: turned upright, RGB on white, a square.
 
+    Of a large JPEG file fewer pixels are decoded than of the opened image; both may differ by a
+    little.
+
     Args:
         image: path of a file, Pillow image, or uint8 array h × w × 3.
         size: side of the square.
@@ -59,8 +62,12 @@ def read_given(image: Given, size: int, ranges: Ranges) -> UInt8[np.ndarray, "si
             f"image: expected eight bits a channel, found mode {image.mode}; pass the path of the "
             "file, which is read with the range of values of the run"
         )
-    upright = as_rgb(ImageOps.exif_transpose(image))
-    return np.array(upright.resize((size, size), Image.Resampling.BILINEAR))
+    try:
+        upright = as_rgb(ImageOps.exif_transpose(image))
+        return np.array(upright.resize((size, size), Image.Resampling.BILINEAR))
+    except (OSError, SyntaxError) as error:
+        name = str(getattr(image, "filename", "") or "image")
+        raise BadImage(name, " ".join(str(error).split())) from error
 
 
 def as_list(images: Any) -> list[Given]:

@@ -71,7 +71,7 @@ def _card(run: ReportRun, code: int, couplets: Couplets, part: Part | None) -> d
     tests = [test for test in found if test.code == code]
     return {
         "code": code,
-        "names": _names(tests),
+        "names": _names(tests) or _untested(run, code),
         "tested": list(couplets.of_code.get(code, ())),
         "attributes": _attributes(run, code),
         "values": _values(run, code, part),
@@ -95,6 +95,13 @@ def _names(tests: Sequence[NamedTest]) -> list[dict[str, Any]]:
         if (f1 or 0) - (chance or 0) > (other["f1"] or 0) - (other["chance"] or 0):
             found[name["words"]] = name
     return list(found.values())
+
+
+def _untested(run: ReportRun, code: int) -> list[dict[str, Any]]:
+    """The name that an expert gave a code that the key does not test."""
+    if (name := run.named.experts.get(code)) is None:
+        return []
+    return [{"words": name.words(True), "f1": None, "chance": None}]
 
 
 def _attributes(run: ReportRun, code: int) -> list[dict[str, Any]]:

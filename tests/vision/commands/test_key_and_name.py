@@ -81,7 +81,9 @@ def test_what_people_wrote_stays_when_the_tree_changes(run: Path):
     table = list(csv.DictReader(io.StringIO(found.removeprefix("\ufeff")), delimiter=";"))
     assert [row["code"] for row in table] == ["5", "2", "1", "7"]
     assert table[0]["mine"] == 'a "note";\nb' and table[0]["name"] == "stripes"
-    assert table[2]["mine"] == "kept" and table[2]["remark"] == "T does not test this code now"
+    assert (
+        table[2]["mine"] == "kept" and table[2]["remark"] == "the key does not test this code now"
+    )
     assert (table[3]["name"], table[3]["remark"]) == ("old", "see me")
 
 

@@ -191,3 +191,15 @@ def test_maps_of_a_frozen_backbone_are_those_of_one_image_at_a_time() -> None:
     (row, code), cells = next(iter(made.maps.items()))
     alone = localise(represent, as_floats(pixels[row : row + 1]), [code])[0, 0]
     np.testing.assert_allclose(cells / 255, alone, atol=0.01)
+
+
+def test_no_image_beyond_the_outer_values_is_borderline() -> None:
+    """A level of −0.5 is as far from the next value as one can be, not on an edge."""
+    images = scored(8)
+    assert images.levels is not None
+    images.levels[:, 0] = np.where(images.codes[:, 0] == 0, -0.5, 1.5)
+    images.levels[5, 0] = 0.49 if images.codes[5, 0] == 0 else 0.51
+    images.parts[5] = PARTS.index("test")
+    rows = choose(images, a_named_tree(), 1000).of_code[0]
+    same = [row for row in rows if images.codes[row, 0] == images.codes[5, 0]]
+    assert 5 in same[-2:], "the one image at the edge is borderline, after the typical ones"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,42 @@ def test_onnxruntime_gives_the_codes_and_classes_of_the_run(run: Path, tmp_path:
     assert (codes == scored["codes"][:300]).mean() > 0.9999
     np.testing.assert_array_equal(classes, scored["named_by_t"][:300])
     np.testing.assert_allclose(probabilities, scored["outputs"][:300], atol=1e-4)
+
+
+def test_results_of_another_run_are_refused(run: Path, tmp_path: Path) -> None:
+    """evaluation.json and predictions.safetensors say which tree they are results of."""
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    tree = json.loads((other / "tree.json").read_text())
+    (other / "tree.json").write_text(json.dumps(tree) + "\n")
+    for command in ("report", "key", "name"):
+        done = ira(command, other)
+        assert done.exit_code == 2 and "those of another tree" in done.output, done.output
+    (other / "evaluation.json").unlink()
+    done = ira("name", other)
+    assert done.exit_code == 2 and "predictions.safetensors: expected results of" in done.output
+
+
+def test_a_copy_names_no_image_and_no_folder_of_this_machine(run: Path, tmp_path: Path) -> None:
+    named = tmp_path / "named"
+    shutil.copytree(run, named)
+    assert ira("name", named).exit_code == 0
+    assert " of seed 0" in (named / "names.csv").read_text()
+    copy = tmp_path / "copy"
+    assert ira("export", named, "--to", copy).exit_code == 0
+    for file in copy.iterdir():
+        content = file.read_bytes()
+        assert b" of seed 0" not in content and str(tmp_path).encode() not in content, file
+    table = (copy / "names.csv").read_text()
+    first = table.splitlines()[1].split(",")[0]
+    (copy / "names.csv").write_text(table.replace(f"{first},,", f"{first},mine,", 1))
+    done = ira("export", named, "--to", copy, "--overwrite")
+    assert done.exit_code == 2 and "with names that" in done.output
+    assert ",mine," in (copy / "names.csv").read_text()
+
+
+def test_no_command_replaces_files_of_a_run(run: Path) -> None:
+    before = (run / "tree.json").read_bytes()
+    done = ira("key", run, "--out", run / "tree.json", "--overwrite")
+    assert done.exit_code == 2 and "expected another file than those of the run" in done.output
+    assert (run / "tree.json").read_bytes() == before
