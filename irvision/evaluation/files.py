@@ -22,6 +22,7 @@ from irvision.runs.leaf_counts import write_leaf_counts
 from irvision.runs.named_tree import AttributeName, name_tree
 from irvision.runs.names import ATTRIBUTES, EVALUATION, KEY, TESTS, path_of
 from irvision.runs.reader import tree_digest
+from irvision.runs.scored_images import scored_digest
 
 
 def write_evaluation(
@@ -66,6 +67,8 @@ def write_evaluation(
     content = asdict(evaluation)
     del content["attributes"]
     content["tree"] = tree_digest(run)
+    if other is None:
+        content["scored"] = scored_digest(run)
     if other is not None:
         content["folder"] = str(other.resolve())
     write_json(result, content)

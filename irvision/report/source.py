@@ -17,7 +17,7 @@ from irtheory.trees.writing import told_apart
 from irvision.runs.attribute_table import AttributeRow
 from irvision.runs.gallery import Gallery, read_gallery
 from irvision.runs.named_tree import NamedTree, read_named_tree
-from irvision.runs.names import ATTRIBUTES, EVALUATION, METRICS, PREDICTIONS_CODES, RESULT
+from irvision.runs.names import ATTRIBUTES, EVALUATION, GALLERY, METRICS, PREDICTIONS_CODES, RESULT
 from irvision.runs.reader import (
     read_attributes,
     read_evaluation,
@@ -120,10 +120,20 @@ def _evaluated(
         note = f"The run has no {PREDICTIONS_CODES}, hence no images: {evaluate} writes it."
         return evaluation, None, None, [note]
     scored = read_scored_images(folder)
+    if evaluation.get("scored") not in (None, scored_digest(folder)):
+        raise InputError(
+            f"{folder / EVALUATION}: expected the scores of {PREDICTIONS_CODES}, found those of an "
+            f"earlier evaluation; one since was interrupted: run {evaluate} again"
+        )
     _check_scored(folder, scored, named)
     gallery = read_gallery(folder, scored_digest(folder))
     if gallery is None or not gallery.pictures:
-        note = f"The run has no pictures of its images: {evaluate} makes them."
+        there = (
+            "no pictures"
+            if gallery is not None or not (folder / GALLERY).is_file()
+            else ("only pictures of an earlier evaluation")
+        )
+        note = f"The run has {there} of its images: {evaluate} makes them."
         return evaluation, scored, None, [note]
     most = max(gallery.pictures)
     if most >= len(scored.names):
