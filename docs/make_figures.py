@@ -169,8 +169,8 @@ def pages() -> None:
         shot = [browser, *arguments, f"--screenshot={picture}", page.as_uri()]
         subprocess.run(shot, check=True, capture_output=True)
         with Image.open(picture) as image:
-            few = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
-            few.save(TARGET / picture.name, optimize=True)
+            # With few colours, photographs would show steps.
+            image.convert("RGB").save(TARGET / picture.name, optimize=True)
 
 
 def main() -> None:
