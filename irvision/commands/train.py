@@ -361,11 +361,20 @@ def _finish(session: Session, job: Job) -> int:
     kept = (CODES,) if session.setup.validation else ()
     # A run that an earlier release began has no list of its samples.
     listed = (SAMPLES,) if (folder / SAMPLES).is_file() else ()
-    card = write_card(folder) if session.writes else None
+    card = _card(folder, console) if session.writes else None
     cards = () if card is None else (CARD,)
     written = [folder / name for name in (METRICS, CHECKPOINTS, *listed, *kept, *FILES, *cards)]
     print_written(console, folder, written, shlex.join(["ira", "evaluate", str(folder)]))
     return 0
+
+
+def _card(folder: Path, console: Console) -> Path | None:
+    """The model card; scores or names of an earlier state of the run are no reason to fail now."""
+    try:
+        return write_card(folder)
+    except InputError as error:
+        print_plain(console, f"· no model card: {error}")
+        return None
 
 
 def _interrupted(job: Job, begun: bool) -> int:
