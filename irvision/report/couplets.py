@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+from irtheory.trees.keys.key import couplet_order
 from irvision.data.examples import PARTS
 from irvision.report.source import ReportRun
 from irvision.runs.named_tree import NamedTree
@@ -32,20 +33,16 @@ class Couplets:
 
 
 def number_couplets(named: NamedTree) -> Couplets:
-    """Couplets in the order in which a reader meets them who always follows lead a."""
+    """The couplets of a key as key.txt numbers them."""
     tree = named.short.tree
-    number: dict[int, int] = {}
-    parent: dict[int, int] = {}
+    number = {node: place for place, node in enumerate(couplet_order(tree), start=1)}
+    parent = {1: 0} if number else {}
     of_code: dict[int, list[int]] = {}
-    pending = [(0, 0)]
-    while pending:
-        node, above = pending.pop()
-        if tree.feature[node] >= 0:
-            number[node] = here = len(number) + 1
-            parent[here] = above
-            of_code.setdefault(named.test_at(node).code, []).append(here)
-            # Lead a is the side that passes; what is added last is met first.
-            pending += [(int(tree.left[node]), here), (int(tree.right[node]), here)]
+    for node, here in number.items():
+        of_code.setdefault(named.test_at(node).code, []).append(here)
+        for child in (int(tree.left[node]), int(tree.right[node])):
+            if child in number:
+                parent[number[child]] = here
     return Couplets(number, parent, {code: tuple(found) for code, found in of_code.items()})
 
 
